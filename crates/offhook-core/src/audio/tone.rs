@@ -1,0 +1,1 @@
+//! Tone detection: DTMF, beeps, call-progress tones, silence.

@@ -1,0 +1,260 @@
+//! The facts of a call, append-only: the one vocabulary for store, events, webhooks and dashboard.
+//!
+//! Every fact has a stable code and named fields, both declared once in the table below. The shell writes
+//! [`Fact::fields`] wherever a fact leaves the process and reads it back with [`Fact::from_fields`].
+
+use crate::end::EndReason;
+use crate::time::Timestamp;
+
+/// One line of a call's journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalEntry {
+    /// Counts from 1 within a call, without gaps; the SSE event id.
+    pub seq: u64,
+    pub at: Timestamp,
+    pub fact: Fact,
+}
+
+/// The value of one field, as it is stored and shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    List(Vec<i64>),
+}
+
+/// A type a field of a fact can have.
+pub trait Field: Sized {
+    fn to_value(&self) -> Value;
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+impl Field for String {
+    fn to_value(&self) -> Value {
+        Value::Text(self.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Field for bool {
+    fn to_value(&self) -> Value {
+        Value::Bool(*self)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(flag),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! int_fields {
+    ($($int:ty),*) => {$(
+        impl Field for $int {
+            fn to_value(&self) -> Value {
+                Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Int(int) => int.try_into().ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+int_fields!(u8, u16, u32, u64, i64);
+
+impl<T: Field> Field for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Field::to_value)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+impl Field for Vec<u32> {
+    fn to_value(&self) -> Value {
+        Value::List(self.iter().map(|n| i64::from(*n)).collect())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::List(list) => list.into_iter().map(|n| n.try_into().ok()).collect(),
+            _ => None,
+        }
+    }
+}
+
+/// Implements [`Field`] for a closed enum with `code()` and `from_code()`.
+macro_rules! coded_fields {
+    ($($name:ty),* $(,)?) => {$(
+        impl Field for $name {
+            fn to_value(&self) -> Value {
+                Value::Text(self.code().to_owned())
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Text(code) => Self::from_code(&code),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+/// A closed enum whose variants have stable codes.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)*
+        }
+
+        impl $name {
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.code())
+            }
+        }
+    )*};
+}
+
+codes! {
+    /// What answered, as far as it is known.
+    AnsweredBy {
+        Human = "human",
+        Voicemail = "voicemail",
+        Menu = "ivr",
+        Unknown = "unknown",
+    }
+
+    /// How the task went, in the voice's own judgement. Not to be confused with [`crate::Outcome`].
+    TaskStatus {
+        /// The goal was reached; the evidence turns say where.
+        Done = "done",
+        /// Something is missing before it can be: a fact, a decision, a code.
+        Blocked = "blocked",
+        /// It was tried and can't be had.
+        Failed = "failed",
+        /// It can't be told from what was heard.
+        Unclear = "unclear",
+    }
+
+    /// Which part of a call a [`Fact::Problem`] is about.
+    Part {
+        Leg = "leg",
+        Speech = "speech",
+        Recording = "recording",
+        Gateway = "gateway",
+    }
+}
+
+coded_fields!(AnsweredBy, TaskStatus, Part, EndReason);
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident = $code:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Fact {
+            $($(#[$doc])* $name { $($(#[$fdoc])* $field: $ty),* },)*
+        }
+
+        impl Fact {
+            /// Every code with the names of its fields, in the order of the table.
+            pub const TABLE: &[(&'static str, &[&'static str])] = &[$(($code, &[$(stringify!($field)),*])),*];
+
+            pub const fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $code,)*
+                }
+            }
+
+            pub fn fields(&self) -> Vec<(&'static str, Value)> {
+                match self {
+                    $(Self::$name { $($field),* } => vec![$((stringify!($field), $field.to_value())),*],)*
+                }
+            }
+
+            /// The inverse of [`Self::code`] and [`Self::fields`]; an absent field is passed as [`Value::Null`].
+            pub fn from_fields(code: &str, mut field: impl FnMut(&str) -> Value) -> Option<Self> {
+                let _ = &mut field;
+                match code {
+                    $($code => Some(Self::$name { $($field: <$ty as Field>::from_value(field(stringify!($field)))?),* }),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+facts! {
+    /// The call was accepted. `policy` names the rules that were consulted.
+    Queued = "call.queued" { policy: String }
+    /// A dial request goes to the carrier on this line.
+    Dialing = "call.dialing" { line: String }
+    Ringing = "call.ringing" { early_media: bool }
+    Answered = "call.answered" { sip_call_id: Option<String> }
+    /// Audio flows. Not the same as answered: early media is audio too.
+    MediaUp = "leg.media_up" { codec: String, encrypted: bool }
+    /// The far end put us on hold (RFC 3264 §8.4).
+    Held = "leg.held" {}
+    Resumed = "leg.resumed" {}
+    DigitReceived = "leg.digit_received" { digit: String }
+    DigitsSent = "leg.digits_sent" { digits: String }
+    /// Counters of the audio path, once at the end of a call.
+    MediaStats = "leg.media_stats" {
+        received_frames: u64, sent_frames: u64, lost_frames: u64, concealed_frames: u64,
+        late_frames: u64, jitter_ms: u32, round_trip_ms: Option<u32>, dropped_frames: u64,
+    }
+    SpeechReady = "speech.ready" { model: String }
+    /// The model's connection was lost and is being opened again with the conversation so far.
+    SpeechReopening = "speech.reopening" { why: String }
+    SpeechReopened = "speech.reopened" {}
+    /// A turn of the voice, as far as it was really heard.
+    VoiceSaid = "turn.voice" { turn: u32, started_ms: u32, ended_ms: u32, text: String, interrupted: bool }
+    /// A turn of the remote. `confidence` in per mille; null when the recognizer gives none.
+    RemoteSaid = "turn.remote" { turn: u32, started_ms: u32, ended_ms: u32, text: String, confidence: Option<u32> }
+    /// The remote spoke, and the recognizer could not tell what.
+    NotUnderstood = "turn.not_understood" { turn: u32, started_ms: u32, ended_ms: u32 }
+    BargeIn = "turn.barge_in" { heard_ms: u32 }
+    ToolCalled = "tool.called" { tool: String, arguments: String }
+    ToolAnswered = "tool.answered" { tool: String, output: String }
+    HoldStarted = "hold.started" {}
+    HoldEnded = "hold.ended" { waited_ms: u32 }
+    AnsweredByDetected = "call.answered_by" { answered_by: AnsweredBy }
+    Result = "call.result" { status: TaskStatus, summary: String, evidence_turns: Vec<u32> }
+    /// Something went wrong that did not end the call.
+    Problem = "call.problem" { part: Part, code: String, message: String }
+    RecordingStarted = "recording.started" {}
+    RecordingStopped = "recording.stopped" { duration_ms: u32 }
+    /// The last fact of a call, exactly one.
+    Ended = "call.ended" { reason: EndReason, answered: bool, talk_ms: u32, sip_status: Option<u16>, q850_cause: Option<u8> }
+}

@@ -1,0 +1,1 @@
+//! May this call happen? Every refusal names its rule.
