@@ -1,1 +1,13 @@
-//! placeholder
+//! The gateway: one phone line for AI agents.
+//!
+//! [`gateway::Gateway`] holds the use-cases; HTTP, MCP and the command line are codecs over it and nothing else.
+//! [`engine`] starts and finds the sessions of live calls; [`session`] is the loop of one call.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod gateway;
+pub mod http;
+pub mod recorder;
+pub mod session;

@@ -1,0 +1,225 @@
+//! The use-cases. Every surface (HTTP, MCP, command line, demo) is a codec over this and nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::{CallId, EndReason, JournalEntry, Outcome, OwnerId, Timestamp};
+use secrecy::SecretString;
+
+/// Who is asking, once the key was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub owner: OwnerId,
+    pub admin: bool,
+}
+
+/// The wish for an outbound call, as it arrives: not yet checked.
+#[derive(Clone, Debug, Default)]
+pub struct PlaceCall {
+    pub to: String,
+    pub task: String,
+    pub personality: Option<String>,
+    pub greeting: Option<String>,
+    /// Contract voice name; `jessica` when absent.
+    pub voice: Option<String>,
+    pub bridge_number: Option<String>,
+    /// One of our lines; the pool chooses when absent.
+    pub from: Option<String>,
+    /// BCP 47; the configured default when absent.
+    pub language: Option<String>,
+    pub max_duration: Option<Duration>,
+    /// What to say to a machine; hang up when absent.
+    pub voicemail_message: Option<String>,
+    pub idempotency: Option<Idempotency>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    pub key: String,
+    /// SHA-256 of the canonical request, to tell a repeat from a reuse.
+    pub request_hash: [u8; 32],
+}
+
+#[derive(Debug)]
+pub struct Placed {
+    pub call_id: CallId,
+    /// A key minted for a caller that came without one; shown once.
+    pub minted_key: Option<SecretString>,
+    /// The call existed already: same idempotency key, same request.
+    pub repeated: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("send an API key in the X-Api-Key header")]
+    KeyRequired,
+    #[error("this API key is unknown or was revoked")]
+    InvalidKey,
+    #[error("the store can't be read right now")]
+    Store,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceCallError {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{field} is required and must not be blank")]
+    MissingField { field: &'static str },
+    #[error("{field}: {why}")]
+    InvalidPhone { field: &'static str, why: String },
+    #[error("voice must be one of jessica, sarah, chris, eric")]
+    InvalidVoice,
+    #[error("{field}: {why}")]
+    InvalidField { field: &'static str, why: String },
+    /// A calling rule refused; `code` is the API error code.
+    #[error("{message}")]
+    Refused { rule: &'static str, code: &'static str, message: String, retry_after: Option<Duration> },
+    #[error("this Idempotency-Key was used for a different request; choose a new one")]
+    IdempotencyKeyReused,
+    #[error("all lines are in use; try again in 15 seconds")]
+    NoLine,
+    #[error("offhook is shutting down; try again shortly")]
+    ShuttingDown,
+    #[error("the call could not be recorded in the store, so it was not placed")]
+    Store,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("no such call")]
+    NotFound,
+    #[error("there is no recording of this call, or it has expired")]
+    NoRecording,
+    #[error("the store can't be read right now")]
+    Store,
+}
+
+/// Where a call is, as the contract names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    Queued,
+    Dialing,
+    Answered,
+    Finalized,
+}
+
+/// Everything an owner may see of one call.
+#[derive(Clone, Debug)]
+pub struct CallView {
+    pub id: CallId,
+    pub inbound: bool,
+    pub to: String,
+    pub from: Option<String>,
+    pub task: String,
+    pub voice: String,
+    pub personality: Option<String>,
+    pub greeting: Option<String>,
+    pub language: String,
+    pub lifecycle: Lifecycle,
+    pub queued_at: Timestamp,
+    pub dialing_at: Option<Timestamp>,
+    pub answered_at: Option<Timestamp>,
+    pub finalized_at: Option<Timestamp>,
+    pub transcript: Vec<TranscriptTurn>,
+    pub answered_by: Option<AnsweredBy>,
+    pub result: Option<ResultView>,
+    pub end: Option<EndView>,
+    pub has_recording: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TranscriptTurn {
+    pub role: Role,
+    pub turn: u32,
+    pub text: String,
+    pub at: Timestamp,
+    pub started_ms: u32,
+    pub ended_ms: u32,
+    /// Per mille; `None` when the recognizer gives none.
+    pub confidence: Option<u32>,
+    pub interrupted: bool,
+    pub tool: Option<String>,
+    pub tool_args: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The voice.
+    Assistant,
+    /// The remote.
+    User,
+    Tool,
+    System,
+}
+
+#[derive(Clone, Debug)]
+pub struct ResultView {
+    pub status: TaskStatus,
+    pub summary: String,
+    pub evidence_turns: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EndView {
+    pub reason: EndReason,
+    pub outcome: Outcome,
+    pub talk: Option<Duration>,
+    pub sip_status: Option<u16>,
+    pub q850_cause: Option<u8>,
+}
+
+/// What hanging up did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HungUp {
+    /// It was ringing or waiting; nobody had picked up.
+    Cancelled,
+    /// A conversation was ended.
+    Ended,
+    AlreadyOver {
+        answered: bool,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    pub inbound: Option<bool>,
+    pub finalized_since: Option<Timestamp>,
+    pub live_only: bool,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct KeyView {
+    pub id: String,
+    pub label: Option<String>,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    pub admin: bool,
+}
+
+/// One component of `/readyz` and `offhook doctor`.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub name: &'static str,
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What to do about it; empty when all is well.
+    pub todo: String,
+}
+
+/// A subscription to a call's journal: what was already written, then what comes, until the call ended.
+#[derive(Debug)]
+pub struct JournalStream {
+    pub(crate) backlog: std::vec::IntoIter<JournalEntry>,
+    pub(crate) live: Option<tokio::sync::broadcast::Receiver<JournalEntry>>,
+    pub(crate) last_seq: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct RecordingFile {
+    pub path: PathBuf,
+    pub content_type: &'static str,
+}
