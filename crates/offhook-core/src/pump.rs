@@ -1,7 +1,7 @@
 //! Bursts of model audio in, one frame every 20 ms out, and a ledger of what the remote really heard.
 //!
-//! Models speak faster than real time; telephone legs want a frame every 20 ms. The pump holds what is not yet
-//! played, so that a barge-in can drop it, and knows to the millisecond how much of each utterance went out.
+//! Models speak faster than real time; a leg wants a frame every 20 ms. The pump holds what is not yet played, so
+//! that a barge-in can drop it, and knows to the byte how much of each utterance went out.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,123 +13,187 @@ use crate::call::Utterance;
 #[derive(Debug)]
 pub struct Pump {
     format: AudioFormat,
-    queue: VecDeque<Chunk>,
+    queue: VecDeque<Item>,
     queued_bytes: usize,
-    /// The utterance that played last and how much of it did.
-    playing: Option<Heard>,
-    dropped_bytes: u64,
+    events: VecDeque<PumpEvent>,
+    /// The utterance that is playing, or played last, and how much of it did.
+    playing: Option<Playing>,
+    /// Utterances up to here were cut off or finished: audio of theirs that still arrives is dropped.
+    closed: Option<Utterance>,
+    overflow_bytes: u64,
 }
 
 #[derive(Debug)]
-struct Chunk {
+enum Item {
+    Audio { utterance: Utterance, bytes: Vec<u8>, played: usize },
+    End(Utterance),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Playing {
     utterance: Utterance,
-    bytes: Vec<u8>,
-    played: usize,
+    bytes: usize,
+}
+
+/// What became of an utterance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PumpEvent {
+    /// Its first frame goes out.
+    Started(Utterance),
+    /// Its last frame went out, and no more will come.
+    Finished(Heard),
 }
 
 /// How much of an utterance the remote heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     pub utterance: Utterance,
-    pub bytes: usize,
-}
-
-impl Heard {
-    pub fn ms(&self, format: AudioFormat) -> u32 {
-        (self.bytes / format.bytes_per_ms()) as u32
-    }
+    pub heard_ms: u32,
 }
 
 impl Pump {
-    /// Five minutes: far more than a model says in one turn. What goes past it is dropped, oldest first, and counted.
+    /// Far more than a model says in one turn. Past it the oldest audio is dropped and counted.
     pub const CAPACITY: Duration = Duration::from_secs(300);
 
     pub fn new(format: AudioFormat) -> Self {
-        Self { format, queue: VecDeque::new(), queued_bytes: 0, playing: None, dropped_bytes: 0 }
+        Self {
+            format,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            events: VecDeque::new(),
+            playing: None,
+            closed: None,
+            overflow_bytes: 0,
+        }
     }
 
     pub fn format(&self) -> AudioFormat {
         self.format
     }
 
-    /// Queue audio of an utterance, in the leg's format.
+    /// Queue audio of an utterance, in the leg's format. Utterances come in ascending order.
     pub fn push(&mut self, utterance: Utterance, bytes: Vec<u8>) {
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.is_closed(utterance) {
             return;
         }
         self.queued_bytes += bytes.len();
-        self.queue.push_back(Chunk { utterance, bytes, played: 0 });
-        let capacity = Self::CAPACITY.as_millis() as usize * self.format.bytes_per_ms();
-        while self.queued_bytes > capacity {
-            let Some(oldest) = self.queue.pop_front() else { break };
-            let lost = oldest.bytes.len() - oldest.played;
-            self.queued_bytes -= lost;
-            self.dropped_bytes += lost as u64;
+        self.queue.push_back(Item::Audio { utterance, bytes, played: 0 });
+        self.drop_overflow();
+    }
+
+    /// No more audio of this utterance will come.
+    pub fn end(&mut self, utterance: Utterance) {
+        if !self.is_closed(utterance) {
+            self.queue.push_back(Item::End(utterance));
+            self.pass_ends();
         }
     }
 
-    /// The next 20 ms, padded with silence at the end of speech; `None` when there is nothing to say.
+    /// The next 20 ms, padded with silence where speech ends; `None` when there is nothing to say.
     pub fn pull(&mut self) -> Option<Frame> {
-        if self.queue.is_empty() {
+        if self.queued_bytes == 0 {
             return None;
         }
         let mut frame = Frame::silence(self.format);
         let room = frame.bytes_mut();
         let mut filled = 0;
         while filled < room.len() {
-            let Some(chunk) = self.queue.front_mut() else { break };
-            let rest = &chunk.bytes[chunk.played..];
+            let Some(Item::Audio { utterance, bytes, played }) = self.queue.front_mut() else { break };
+            let utterance = *utterance;
+            let rest = &bytes[*played..];
             let take = rest.len().min(room.len() - filled);
             room[filled..filled + take].copy_from_slice(&rest[..take]);
-            chunk.played += take;
+            *played += take;
+            let used_up = *played == bytes.len();
             filled += take;
             self.queued_bytes -= take;
-            match &mut self.playing {
-                Some(heard) if heard.utterance == chunk.utterance => heard.bytes += take,
-                playing => *playing = Some(Heard { utterance: chunk.utterance, bytes: take }),
-            }
-            if chunk.played == chunk.bytes.len() {
+            self.count_heard(utterance, take);
+            if used_up {
                 self.queue.pop_front();
+                self.pass_ends();
             }
         }
         Some(frame)
     }
 
-    /// Whether everything that was pushed has been played.
+    /// What happened since the last call, in order.
+    pub fn poll(&mut self) -> Option<PumpEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether all that was pushed has gone out.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+        self.queued_bytes == 0
     }
 
-    /// Whether any audio of this utterance still waits.
-    pub fn holds(&self, utterance: Utterance) -> bool {
-        self.queue.iter().any(|chunk| chunk.utterance == utterance)
-    }
-
-    /// How long the rest would take to play.
+    /// How long the rest takes to play.
     pub fn queued(&self) -> Duration {
         self.format.duration_of(self.queued_bytes)
     }
 
-    /// The utterance that is playing, or played last, and how much of it was heard.
-    pub fn heard(&self) -> Option<Heard> {
-        self.playing
-    }
-
-    /// Drop everything not yet played. `Some` when that cut an utterance off: how much of it was heard.
+    /// Drop everything that has not gone out. `Some` when that cut an utterance off: how much of it was heard.
     ///
-    /// An utterance of which nothing was played yet is reported with zero bytes.
+    /// Audio of dropped utterances that is still under way from the model will be ignored.
     pub fn barge_in(&mut self) -> Option<Heard> {
-        let first = self.queue.front()?.utterance;
+        let current = match (self.queue.front(), &self.playing) {
+            (Some(Item::Audio { utterance, .. } | Item::End(utterance)), _) => *utterance,
+            // Between two bursts of one utterance: nothing waits, but it is not over.
+            (None, Some(playing)) if !self.is_closed(playing.utterance) => playing.utterance,
+            (None, _) => return None,
+        };
+        let last = self.queue.back().map_or(current, |item| match item {
+            Item::Audio { utterance, .. } | Item::End(utterance) => *utterance,
+        });
         self.queue.clear();
         self.queued_bytes = 0;
-        match self.playing {
-            Some(heard) if heard.utterance == first => Some(heard),
-            _ => Some(Heard { utterance: first, bytes: 0 }),
+        self.closed = self.closed.max(Some(last));
+        Some(self.heard(current))
+    }
+
+    /// Audio lost because the queue was full.
+    pub fn overflow(&self) -> Duration {
+        self.format.duration_of(self.overflow_bytes as usize)
+    }
+
+    fn is_closed(&self, utterance: Utterance) -> bool {
+        self.closed.is_some_and(|closed| utterance <= closed)
+    }
+
+    fn heard(&self, utterance: Utterance) -> Heard {
+        let bytes = self.playing.filter(|playing| playing.utterance == utterance).map_or(0, |playing| playing.bytes);
+        Heard { utterance, heard_ms: (bytes / self.format.bytes_per_ms()) as u32 }
+    }
+
+    fn count_heard(&mut self, utterance: Utterance, bytes: usize) {
+        match &mut self.playing {
+            Some(playing) if playing.utterance == utterance => playing.bytes += bytes,
+            playing => {
+                *playing = Some(Playing { utterance, bytes });
+                self.events.push_back(PumpEvent::Started(utterance));
+            }
         }
     }
 
-    /// Audio lost because the queue was full, so far.
-    pub fn dropped(&self) -> Duration {
-        self.format.duration_of(self.dropped_bytes as usize)
+    /// Report the utterances whose end has reached the head of the queue.
+    fn pass_ends(&mut self) {
+        while let Some(Item::End(utterance)) = self.queue.front() {
+            let utterance = *utterance;
+            self.queue.pop_front();
+            self.closed = self.closed.max(Some(utterance));
+            let heard = self.heard(utterance);
+            self.events.push_back(PumpEvent::Finished(heard));
+        }
+    }
+
+    fn drop_overflow(&mut self) {
+        let capacity = Self::CAPACITY.as_millis() as usize * self.format.bytes_per_ms();
+        while self.queued_bytes > capacity {
+            let Some(item) = self.queue.pop_front() else { break };
+            if let Item::Audio { bytes, played, .. } = item {
+                self.queued_bytes -= bytes.len() - played;
+                self.overflow_bytes += (bytes.len() - played) as u64;
+            }
+            self.pass_ends();
+        }
     }
 }
