@@ -1,1 +1,3 @@
-//! placeholder
+//! Telephone networks: SIP trunks and softphones.
+
+pub mod media;
