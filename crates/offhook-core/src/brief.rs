@@ -57,3 +57,16 @@ impl Disclosure {
         }
     }
 }
+
+impl Brief {
+    /// The first words, spoken exactly so: what must be disclosed, then the greeting.
+    pub fn opening_words(&self) -> Option<String> {
+        let disclosure = self.disclosure.sentence();
+        let greeting = self.greeting.as_deref().map(str::trim).filter(|greeting| !greeting.is_empty());
+        match (disclosure, greeting) {
+            (Some(disclosure), Some(greeting)) => Some(format!("{disclosure} {greeting}")),
+            (Some(disclosure), None) => Some(disclosure.to_owned()),
+            (None, greeting) => greeting.map(str::to_owned),
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub mod pump;
 pub mod time;
 
 pub use audio::{AudioFormat, Digit, Frame};
-pub use call::{CallCommand, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
+pub use call::{Call, CallCommand, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 pub use end::{EndReason, EndedBy, Outcome};
 pub use id::{CallId, LineId, OwnerId};
 pub use journal::{Fact, JournalEntry};

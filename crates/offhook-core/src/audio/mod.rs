@@ -46,6 +46,18 @@ impl SampleRate {
 }
 
 impl AudioFormat {
+    /// The media subtype, as SDP and the Realtime API spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "pcmu",
+            Self::Pcma => "pcma",
+            Self::Pcm16(SampleRate::Hz8000) => "pcm/8000",
+            Self::Pcm16(SampleRate::Hz16000) => "pcm/16000",
+            Self::Pcm16(SampleRate::Hz24000) => "pcm/24000",
+            Self::Pcm16(SampleRate::Hz48000) => "pcm/48000",
+        }
+    }
+
     pub const fn sample_rate(self) -> SampleRate {
         match self {
             Self::Pcmu | Self::Pcma => SampleRate::Hz8000,

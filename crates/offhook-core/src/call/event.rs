@@ -16,11 +16,18 @@ pub struct ToolCallId(pub u32);
 #[derive(Clone, Debug, PartialEq)]
 pub enum LegEvent {
     /// The remote's phone is ringing (180), or the network plays something before the answer (183).
-    Ringing { early_media: bool },
+    Ringing {
+        early_media: bool,
+    },
     /// The remote picked up (2xx, acknowledged).
-    Answered { sip_call_id: Option<String> },
+    Answered {
+        sip_call_id: Option<String>,
+    },
     /// Audio can flow in this format. Comes before or after `Answered`, and again when it changes.
-    MediaUp { format: AudioFormat, encrypted: bool },
+    MediaUp {
+        format: AudioFormat,
+        encrypted: bool,
+    },
     /// A key the remote pressed (RFC 4733 or in-band).
     Digit(Digit),
     /// All of [`LegCommand::SendDigits`] went out.
@@ -33,7 +40,9 @@ pub enum LegEvent {
     /// The dial attempt ended without an answer.
     Failed(DialFailure),
     /// The remote hung up an answered call.
-    HungUp { q850_cause: Option<u8> },
+    HungUp {
+        q850_cause: Option<u8>,
+    },
     /// Our hang-up is complete: the far end confirmed it, or the watchdog gave up waiting.
     Closed,
     /// The leg's task is gone: the closed channel as an event.
@@ -66,36 +75,69 @@ pub enum LegCommand {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpeechEvent {
     /// Configured and waiting: the callee may pick up now.
-    Ready { model: String },
+    Ready {
+        model: String,
+    },
     /// The remote began to speak: barge-in, if the voice is speaking.
     RemoteSpeechStarted,
     RemoteSpeechStopped,
     /// What the remote said; `text` is `None` when it could not be understood. Times are from the first remote
     /// frame the session was given.
-    RemoteSaid { text: Option<String>, confidence: Option<u32>, started_ms: u32, ended_ms: u32 },
+    RemoteSaid {
+        text: Option<String>,
+        confidence: Option<u32>,
+        started_ms: u32,
+        ended_ms: u32,
+    },
     /// What the voice says in this utterance; may come before, with or after its audio, and again when corrected.
-    VoiceText { utterance: Utterance, text: String },
+    VoiceText {
+        utterance: Utterance,
+        text: String,
+    },
     /// All audio of this utterance was handed over; it may still be playing.
-    UtteranceDone { utterance: Utterance },
-    ToolCall { id: ToolCallId, tool: ToolCall },
+    UtteranceDone {
+        utterance: Utterance,
+    },
+    ToolCall {
+        id: ToolCallId,
+        tool: ToolCall,
+    },
     /// Something failed that does not end the session.
-    Problem { code: String, message: String },
+    Problem {
+        code: String,
+        message: String,
+    },
     /// The connection is gone and is being opened again with the conversation so far.
-    Reopening { why: String },
+    Reopening {
+        why: String,
+    },
     Reopened,
     /// The model is gone for good, or its task is: the closed channel as an event.
-    Lost { why: String },
+    Lost {
+        why: String,
+    },
 }
 
 /// The tools of the voice.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolCall {
-    EndCall { reason: String, result: Option<TaskReport> },
-    SendDigits { digits: String },
-    ReportVoicemail { kind: AnsweredBy },
+    EndCall {
+        reason: String,
+        result: Option<TaskReport>,
+    },
+    SendDigits {
+        digits: String,
+    },
+    ReportVoicemail {
+        kind: AnsweredBy,
+    },
     WaitOnHold,
     /// Not one of ours, or arguments that do not parse; answered with the reason.
-    Invalid { name: String, arguments: String, why: String },
+    Invalid {
+        name: String,
+        arguments: String,
+        why: String,
+    },
 }
 
 impl ToolCall {
@@ -106,6 +148,17 @@ impl ToolCall {
             Self::ReportVoicemail { .. } => "report_voicemail",
             Self::WaitOnHold => "wait_on_hold",
             Self::Invalid { name, .. } => name,
+        }
+    }
+
+    /// The arguments as the journal shows them.
+    pub fn arguments(&self) -> String {
+        match self {
+            Self::EndCall { reason, .. } => reason.clone(),
+            Self::SendDigits { digits } => digits.clone(),
+            Self::ReportVoicemail { kind } => kind.code().to_owned(),
+            Self::WaitOnHold => String::new(),
+            Self::Invalid { arguments, .. } => arguments.clone(),
         }
     }
 }
@@ -123,14 +176,28 @@ pub struct TaskReport {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpeechCommand {
     /// Begin the conversation: speak this first, word for word, if there is a text; otherwise answer freely.
-    Open { say: Option<String> },
+    Open {
+        say: Option<String>,
+    },
     /// Say this now, word for word.
-    Say { text: String },
+    Say {
+        text: String,
+    },
     /// A remark of offhook's to the model that the remote does not hear; `respond` asks for a turn.
-    Note { text: String, respond: bool },
-    ToolOutput { id: ToolCallId, output: String, respond: bool },
+    Note {
+        text: String,
+        respond: bool,
+    },
+    ToolOutput {
+        id: ToolCallId,
+        output: String,
+        respond: bool,
+    },
     /// The utterance was cut off: only this much of it was heard.
-    Truncate { utterance: Utterance, heard_ms: u32 },
+    Truncate {
+        utterance: Utterance,
+        heard_ms: u32,
+    },
     /// Stop listening and speaking (on hold), until `Resume`.
     Suspend,
     Resume,

@@ -3,7 +3,370 @@
 //! The session gives [`Call::handle`] one [`Input`], drains [`Call::poll`] to `None`, then waits for the next input
 //! or for [`Call::deadline`]. Audio itself does not pass through here: the session moves frames between leg, pump
 //! and model, and tells `Call` only what changes the course of the call.
+//!
+//! [`state`] is where the call is, [`turns`] who said what, [`tools`] what the voice may do about it.
 
 mod event;
+mod state;
+mod tools;
+mod turns;
+
+use std::collections::VecDeque;
+use std::time::Duration;
 
 pub use event::*;
+pub use state::CallState;
+use state::{Closing, Conversation};
+use turns::Turns;
+
+use crate::brief::Brief;
+use crate::end::EndReason;
+use crate::journal::{Fact, Part, TaskStatus};
+use crate::pump::{Heard, PumpEvent};
+use crate::time::Timestamp;
+
+/// How long each part of a call may take. Every live state has a deadline made of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first request to the speech model until it is ready to talk.
+    pub speech_ready: Duration,
+    /// From the dial request until somebody picks up.
+    pub ring: Duration,
+    /// From the answer until the call is cut off.
+    pub talk: Duration,
+    /// With nobody speaking; half of it earns a question whether anybody is there.
+    pub silence: Duration,
+    /// Waiting on hold.
+    pub hold: Duration,
+    /// From our hang-up until it counts as done without the far end's word.
+    pub close: Duration,
+    /// From the end of the leg until a recognizer's last words are given up on.
+    pub flush: Duration,
+    /// From the voice's decision to end until the last words must have been played.
+    pub goodbye: Duration,
+    /// For a machine's beep before a message is left all the same.
+    pub beep: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            speech_ready: Duration::from_secs(15),
+            ring: Duration::from_secs(60),
+            talk: Duration::from_secs(15 * 60),
+            silence: Duration::from_secs(30),
+            hold: Duration::from_secs(15 * 60),
+            close: Duration::from_secs(40),
+            flush: Duration::from_secs(5),
+            goodbye: Duration::from_secs(20),
+            beep: Duration::from_secs(25),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Command(CallCommand),
+    Leg(LegEvent),
+    Speech(SpeechEvent),
+    Pump(PumpEvent),
+    /// The pump was emptied on [`Action::StopPlayout`] in the middle of this utterance.
+    CutOff(Heard),
+    /// A machine's beep; reported only while [`Call::awaits_beep`].
+    Beep,
+    /// Something failed beside the call, e.g. its recording.
+    Problem {
+        part: Part,
+        code: String,
+        message: String,
+    },
+    /// [`Call::deadline`] was reached.
+    Tick,
+}
+
+/// What to do about it, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Send the dial request. Comes once at most in the life of a call.
+    Dial,
+    /// Begin to record, and to pass the remote's audio to the model.
+    Connect,
+    Leg(LegCommand),
+    Speech(SpeechCommand),
+    /// Drop what waits in the pump; answer with [`Input::CutOff`] when that cut an utterance off.
+    StopPlayout,
+    Journal(Fact),
+}
+
+/// One call, placed or received.
+#[derive(Debug)]
+pub struct Call {
+    direction: Direction,
+    brief: Brief,
+    limits: Limits,
+    state: CallState,
+    turns: Turns,
+    actions: VecDeque<Action>,
+    answered_at: Option<Timestamp>,
+    reported: bool,
+    sip_status: Option<u16>,
+    q850_cause: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Outbound,
+    Inbound,
+}
+
+impl Call {
+    /// A call that starts now. The session has already begun to open the speech model.
+    pub fn new(direction: Direction, brief: Brief, limits: Limits, now: Timestamp) -> Self {
+        Self {
+            direction,
+            brief,
+            limits,
+            state: CallState::Preparing { give_up_at: now + limits.speech_ready },
+            turns: Turns::default(),
+            actions: VecDeque::new(),
+            answered_at: None,
+            reported: false,
+            sip_status: None,
+            q850_cause: None,
+        }
+    }
+
+    pub fn state(&self) -> &CallState {
+        &self.state
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, CallState::Ended(_))
+    }
+
+    /// Whether the session should look for a machine's beep in the remote's audio.
+    pub fn awaits_beep(&self) -> bool {
+        matches!(&self.state, CallState::Connected(conversation) if conversation.beep_by.is_some())
+    }
+
+    /// The next action, until there is none.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Tick`] at the latest; `None` only once the call is over.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.state.deadline(&self.limits)
+    }
+
+    /// Take one input. After the end every input is ignored: carriers repeat and reorder themselves.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        if self.is_over() {
+            return;
+        }
+        match input {
+            Input::Command(command) => self.handle_command(now, command),
+            Input::Leg(event) => self.handle_leg(now, event),
+            Input::Speech(event) => self.handle_speech(now, event),
+            Input::Pump(event) => self.handle_pump(now, event),
+            Input::CutOff(heard) => self.handle_cut_off(now, heard),
+            Input::Beep => self.handle_beep(now),
+            Input::Problem { part, code, message } => self.journal(Fact::Problem { part, code, message }),
+            Input::Tick => {}
+        }
+        self.check_deadlines(now);
+    }
+
+    fn handle_command(&mut self, now: Timestamp, command: CallCommand) {
+        let reason = match command {
+            CallCommand::HangUp => EndReason::OwnerCancelled,
+            CallCommand::Shutdown => EndReason::GatewayShutdown,
+        };
+        self.hang_up(now, reason);
+    }
+
+    fn handle_leg(&mut self, now: Timestamp, event: LegEvent) {
+        match event {
+            LegEvent::Ringing { early_media } => {
+                if let CallState::Dialing { give_up_at } = self.state {
+                    self.state = CallState::Ringing { give_up_at };
+                    self.journal(Fact::Ringing { early_media });
+                }
+            }
+            LegEvent::Answered { sip_call_id } => self.answered(now, sip_call_id),
+            LegEvent::MediaUp { format, encrypted } => {
+                self.journal(Fact::MediaUp { codec: format.name().to_owned(), encrypted });
+            }
+            LegEvent::Digit(digit) => {
+                self.journal(Fact::DigitReceived { digit: digit.as_char().to_string() });
+                self.touch(now);
+            }
+            LegEvent::DigitsSent => self.digits_sent(now),
+            LegEvent::Held => self.held(now),
+            LegEvent::Resumed => self.resumed(now),
+            LegEvent::MediaLost => self.hang_up(now, EndReason::CarrierMediaLost),
+            LegEvent::Failed(failure) => self.dial_failed(now, failure),
+            LegEvent::HungUp { q850_cause } => {
+                self.q850_cause = self.q850_cause.or(q850_cause);
+                self.leg_gone(now, EndReason::RemoteHungUp);
+            }
+            LegEvent::Closed => self.leg_gone(now, EndReason::CarrierLost),
+            LegEvent::Lost => self.leg_gone(now, EndReason::CarrierLost),
+        }
+    }
+
+    fn handle_speech(&mut self, now: Timestamp, event: SpeechEvent) {
+        match event {
+            SpeechEvent::Ready { model } => self.speech_ready(now, model),
+            SpeechEvent::RemoteSpeechStarted => self.remote_speech_started(now),
+            SpeechEvent::RemoteSpeechStopped => self.remote_speech_stopped(now),
+            SpeechEvent::RemoteSaid { text, confidence, started_ms, ended_ms } => {
+                let turn = self.turns.next();
+                self.journal(match text {
+                    Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text, confidence },
+                    None => Fact::NotUnderstood { turn, started_ms, ended_ms },
+                });
+                self.touch(now);
+            }
+            SpeechEvent::VoiceText { utterance, text } => {
+                let said = self.turns.text(utterance, text);
+                self.journal_said(said);
+            }
+            // The pump reports when an utterance has really gone out.
+            SpeechEvent::UtteranceDone { .. } => {}
+            SpeechEvent::ToolCall { id, tool } => self.tool_called(now, id, tool),
+            SpeechEvent::Problem { code, message } => {
+                self.journal(Fact::Problem { part: Part::Speech, code, message });
+            }
+            SpeechEvent::Reopening { why } => self.journal(Fact::SpeechReopening { why }),
+            SpeechEvent::Reopened => self.journal(Fact::SpeechReopened {}),
+            SpeechEvent::Lost { why } => self.speech_lost(now, why),
+        }
+    }
+
+    fn handle_pump(&mut self, now: Timestamp, event: PumpEvent) {
+        let at_ms = self.call_ms(now);
+        match event {
+            PumpEvent::Started(utterance) => {
+                self.turns.started(utterance, at_ms);
+                self.voice_started(now);
+            }
+            PumpEvent::Finished(heard) => {
+                let said = self.turns.finished(heard, at_ms, false);
+                self.journal_said(said);
+                self.voice_finished(now);
+            }
+        }
+    }
+
+    fn handle_cut_off(&mut self, now: Timestamp, heard: Heard) {
+        let at_ms = self.call_ms(now);
+        self.journal(Fact::BargeIn { heard_ms: heard.heard_ms });
+        self.speech(SpeechCommand::Truncate { utterance: heard.utterance, heard_ms: heard.heard_ms });
+        let said = self.turns.finished(heard, at_ms, true);
+        self.journal_said(said);
+        self.voice_finished(now);
+    }
+
+    /// Milliseconds since the answer, the zero of transcript and recording.
+    fn call_ms(&self, now: Timestamp) -> u32 {
+        self.answered_at.map_or(0, |at| now.since(at).as_millis().min(u32::MAX.into()) as u32)
+    }
+
+    fn conversation(&mut self) -> Option<&mut Conversation> {
+        match &mut self.state {
+            CallState::Connected(conversation) => Some(conversation),
+            _ => None,
+        }
+    }
+
+    fn journal(&mut self, fact: Fact) {
+        self.actions.push_back(Action::Journal(fact));
+    }
+
+    fn journal_said(&mut self, said: Option<Fact>) {
+        self.actions.extend(said.map(Action::Journal));
+    }
+
+    fn speech(&mut self, command: SpeechCommand) {
+        self.actions.push_back(Action::Speech(command));
+    }
+
+    /// End the call from our side, with what the far end needs to know.
+    fn hang_up(&mut self, now: Timestamp, reason: EndReason) {
+        match &self.state {
+            CallState::Ending(_) | CallState::Ended(_) => return,
+            // Nothing was dialled: there is no leg to close. An inbound call has had its leg from the start.
+            CallState::Preparing { .. } if self.direction == Direction::Outbound => {
+                self.speech(SpeechCommand::Close);
+                return self.finish(now, reason);
+            }
+            _ => {}
+        }
+        self.actions.push_back(Action::Leg(LegCommand::HangUp { reason }));
+        self.start_ending(now, reason, false);
+    }
+
+    /// The leg is gone, by itself or because we asked.
+    fn leg_gone(&mut self, now: Timestamp, reason: EndReason) {
+        match &mut self.state {
+            CallState::Ending(closing) => {
+                closing.leg_closed = true;
+                closing.give_up_at = closing.give_up_at.min(now + self.limits.flush);
+                self.finish_if_closed(now);
+            }
+            _ => self.start_ending(now, reason, true),
+        }
+    }
+
+    fn start_ending(&mut self, now: Timestamp, reason: EndReason, leg_closed: bool) {
+        let answered = self.answered_at.is_some();
+        self.actions.push_back(Action::StopPlayout);
+        self.speech(SpeechCommand::Close);
+        let wait = if leg_closed { self.limits.flush } else { self.limits.close };
+        self.state = CallState::Ending(Closing {
+            reason,
+            // Without an answer nobody said anything: there is no transcript to wait for.
+            speech_closed: !answered,
+            leg_closed,
+            ended_at: now,
+            give_up_at: now + wait,
+        });
+        self.finish_if_closed(now);
+    }
+
+    fn finish_if_closed(&mut self, now: Timestamp) {
+        if let CallState::Ending(closing) = &self.state
+            && closing.leg_closed
+            && closing.speech_closed
+        {
+            let reason = closing.reason;
+            self.finish(now, reason);
+        }
+    }
+
+    fn finish(&mut self, now: Timestamp, reason: EndReason) {
+        let ended_at = match &self.state {
+            CallState::Ending(closing) => closing.ended_at,
+            _ => now,
+        };
+        for said in self.turns.flush(self.call_ms(ended_at)) {
+            self.journal(said);
+        }
+        let answered = self.answered_at.is_some();
+        if answered && !self.reported {
+            self.journal(Fact::Result {
+                status: TaskStatus::Unclear,
+                summary:
+                    "The call ended before the voice reported a result; the transcript shows how far it came."
+                        .to_owned(),
+                evidence_turns: Vec::new(),
+            });
+        }
+        let talk_ms = self.call_ms(ended_at);
+        let (sip_status, q850_cause) = (self.sip_status, self.q850_cause);
+        self.journal(Fact::Ended { reason, answered, talk_ms, sip_status, q850_cause });
+        self.state = CallState::Ended(reason);
+    }
+}

@@ -1,0 +1,10 @@
+//! Calls as timelines: what happens on the left, what the call does about it on the right.
+//!
+//! Each line of a script is `<milliseconds since the start> <input>`; between the lines the call's own deadlines
+//! strike when they are due. The printed timeline has every action with its time.
+
+mod connected;
+mod ending;
+mod script;
+mod setup;
+mod voicemail;

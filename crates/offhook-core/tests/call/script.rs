@@ -1,0 +1,225 @@
+//! The little language of the timeline tests.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use expect_test::Expect;
+use offhook_core::audio::{AudioFormat, Digit};
+use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::call::{
+    Action, Call, CallCommand, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, TaskReport,
+    ToolCall, ToolCallId, Utterance,
+};
+use offhook_core::end::{EndReason, from_sip_status};
+use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::pump::{Heard, PumpEvent};
+use offhook_core::{LegCommand, SpeechCommand, Timestamp};
+
+pub struct Scenario {
+    pub direction: Direction,
+    pub brief: Brief,
+    pub limits: Limits,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self { direction: Direction::Outbound, brief: brief(), limits: Limits::default() }
+    }
+}
+
+pub fn brief() -> Brief {
+    Brief {
+        task: "Ask whether a table for two is free on Friday at seven.".to_owned(),
+        personality: None,
+        greeting: Some("I am calling for Jordan Lee.".to_owned()),
+        voice: "jessica".to_owned(),
+        language: "en-US".to_owned(),
+        opening: Opening::ListenFirst { deadline: Duration::from_millis(1_500) },
+        disclosure: Disclosure::FULL,
+        voicemail: Voicemail::HangUp,
+    }
+}
+
+/// Run a script on an outbound call with default limits.
+#[track_caller]
+pub fn check(script: &str, expected: Expect) {
+    Scenario::default().check(script, expected);
+}
+
+/// The same for a call that is answered at once; what leads there is not printed.
+#[track_caller]
+pub fn check_connected(script: &str, expected: Expect) {
+    Scenario::default().check_connected(script, expected);
+}
+
+impl Scenario {
+    #[track_caller]
+    pub fn check(self, script: &str, expected: Expect) {
+        let call = Call::new(self.direction, self.brief, self.limits, START);
+        run(call, script, expected);
+    }
+
+    #[track_caller]
+    pub fn check_connected(self, script: &str, expected: Expect) {
+        let mut call = Call::new(self.direction, self.brief, self.limits, START);
+        call.handle(START, input("ready"));
+        call.handle(START, input("answered"));
+        while call.poll().is_some() {}
+        run(call, script, expected);
+    }
+}
+
+const START: Timestamp = Timestamp::from_unix_millis(0);
+
+#[track_caller]
+fn run(mut call: Call, script: &str, expected: Expect) {
+    let mut timeline = String::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (at, what) = line.split_once(' ').unwrap_or_else(|| panic!("no input in {line:?}"));
+        let at = START + Duration::from_millis(at.parse().unwrap_or_else(|_| panic!("no time in {line:?}")));
+        tick_until(&mut call, at, &mut timeline);
+        call.handle(at, input(what));
+        drain(&mut call, at, &mut timeline);
+    }
+    expected.assert_eq(&timeline);
+}
+
+fn tick_until(call: &mut Call, until: Timestamp, timeline: &mut String) {
+    while let Some(deadline) = call.deadline().filter(|deadline| *deadline < until) {
+        call.handle(deadline, Input::Tick);
+        drain(call, deadline, timeline);
+    }
+}
+
+fn drain(call: &mut Call, now: Timestamp, timeline: &mut String) {
+    while let Some(action) = call.poll() {
+        writeln!(timeline, "{:>6} {}", now.unix_millis(), show(&action)).expect("a String takes every write");
+    }
+}
+
+fn show(action: &Action) -> String {
+    match action {
+        Action::Dial => "dial".to_owned(),
+        Action::Connect => "connect".to_owned(),
+        Action::StopPlayout => "stop playout".to_owned(),
+        Action::Leg(LegCommand::HangUp { reason }) => format!("leg: hang up, {reason}"),
+        Action::Leg(command) => format!("leg: {command:?}"),
+        Action::Speech(SpeechCommand::Truncate { utterance, heard_ms }) => {
+            format!("speech: truncate {} at {heard_ms} ms", utterance.0)
+        }
+        Action::Speech(command) => format!("speech: {command:?}"),
+        Action::Journal(fact) => {
+            let fields =
+                fact.fields().into_iter().map(|(name, value)| format!(" {name}={}", value_text(&value)));
+            format!("journal: {}{}", fact.code(), fields.collect::<String>())
+        }
+    }
+}
+
+fn value_text(value: &offhook_core::journal::Value) -> String {
+    use offhook_core::journal::Value;
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(int) => int.to_string(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::List(list) => format!("{list:?}"),
+    }
+}
+
+fn input(what: &str) -> Input {
+    let (word, rest) = what.split_once(' ').unwrap_or((what, ""));
+    match word {
+        "tick" => Input::Tick,
+        "owner_hangs_up" => Input::Command(CallCommand::HangUp),
+        "shutdown" => Input::Command(CallCommand::Shutdown),
+        "beep" => Input::Beep,
+        "cut_off" => Input::CutOff(heard(rest)),
+        "playing" => Input::Pump(PumpEvent::Started(Utterance(number(rest)))),
+        "played" => Input::Pump(PumpEvent::Finished(heard(rest))),
+        _ => leg(word, rest)
+            .map(Input::Leg)
+            .or_else(|| speech(word, rest).map(Input::Speech))
+            .unwrap_or_else(|| panic!("no such input: {what}")),
+    }
+}
+
+fn leg(word: &str, rest: &str) -> Option<LegEvent> {
+    Some(match word {
+        "ringing" => LegEvent::Ringing { early_media: false },
+        "early_media" => LegEvent::Ringing { early_media: true },
+        "answered" => LegEvent::Answered { sip_call_id: None },
+        "media_up" => LegEvent::MediaUp { format: AudioFormat::Pcmu, encrypted: false },
+        "digit" => LegEvent::Digit(rest.chars().next().and_then(Digit::from_char).expect("a key")),
+        "digits_sent" => LegEvent::DigitsSent,
+        "held" => LegEvent::Held,
+        "resumed" => LegEvent::Resumed,
+        "media_lost" => LegEvent::MediaLost,
+        "sip" => {
+            let status = number(rest) as u16;
+            let reason = from_sip_status(status, false);
+            LegEvent::Failed(DialFailure {
+                reason,
+                sip_status: Some(status),
+                q850_cause: None,
+                detail: String::new(),
+            })
+        }
+        "no_line" => LegEvent::Failed(DialFailure {
+            reason: EndReason::CarrierNoLine,
+            sip_status: None,
+            q850_cause: None,
+            detail: "all lines are in use".to_owned(),
+        }),
+        "remote_hangs_up" => LegEvent::HungUp { q850_cause: Some(16) },
+        "closed" => LegEvent::Closed,
+        "leg_lost" => LegEvent::Lost,
+        _ => return None,
+    })
+}
+
+fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
+    let id = ToolCallId(1);
+    Some(match word {
+        "ready" => SpeechEvent::Ready { model: "test".to_owned() },
+        "remote_starts" => SpeechEvent::RemoteSpeechStarted,
+        "remote_stops" => SpeechEvent::RemoteSpeechStopped,
+        "remote_said" => SpeechEvent::RemoteSaid {
+            text: Some(rest.to_owned()),
+            confidence: None,
+            started_ms: 0,
+            ended_ms: 500,
+        },
+        "remote_mumbled" => {
+            SpeechEvent::RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 500 }
+        }
+        "voice_text" => {
+            let (utterance, text) = rest.split_once(' ').expect("an utterance and its text");
+            SpeechEvent::VoiceText { utterance: Utterance(number(utterance)), text: text.to_owned() }
+        }
+        "end_call" => {
+            let result = (!rest.is_empty()).then(|| TaskReport {
+                status: TaskStatus::Done,
+                summary: rest.to_owned(),
+                evidence_turns: vec![1, 99],
+            });
+            SpeechEvent::ToolCall { id, tool: ToolCall::EndCall { reason: "done".to_owned(), result } }
+        }
+        "press" => SpeechEvent::ToolCall { id, tool: ToolCall::SendDigits { digits: rest.to_owned() } },
+        "voicemail" => {
+            SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail } }
+        }
+        "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
+        "speech_lost" => SpeechEvent::Lost { why: rest.to_owned() },
+        _ => return None,
+    })
+}
+
+fn number(text: &str) -> u32 {
+    text.trim().parse().unwrap_or_else(|_| panic!("not a number: {text:?}"))
+}
+
+fn heard(rest: &str) -> Heard {
+    let (utterance, ms) = rest.split_once(' ').expect("an utterance and milliseconds");
+    Heard { utterance: Utterance(number(utterance)), heard_ms: number(ms) }
+}

@@ -1,0 +1,172 @@
+//! Whatever arrives in whatever order: one end, nothing after it, and a live call always has a deadline.
+
+use std::time::Duration;
+
+use offhook_core::Timestamp;
+use offhook_core::audio::{AudioFormat, Digit};
+use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::call::{
+    Action, Call, CallCommand, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, TaskReport,
+    ToolCall, ToolCallId, Utterance,
+};
+use offhook_core::end::{EndReason, from_sip_status};
+use offhook_core::journal::{AnsweredBy, Fact, Part, TaskStatus};
+use offhook_core::pump::{Heard, PumpEvent};
+use proptest::prelude::*;
+
+fn leg_event() -> impl Strategy<Value = LegEvent> {
+    prop_oneof![
+        any::<bool>().prop_map(|early_media| LegEvent::Ringing { early_media }),
+        Just(LegEvent::Answered { sip_call_id: None }),
+        Just(LegEvent::MediaUp { format: AudioFormat::Pcmu, encrypted: true }),
+        (0u8..16).prop_map(|event| LegEvent::Digit(Digit::from_event(event).expect("a key"))),
+        Just(LegEvent::DigitsSent),
+        Just(LegEvent::Held),
+        Just(LegEvent::Resumed),
+        Just(LegEvent::MediaLost),
+        (300u16..700, any::<bool>()).prop_map(|(status, rang)| LegEvent::Failed(DialFailure {
+            reason: from_sip_status(status, rang),
+            sip_status: Some(status),
+            q850_cause: None,
+            detail: String::new(),
+        })),
+        Just(LegEvent::HungUp { q850_cause: None }),
+        Just(LegEvent::Closed),
+        Just(LegEvent::Lost),
+    ]
+}
+
+fn tool() -> impl Strategy<Value = ToolCall> {
+    let report =
+        TaskReport { status: TaskStatus::Done, summary: "done".to_owned(), evidence_turns: vec![1, 7] };
+    prop_oneof![
+        proptest::option::of(Just(report))
+            .prop_map(|result| ToolCall::EndCall { reason: "done".to_owned(), result }),
+        "[0-9w#x]{0,70}".prop_map(|digits| ToolCall::SendDigits { digits }),
+        Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail }),
+        Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Human }),
+        Just(ToolCall::WaitOnHold),
+    ]
+}
+
+fn speech_event() -> impl Strategy<Value = SpeechEvent> {
+    prop_oneof![
+        Just(SpeechEvent::Ready { model: "test".to_owned() }),
+        Just(SpeechEvent::RemoteSpeechStarted),
+        Just(SpeechEvent::RemoteSpeechStopped),
+        proptest::option::of(Just("hello".to_owned())).prop_map(|text| SpeechEvent::RemoteSaid {
+            text,
+            confidence: None,
+            started_ms: 0,
+            ended_ms: 1
+        }),
+        (0u32..4)
+            .prop_map(|n| SpeechEvent::VoiceText { utterance: Utterance(n), text: "some words".to_owned() }),
+        tool().prop_map(|tool| SpeechEvent::ToolCall { id: ToolCallId(1), tool }),
+        Just(SpeechEvent::Reopening { why: String::new() }),
+        Just(SpeechEvent::Reopened),
+        Just(SpeechEvent::Lost { why: String::new() }),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let heard = (0u32..4, 0u32..9_000).prop_map(|(n, heard_ms)| Heard { utterance: Utterance(n), heard_ms });
+    prop_oneof![
+        1 => Just(Input::Command(CallCommand::HangUp)),
+        1 => Just(Input::Command(CallCommand::Shutdown)),
+        8 => leg_event().prop_map(Input::Leg),
+        8 => speech_event().prop_map(Input::Speech),
+        2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
+        2 => heard.clone().prop_map(|heard| Input::Pump(PumpEvent::Finished(heard))),
+        1 => heard.prop_map(Input::CutOff),
+        1 => Just(Input::Beep),
+        1 => Just(Input::Problem { part: Part::Recording, code: "full".to_owned(), message: String::new() }),
+    ]
+}
+
+fn call(inbound: bool, message: bool) -> Call {
+    let direction = if inbound { Direction::Inbound } else { Direction::Outbound };
+    let voicemail =
+        if message { Voicemail::LeaveMessage("Call back.".to_owned()) } else { Voicemail::HangUp };
+    let brief = Brief {
+        task: "Ask.".to_owned(),
+        personality: None,
+        greeting: None,
+        voice: "jessica".to_owned(),
+        language: "en-US".to_owned(),
+        opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
+        disclosure: Disclosure::FULL,
+        voicemail,
+    };
+    Call::new(direction, brief, Limits::default(), Timestamp::default())
+}
+
+/// What an observer may rely on, checked after every input.
+#[derive(Default)]
+struct Observer {
+    ended: Option<EndReason>,
+    dials: u32,
+    results: u32,
+}
+
+impl Observer {
+    fn observe(&mut self, call: &mut Call) {
+        while let Some(action) = call.poll() {
+            assert!(self.ended.is_none(), "{action:?} after the end");
+            match action {
+                Action::Dial => self.dials += 1,
+                Action::Journal(Fact::Result { .. }) => self.results += 1,
+                Action::Journal(Fact::Ended { reason, .. }) => self.ended = Some(reason),
+                _ => {}
+            }
+        }
+        assert!(self.dials <= 1, "dialled twice");
+        assert!(self.results <= 1, "two results");
+        assert_eq!(call.is_over(), self.ended.is_some());
+        assert_eq!(
+            call.deadline().is_none(),
+            call.is_over(),
+            "a live call has a deadline, an ended one has none"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_inputs_ends_exactly_once(
+        inbound: bool,
+        message: bool,
+        inputs in proptest::collection::vec((0u64..20_000, input()), 0..60),
+    ) {
+        let mut call = call(inbound, message);
+        let mut observer = Observer::default();
+        let mut now = Timestamp::default();
+        for (pause_ms, input) in inputs {
+            now = now + Duration::from_millis(pause_ms);
+            call.handle(now, input);
+            observer.observe(&mut call);
+        }
+        // Left alone, every call comes to its end by its own deadlines.
+        for _ in 0..64 {
+            let Some(deadline) = call.deadline() else { break };
+            now = now.max(deadline);
+            call.handle(now, Input::Tick);
+            observer.observe(&mut call);
+        }
+        prop_assert!(call.is_over(), "still {:?}", call.state());
+    }
+
+    #[test]
+    fn a_deadline_never_lies_in_the_past_after_it_struck(inputs in proptest::collection::vec((0u64..9_000, input()), 0..40)) {
+        let mut call = call(false, false);
+        let mut now = Timestamp::default();
+        for (pause_ms, input) in inputs {
+            now = now + Duration::from_millis(pause_ms);
+            call.handle(now, input);
+            while call.poll().is_some() {}
+            if let Some(deadline) = call.deadline() {
+                prop_assert!(deadline > now, "{:?}", call.state());
+            }
+        }
+    }
+}
