@@ -1,0 +1,6 @@
+//! Audio: companding, resampling, conversion, tones.
+
+mod convert;
+mod g711;
+mod resample;
+mod signal;
