@@ -1,1 +1,82 @@
-//! placeholder
+//! Speech models: they hear the remote, decide what to say, and say it.
+//!
+//! [`Model`] is one configured model, cheap to clone; [`Model::open`] begins one conversation and returns at once.
+//! What comes of it, also a failure to connect, arrives as a [`SpeechOutput`] of the [`SpeechSession`].
+//!
+//! [`openai`] speaks the Realtime protocol (OpenAI, Azure, any compatible server); [`local`] is made of programs on
+//! this machine. Both offer the model the same [`tools`].
+
+pub mod local;
+pub mod openai;
+mod session;
+pub mod tools;
+
+use offhook_core::audio::AudioFormat;
+use offhook_core::brief::Brief;
+pub use session::{Busy, FrameQueue, ProviderEnd, SpeechOutput, SpeechSession};
+
+/// A configured speech model.
+#[derive(Clone, Debug)]
+pub enum Model {
+    OpenAi(openai::OpenAi),
+    Local(local::Local),
+}
+
+/// What one conversation is about.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// The assembled instructions of the voice.
+    pub instructions: String,
+    /// The contract's voice name (`jessica`, `sarah`, `chris`, `eric`), or one of the provider's own.
+    pub voice: String,
+    /// BCP 47 tag of the language spoken, e.g. `en-US`.
+    pub language: String,
+    /// What both sides are spoken in; see [`Model::format_for`].
+    pub format: AudioFormat,
+    /// For a model that has no understanding of instructions in prose.
+    pub brief: Brief,
+}
+
+/// A model that would work now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What answered, for people: `gpt-realtime-2.1 at api.openai.com`.
+    pub what: String,
+}
+
+/// Why a model would not work now, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    #[error("{what} is not usable: {why}; {advice}")]
+    Unusable { what: String, why: String, advice: String },
+    #[error("{what} could not be reached: {why}; {advice}")]
+    Unreachable { what: String, why: String, advice: String },
+    #[error("{what} refused the credentials: {why}; {advice}")]
+    Unauthorized { what: String, why: String, advice: String },
+}
+
+impl Model {
+    /// Begin a conversation. Returns at once: `Ready` or `Lost` comes as an event.
+    pub fn open(&self, prompt: Prompt) -> SpeechSession {
+        match self {
+            Self::OpenAi(model) => model.open(prompt),
+            Self::Local(model) => model.open(prompt),
+        }
+    }
+
+    /// What the model hears and speaks when the leg carries `leg`.
+    pub fn format_for(&self, leg: AudioFormat) -> AudioFormat {
+        match self {
+            Self::OpenAi(model) => model.format_for(leg),
+            Self::Local(model) => model.format_for(leg),
+        }
+    }
+
+    /// Whether a conversation could begin now; if not, what to do.
+    pub async fn check(&self) -> Result<Checked, CheckError> {
+        match self {
+            Self::OpenAi(model) => model.check().await,
+            Self::Local(model) => model.check().await,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One conversation with a speech model, as the session task of a call sees it.
+//!
+//! The Realtime provider is polled inline: [`SpeechSession::next`] reads the socket and writes what
+//! [`SpeechSession::hear`] left, without another task between. A provider that runs in tasks of its own takes the
+//! other half of [`SpeechSession::from_channels`].
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use offhook_core::Frame;
+use offhook_core::audio::AudioFormat;
+use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use tokio::sync::{Notify, mpsc};
+
+use crate::openai;
+
+/// What a conversation brings forth.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SpeechOutput {
+    Event(SpeechEvent),
+    /// Audio of the voice in the session's format, as fast as the model makes it.
+    Audio {
+        utterance: Utterance,
+        bytes: Vec<u8>,
+    },
+}
+
+/// The command queue is full: the model does not keep up. The command was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the speech model does not keep up; the command was not taken")]
+pub struct Busy;
+
+/// One conversation. Dropping it closes it.
+#[derive(Debug)]
+pub struct SpeechSession {
+    format: AudioFormat,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    OpenAi(Box<openai::Connection>),
+    Channels(CallEnd),
+}
+
+/// Commands that wait for a provider's task.
+const COMMANDS: usize = 64;
+/// Outputs that wait for the session; a provider waits when they are full.
+const OUTPUTS: usize = 256;
+
+impl SpeechSession {
+    pub(crate) fn openai(format: AudioFormat, connection: openai::Connection) -> Self {
+        Self { format, inner: Inner::OpenAi(Box::new(connection)) }
+    }
+
+    /// For a provider that runs in tasks of its own. When the provider drops its sender, the session reports `Lost`.
+    pub fn from_channels(format: AudioFormat) -> (Self, ProviderEnd) {
+        let remote_frames = FrameQueue::default();
+        let (commands, command_inbox) = mpsc::channel(COMMANDS);
+        let (output_sender, outputs) = mpsc::channel(OUTPUTS);
+        let call_end = CallEnd { remote_frames: remote_frames.clone(), commands, outputs };
+        let provider_end = ProviderEnd { remote_frames, commands: command_inbox, outputs: output_sender };
+        (Self { format, inner: Inner::Channels(call_end) }, provider_end)
+    }
+
+    /// What [`Self::hear`] takes and [`SpeechOutput::Audio`] is in.
+    pub fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    /// The next output. Cancel-safe: dropping the future loses nothing. After `Lost` it never resolves again.
+    pub async fn next(&mut self) -> SpeechOutput {
+        match &mut self.inner {
+            Inner::OpenAi(connection) => connection.next().await,
+            Inner::Channels(end) => end.next().await,
+        }
+    }
+
+    /// What the remote said just now, in [`Self::format`]. Never blocks; what does not fit displaces the oldest.
+    pub fn hear(&mut self, remote_frame: &Frame) {
+        debug_assert_eq!(remote_frame.format(), self.format);
+        match &mut self.inner {
+            Inner::OpenAi(connection) => connection.hear(remote_frame),
+            Inner::Channels(end) => end.remote_frames.push(remote_frame),
+        }
+    }
+
+    pub fn send(&mut self, command: SpeechCommand) -> Result<(), Busy> {
+        match &mut self.inner {
+            Inner::OpenAi(connection) => connection.send(command),
+            Inner::Channels(end) => end.send(command),
+        }
+    }
+
+    /// Remote frames lost because the model did not keep up.
+    pub fn dropped_frames(&self) -> u64 {
+        match &self.inner {
+            Inner::OpenAi(connection) => connection.dropped_frames(),
+            Inner::Channels(end) => end.remote_frames.dropped(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct CallEnd {
+    remote_frames: FrameQueue,
+    commands: mpsc::Sender<SpeechCommand>,
+    outputs: mpsc::Receiver<SpeechOutput>,
+}
+
+impl Drop for CallEnd {
+    fn drop(&mut self) {
+        self.remote_frames.close();
+    }
+}
+
+impl CallEnd {
+    async fn next(&mut self) -> SpeechOutput {
+        match self.outputs.recv().await {
+            Some(output) => output,
+            None if self.remote_frames.is_closed() => std::future::pending().await,
+            None => {
+                self.remote_frames.close();
+                SpeechOutput::Event(SpeechEvent::Lost { why: "the speech model stopped".to_owned() })
+            }
+        }
+    }
+
+    /// A provider that is gone says so in [`Self::next`]; a command to it is not refused but pointless.
+    fn send(&mut self, command: SpeechCommand) -> Result<(), Busy> {
+        match self.commands.try_send(command) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Busy),
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+}
+
+/// The provider's half of [`SpeechSession::from_channels`].
+///
+/// `commands` yields `None`, and `remote_frames` too, once the session is gone.
+#[derive(Debug)]
+pub struct ProviderEnd {
+    pub remote_frames: FrameQueue,
+    pub commands: mpsc::Receiver<SpeechCommand>,
+    pub outputs: mpsc::Sender<SpeechOutput>,
+}
+
+/// Remote frames on their way to a provider's task: the oldest give way when it does not keep up.
+#[derive(Clone, Debug, Default)]
+pub struct FrameQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<Queue>,
+    pushed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    dropped: u64,
+    closed: bool,
+}
+
+impl FrameQueue {
+    /// Two seconds.
+    const CAPACITY: usize = 100;
+
+    /// The next frame; `None` once the session is gone. Cancel-safe. For one consumer.
+    pub async fn next(&self) -> Option<Frame> {
+        loop {
+            {
+                let mut queue = self.lock();
+                if let Some(frame) = queue.frames.pop_front() {
+                    return Some(frame);
+                }
+                if queue.closed {
+                    return None;
+                }
+            }
+            self.shared.pushed.notified().await;
+        }
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn push(&self, frame: &Frame) {
+        let mut queue = self.lock();
+        if queue.frames.len() == Self::CAPACITY {
+            queue.frames.pop_front();
+            queue.dropped += 1;
+        }
+        queue.frames.push_back(frame.clone());
+        drop(queue);
+        self.shared.pushed.notify_one();
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.shared.pushed.notify_one();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// No code under this lock can panic half-way: a poisoned queue is still whole.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
