@@ -1,1 +1,47 @@
-//! placeholder
+//! What offhook remembers: owners and their keys, calls and their journals, recordings, the audit log.
+//!
+//! [`Store`] is one handle over SQLite or PostgreSQL with the same SQL text for both, and holds no business rules.
+//! The journal is the truth about a call; its row in `calls` is a projection, updated in the same transaction
+//! (`projection`). Every operation is one transaction, or says where it is several.
+
+mod audit;
+mod calls;
+mod db;
+mod error;
+mod health;
+mod journal;
+mod keys;
+mod open;
+mod projection;
+mod recordings;
+mod retention;
+
+pub use audit::{AuditEntry, AuditFilter};
+pub use calls::{
+    CallFilter, CallRequest, CallRow, Direction, Idempotency, InsertCallError, Inserted, NewCall,
+};
+pub use error::StoreError;
+pub use health::BackupError;
+pub use journal::AppendError;
+pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey, OwnerRow};
+pub use open::OpenError;
+pub use projection::{End, Lifecycle};
+pub use recordings::{NewRecording, Recording};
+pub use retention::{Purged, Retention};
+
+use std::path::{Path, PathBuf};
+
+/// The database. Cheap to clone; all clones share the same connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: db::Db,
+}
+
+/// Paths are stored as text; where one is not valid UTF-8 it could not be found again.
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn path_from_text(text: String) -> PathBuf {
+    PathBuf::from(text)
+}

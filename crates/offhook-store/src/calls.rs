@@ -1,0 +1,339 @@
+//! The rows of calls: inserting one exactly once, and looking them up.
+
+use std::fmt;
+
+use offhook_core::call::TaskReport;
+use offhook_core::journal::AnsweredBy;
+use offhook_core::{CallId, JournalEntry, OwnerId, Timestamp};
+
+use crate::db::{Row, Tx, params};
+use crate::projection::{End, Lifecycle, end_of, result_of};
+use crate::recordings::Recording;
+use crate::{Store, StoreError, journal};
+
+/// Who called whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    Outbound,
+    Inbound,
+}
+
+impl Direction {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Outbound, Self::Inbound].into_iter().find(|direction| direction.code() == code)
+    }
+}
+
+/// What was asked for, as it will be shown. `Debug` prints none of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CallRequest {
+    pub to: String,
+    /// The caller ID, where it is known before the call is dialled.
+    pub from: Option<String>,
+    /// The line that was asked for; [`CallRow::line`] is the one that was used.
+    pub line: Option<String>,
+    pub task: String,
+    pub personality: Option<String>,
+    pub greeting: Option<String>,
+    pub voice: String,
+    pub language: String,
+    pub bridge_number: Option<String>,
+    /// A JSON object of the gateway's own.
+    pub extra: Option<String>,
+}
+
+impl fmt::Debug for CallRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRequest").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: String,
+    /// SHA-256 of the canonical request.
+    pub request_hash: [u8; 32],
+}
+
+#[derive(Clone, Debug)]
+pub struct NewCall {
+    pub id: CallId,
+    pub owner: OwnerId,
+    pub idempotency: Option<Idempotency>,
+    pub direction: Direction,
+    pub request: CallRequest,
+    pub queued_at: Timestamp,
+    /// The first facts, from `seq` 1 on.
+    pub entries: Vec<JournalEntry>,
+}
+
+/// What became of an insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    New,
+    /// The same key stands for this call already, and it was the same request.
+    Existing(CallId),
+    /// The same key was used for a different request.
+    KeyReused,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InsertCallError {
+    #[error("no such owner; create it, or a key for it, first")]
+    UnknownOwner,
+    #[error("a call with this id exists already")]
+    DuplicateId,
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for InsertCallError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Gone => Self::UnknownOwner,
+            StoreError::Duplicate => Self::DuplicateId,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// One call as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRow {
+    pub id: CallId,
+    pub owner: OwnerId,
+    pub direction: Direction,
+    pub request: CallRequest,
+    pub lifecycle: Lifecycle,
+    /// The line that was dialled on last.
+    pub line: Option<String>,
+    pub queued_at: Timestamp,
+    pub dialing_at: Option<Timestamp>,
+    pub answered_at: Option<Timestamp>,
+    pub finalized_at: Option<Timestamp>,
+    pub answered_by: Option<AnsweredBy>,
+    pub result: Option<TaskReport>,
+    pub end: Option<End>,
+    pub recording: Option<Recording>,
+    /// When retention erased the words of the conversation.
+    pub transcript_removed_at: Option<Timestamp>,
+}
+
+/// Which calls to list; what is `None` does not matter.
+#[derive(Clone, Debug)]
+pub struct CallFilter {
+    pub owner: Option<OwnerId>,
+    pub direction: Option<Direction>,
+    /// Finalized then or later.
+    pub finalized_since: Option<Timestamp>,
+    /// `true`: only calls that are not over; `false`: only calls that are.
+    pub live: Option<bool>,
+    pub limit: u32,
+}
+
+impl Default for CallFilter {
+    fn default() -> Self {
+        Self { owner: None, direction: None, finalized_since: None, live: None, limit: 25 }
+    }
+}
+
+macro_rules! select_calls {
+    ($tail:literal) => {
+        concat!(
+            "SELECT calls.id AS id, owner_id, direction, to_number, from_number, requested_line, task, \
+             personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle, line, dialing_at, \
+             answered_at, finalized_at, answered_by, end_reason, outcome, talk_ms, sip_status, q850_cause, \
+             result_status, result_summary, result_evidence, transcript_removed_at, \
+             recordings.path AS path, recordings.bytes AS bytes, recordings.duration_ms AS duration_ms, \
+             recordings.created_at AS created_at, recordings.expires_at AS expires_at, \
+             recordings.removed_at AS removed_at \
+             FROM calls LEFT JOIN recordings ON recordings.call_id = calls.id ",
+            $tail
+        )
+    };
+}
+
+impl Store {
+    /// Writes a call with its first facts, unless its idempotency key stands for one already.
+    ///
+    /// Of any number of simultaneous inserts with the same key exactly one is [`Inserted::New`]. Trying again with
+    /// the same id after an error whose commit is unknown gives `Existing` with that id.
+    pub async fn insert_call(&self, new: &NewCall) -> Result<Inserted, InsertCallError> {
+        loop {
+            let mut tx = self.db.begin().await?;
+            if let Some(idempotency) = &new.idempotency
+                && !claim_key(&mut tx, new, idempotency).await?
+            {
+                match holder_of_key(&mut tx, new.owner, idempotency).await? {
+                    Some(found) => return Ok(found),
+                    // Deleted between the two statements, with its call.
+                    None => continue,
+                }
+            }
+            insert_row(&mut tx, new).await?;
+            journal::write(&mut tx, &[(new.id, new.entries.clone())]).await?;
+            tx.commit().await?;
+            return Ok(Inserted::New);
+        }
+    }
+
+    pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
+        const SQL: &str = select_calls!("WHERE calls.id = $1");
+        self.db.row(SQL, params![id]).await?.as_ref().map(call_of).transpose()
+    }
+
+    /// Calls, newest first. A row this version can't read is left out with a warning.
+    pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
+        // Two statements, so that an owner's calls are found by their index.
+        const ALL: &str = select_calls!(
+            "WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR direction = $2) \
+             AND ($3 IS NULL OR finalized_at >= $3) \
+             AND ($4 IS NULL OR ($4 = 1 AND lifecycle <> 'finalized') OR ($4 = 0 AND lifecycle = 'finalized')) \
+             ORDER BY queued_at DESC, calls.id DESC LIMIT $5"
+        );
+        const OWN: &str = select_calls!(
+            "WHERE owner_id = $1 AND ($2 IS NULL OR direction = $2) \
+             AND ($3 IS NULL OR finalized_at >= $3) \
+             AND ($4 IS NULL OR ($4 = 1 AND lifecycle <> 'finalized') OR ($4 = 0 AND lifecycle = 'finalized')) \
+             ORDER BY queued_at DESC, calls.id DESC LIMIT $5"
+        );
+        let params = params![
+            filter.owner,
+            filter.direction.map(Direction::code),
+            filter.finalized_since,
+            filter.live.map(i64::from),
+            i64::from(filter.limit),
+        ];
+        let rows = self.db.rows(if filter.owner.is_some() { OWN } else { ALL }, params).await?;
+        Ok(rows.iter().filter_map(readable).collect())
+    }
+
+    /// The calls that are not over, oldest first: what a start has to reconcile.
+    pub async fn unfinished(&self) -> Result<Vec<CallRow>, StoreError> {
+        const SQL: &str = select_calls!("WHERE lifecycle <> 'finalized' ORDER BY queued_at, calls.id");
+        self.db.rows(SQL, vec![]).await?.iter().map(call_of).collect()
+    }
+
+    /// How many calls this owner placed since then.
+    pub async fn calls_by_owner_since(&self, owner: OwnerId, since: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT COUNT(*) AS n FROM calls \
+            WHERE owner_id = $1 AND queued_at >= $2 AND direction = 'outbound'";
+        count(self.db.row(SQL, params![owner, since]).await?)
+    }
+
+    /// How many calls anybody placed to this number since then.
+    pub async fn calls_to_since(&self, to: &str, since: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT COUNT(*) AS n FROM calls \
+            WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound'";
+        count(self.db.row(SQL, params![to, since]).await?)
+    }
+}
+
+fn count(row: Option<Row>) -> Result<u64, StoreError> {
+    row.map_or(Ok(0), |row| row.int("n").map(|n| n.max(0) as u64))
+}
+
+/// Whether this insert is the first with its key. On PostgreSQL a second one waits here until the first has
+/// committed or failed; on SQLite it waited for the write connection.
+async fn claim_key(tx: &mut Tx, new: &NewCall, idempotency: &Idempotency) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO idempotency (owner_id, idempotency_key, request_hash, call_id, created_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner_id, idempotency_key) DO NOTHING";
+    let hash = hex(&idempotency.request_hash);
+    let params = params![new.owner, idempotency.key.as_str(), hash, new.id, new.queued_at];
+    Ok(tx.execute(SQL, params).await? == 1)
+}
+
+async fn holder_of_key(
+    tx: &mut Tx,
+    owner: OwnerId,
+    idempotency: &Idempotency,
+) -> Result<Option<Inserted>, StoreError> {
+    const SQL: &str =
+        "SELECT call_id, request_hash FROM idempotency WHERE owner_id = $1 AND idempotency_key = $2";
+    let Some(row) = tx.row(SQL, params![owner, idempotency.key.as_str()]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(if row.text("request_hash")? == hex(&idempotency.request_hash) {
+        Inserted::Existing(row.parsed("call_id", |id| id.parse().ok())?)
+    } else {
+        Inserted::KeyReused
+    }))
+}
+
+async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO calls (id, owner_id, direction, to_number, from_number, requested_line, task, \
+            personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    let request = new.request.clone();
+    let params = params![
+        new.id,
+        new.owner,
+        new.direction.code(),
+        request.to,
+        request.from,
+        request.line,
+        request.task,
+        request.personality,
+        request.greeting,
+        request.voice,
+        request.language,
+        request.bridge_number,
+        request.extra,
+        new.queued_at,
+        Lifecycle::Queued.code(),
+    ];
+    tx.execute(SQL, params).await.map(drop)
+}
+
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn readable(row: &Row) -> Option<CallRow> {
+    call_of(row)
+        .inspect_err(
+            |error| tracing::warn!(call_id = row.text("id").unwrap_or_default(), %error, "skipped a call"),
+        )
+        .ok()
+}
+
+fn call_of(row: &Row) -> Result<CallRow, StoreError> {
+    Ok(CallRow {
+        id: row.parsed("id", |id| id.parse().ok())?,
+        owner: row.parsed("owner_id", |id| id.parse().ok())?,
+        direction: row.parsed("direction", Direction::from_code)?,
+        request: CallRequest {
+            to: row.text("to_number")?,
+            from: row.get("from_number")?,
+            line: row.get("requested_line")?,
+            task: row.text("task")?,
+            personality: row.get("personality")?,
+            greeting: row.get("greeting")?,
+            voice: row.text("voice")?,
+            language: row.text("language")?,
+            bridge_number: row.get("bridge_number")?,
+            extra: row.get("extra")?,
+        },
+        lifecycle: row.parsed("lifecycle", Lifecycle::from_code)?,
+        line: row.get("line")?,
+        queued_at: row.at("queued_at")?,
+        dialing_at: row.opt_at("dialing_at")?,
+        answered_at: row.opt_at("answered_at")?,
+        finalized_at: row.opt_at("finalized_at")?,
+        // A kind that a newer version wrote is unknown to this one.
+        answered_by: row
+            .get::<Option<String>>("answered_by")?
+            .map(|code| AnsweredBy::from_code(&code).unwrap_or(AnsweredBy::Unknown)),
+        result: result_of(row)?,
+        end: end_of(row)?,
+        recording: Recording::of(row)?,
+        transcript_removed_at: row.opt_at("transcript_removed_at")?,
+    })
+}

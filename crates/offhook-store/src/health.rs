@@ -1,0 +1,84 @@
+//! Is the database well: for `/readyz`, `offhook doctor` and backups.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::Row as _;
+
+use crate::db::{Db, params};
+use crate::{Store, StoreError, path_text};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("PostgreSQL is backed up with its own tools; use pg_dump")]
+    UsePgDump,
+    #[error("{}: the backup file can't be created: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Whether the database can be written to: takes and gives back the write lock.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        tx.row("SELECT 1 AS one", vec![]).await?;
+        tx.commit().await
+    }
+
+    /// What is wrong with the database; empty when nothing is. Reads all of it.
+    pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = Vec::new();
+        if let Db::Lite { rd, .. } = &self.db {
+            let rows = sqlx::query("PRAGMA integrity_check").fetch_all(rd).await?;
+            let lines = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+            problems.extend(lines.into_iter().filter(|line| line != "ok"));
+            let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(rd).await?.len();
+            if broken > 0 {
+                problems.push(format!("{broken} rows refer to rows that are gone"));
+            }
+        }
+        for (sql, what) in CONTRADICTIONS {
+            for row in self.db.rows(sql, vec![]).await? {
+                problems.push(format!("call {}: {what}", row.text("id")?));
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Writes a copy of a SQLite database to a new file, while it is in use.
+    pub async fn backup_to(&self, path: &Path) -> Result<(), BackupError> {
+        if matches!(self.db, Db::Pg(_)) {
+            return Err(BackupError::UsePgDump);
+        }
+        create_new_private(path).map_err(|source| BackupError::File { path: path.to_owned(), source })?;
+        self.db.execute("VACUUM INTO $1", params![path_text(path)]).await?;
+        Ok(())
+    }
+}
+
+/// What must never be in the database, as queries that return the `id` of the calls concerned.
+const CONTRADICTIONS: [(&str, &str); 3] = [
+    (
+        "SELECT call_id AS id FROM journal GROUP BY call_id HAVING MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) LIMIT 20",
+        "its journal has gaps",
+    ),
+    (
+        "SELECT id FROM calls WHERE lifecycle = 'finalized' AND NOT EXISTS \
+            (SELECT 1 FROM journal WHERE call_id = calls.id AND code = 'call.ended') LIMIT 20",
+        "it is finalized, but its journal has no end",
+    ),
+    (
+        "SELECT id FROM calls WHERE lifecycle <> 'finalized' AND EXISTS \
+            (SELECT 1 FROM journal WHERE call_id = calls.id AND code = 'call.ended') LIMIT 20",
+        "its journal has an end, but it is not finalized",
+    ),
+];
+
+/// Never over an existing file, and for nobody but us to read.
+fn create_new_private(path: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    file.open(path).map(drop)
+}

@@ -1,0 +1,211 @@
+//! Opening a database: from its URL to migrated connections.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+
+use crate::db::Db;
+use crate::{Store, StoreError};
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "owners and calls", include_str!("../migrations/0001_owners_and_calls.sql")),
+    (2, "recordings", include_str!("../migrations/0002_recordings.sql")),
+    (3, "audit", include_str!("../migrations/0003_audit.sql")),
+];
+
+/// The schema this version reads and writes.
+pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// How long to wait for a connection, or for another process that writes to the same SQLite file.
+const PATIENCE: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+const PG_CONNECTIONS: u32 = 12;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "database_url: {why}; write sqlite:PATH, a plain path, or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
+    BadUrl { why: &'static str },
+    #[error("{}: the database file can't be created: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the database can't be opened: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    #[error(
+        "the database has schema {found}, this version of offhook knows up to {known}; start a newer offhook"
+    )]
+    NewerSchema { found: i64, known: i64 },
+    #[error("the database could not be brought to schema {known}: {source}")]
+    Migrate { known: i64, source: MigrateError },
+}
+
+/// What a database URL means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place<'a> {
+    Memory,
+    File(&'a Path),
+    Postgres(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn parse(url: &'a str) -> Result<Self, OpenError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url));
+        }
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+        match path.strip_suffix("?mode=rwc").unwrap_or(path) {
+            "" => Err(OpenError::BadUrl { why: "no path" }),
+            ":memory:" => Ok(Self::Memory),
+            path if path.contains("://") => Err(OpenError::BadUrl { why: "no such kind of database" }),
+            path if path.contains('?') => Err(OpenError::BadUrl { why: "no options are known for SQLite" }),
+            path => Ok(Self::File(Path::new(path))),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database, creates it where it does not exist, and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let db = match Place::parse(url)? {
+            Place::Memory => open_memory().await?,
+            Place::File(path) => open_file(path).await?,
+            Place::Postgres(url) => open_postgres(url).await?,
+        };
+        Ok(Self { db })
+    }
+
+    /// Waits for running statements and closes the connections; SQLite folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Lite { rd, wr } => {
+                rd.close().await;
+                wr.close().await;
+            }
+            Db::Pg(pool) => pool.close().await,
+        }
+    }
+
+    /// The schema version found in the database.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        const SQL: &str = "SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations";
+        self.db.row(SQL, vec![]).await?.map_or(Ok(0), |row| row.int("version"))
+    }
+}
+
+/// WAL with `synchronous = NORMAL`: a commit is in the write-ahead log, that is in the operating system, before it
+/// returns, so killing the process at any point loses no committed transaction and tears none. Only a crash of the
+/// machine itself can lose the last few, never their consistency: the log's checksums end it at a whole transaction.
+/// What that can cost is bounded by the rule that nothing is ever dialled from the database: a lost row is a call
+/// that is reported less, not a call that is placed twice.
+///
+/// `secure_delete` overwrites what is deleted with zeros, `auto_vacuum` lets [`Store::purge`] give the pages back.
+/// `auto_vacuum` must be chosen before the first table exists.
+fn sqlite_options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .pragma("secure_delete", "ON")
+}
+
+/// One connection that lives as long as the pool: for a writer, and for a database that is only in memory.
+fn one_connection() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(PATIENCE)
+}
+
+async fn open_memory() -> Result<Db, OpenError> {
+    let options = sqlite_options().in_memory(true).shared_cache(false);
+    let wr = one_connection().connect_with(options).await.map_err(OpenError::Unreachable)?;
+    migrate_sqlite(&wr).await?;
+    Ok(Db::Lite { rd: wr.clone(), wr })
+}
+
+async fn open_file(path: &Path) -> Result<Db, OpenError> {
+    create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    let options = sqlite_options().filename(path);
+    let wr = one_connection().connect_with(options.clone()).await.map_err(OpenError::Unreachable)?;
+    migrate_sqlite(&wr).await?;
+    let rd = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .acquire_timeout(PATIENCE)
+        .connect_with(reader_options(path))
+        .await
+        .map_err(OpenError::Unreachable)?;
+    Ok(Db::Lite { rd, wr })
+}
+
+/// Readers set none of the pragmas that write.
+fn reader_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE)
+}
+
+/// Creates the file and its directory for nobody but us to read: it holds what people said on the phone.
+/// SQLite gives its write-ahead log the permissions of the file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    file.open(path).map(drop)
+}
+
+async fn open_postgres(url: &str) -> Result<Db, OpenError> {
+    let options: PgConnectOptions =
+        url.parse().map_err(|_| OpenError::BadUrl { why: "not a PostgreSQL URL" })?;
+    let options = options.application_name("offhook");
+    let pool = PgPoolOptions::new()
+        .max_connections(PG_CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(OpenError::Unreachable)?;
+    let mut conn = pool.acquire().await.map_err(OpenError::Unreachable)?;
+    migrate(&mut *conn).await?;
+    drop(conn);
+    Ok(Db::Pg(pool))
+}
+
+/// Two processes may open a new file at the same time, and SQLite has no lock for migrations: the one that comes
+/// second finds tables it was about to create, and looks again.
+async fn migrate_sqlite(wr: &SqlitePool) -> Result<(), OpenError> {
+    let mut conn = wr.acquire().await.map_err(OpenError::Unreachable)?;
+    match migrate(&mut *conn).await {
+        Err(OpenError::Migrate {
+            source: MigrateError::ExecuteMigration(..) | MigrateError::Execute(..),
+            ..
+        }) => migrate(&mut *conn).await,
+        done => done,
+    }
+}
+
+async fn migrate<C: Migrate>(conn: &mut C) -> Result<(), OpenError> {
+    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    match Migrator::with_migrations(migrations.collect()).run_direct(None, conn, false).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) if found > SCHEMA_VERSION => {
+            Err(OpenError::NewerSchema { found, known: SCHEMA_VERSION })
+        }
+        Err(source) => Err(OpenError::Migrate { known: SCHEMA_VERSION, source }),
+    }
+}

@@ -1,0 +1,121 @@
+//! Where the recording of a call is, until when, and which files are still to be unlinked.
+//!
+//! A row and a file can't be removed in one step. So a removal first notes the path in `files_to_unlink`, in the
+//! transaction that forgets the recording; the caller unlinks the file and says so with [`Store::unlinked`]. What a
+//! crash left in between is in [`Store::files_to_unlink`] at the next start.
+
+use std::path::PathBuf;
+
+use offhook_core::{CallId, Timestamp};
+
+use crate::db::{Row, Tx, params};
+use crate::{Store, StoreError, path_from_text, path_text};
+
+#[derive(Clone, Debug)]
+pub struct NewRecording {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub duration_ms: u32,
+    pub created_at: Timestamp,
+    /// `None`: as long as retention allows.
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// `None` once it was removed.
+    pub path: Option<PathBuf>,
+    pub bytes: u64,
+    pub duration_ms: u32,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub removed_at: Option<Timestamp>,
+}
+
+impl Recording {
+    /// Reads the columns that come with a call; `None` where there is no recording.
+    pub(crate) fn of(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(bytes) = row.opt_number("bytes")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            path: row.get::<Option<String>>("path")?.map(path_from_text),
+            bytes,
+            duration_ms: row.opt_number("duration_ms")?.unwrap_or(0),
+            created_at: row.at("created_at")?,
+            expires_at: row.opt_at("expires_at")?,
+            removed_at: row.opt_at("removed_at")?,
+        }))
+    }
+}
+
+impl Store {
+    /// Sets the recording of a call, in place of an earlier one. [`StoreError::Gone`] when the call was deleted: then
+    /// the file must go too.
+    pub async fn set_recording(&self, call: CallId, new: &NewRecording) -> Result<(), StoreError> {
+        const REPLACED: &str = "INSERT INTO files_to_unlink (path) \
+            SELECT path FROM recordings WHERE call_id = $1 AND path <> $2 ON CONFLICT (path) DO NOTHING";
+        const KEPT: &str = "DELETE FROM files_to_unlink WHERE path = $1";
+        const SET: &str = "INSERT INTO recordings (call_id, path, bytes, duration_ms, created_at, expires_at) \
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (call_id) DO UPDATE SET path = excluded.path, \
+            bytes = excluded.bytes, duration_ms = excluded.duration_ms, created_at = excluded.created_at, \
+            expires_at = excluded.expires_at, removed_at = NULL";
+        let path = path_text(&new.path);
+        let bytes = i64::try_from(new.bytes).unwrap_or(i64::MAX);
+        let duration_ms = i64::from(new.duration_ms);
+        let mut tx = self.db.begin().await?;
+        tx.execute(REPLACED, params![call, path.as_str()]).await?;
+        tx.execute(KEPT, params![path.as_str()]).await?;
+        tx.execute(SET, params![call, path, bytes, duration_ms, new.created_at, new.expires_at]).await?;
+        tx.commit().await
+    }
+
+    /// Forgets the recording of a call. Returns the file to unlink, if there was one.
+    pub async fn remove_recording(&self, call: CallId, at: Timestamp) -> Result<Option<PathBuf>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let path = remove(&mut tx, call, at).await?;
+        tx.commit().await?;
+        Ok(path)
+    }
+
+    /// The files whose rows are gone and that nobody has reported as unlinked.
+    pub async fn files_to_unlink(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let rows = self.db.rows("SELECT path FROM files_to_unlink ORDER BY path", vec![]).await?;
+        rows.iter().map(|row| row.text("path").map(path_from_text)).collect()
+    }
+
+    /// These files are gone.
+    pub async fn unlinked(&self, files: &[PathBuf]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for path in files {
+            tx.execute("DELETE FROM files_to_unlink WHERE path = $1", params![path_text(path)]).await?;
+        }
+        tx.commit().await?;
+        self.scrub().await
+    }
+}
+
+/// Forgets where the recording of a call is, and notes the file for unlinking.
+pub(crate) async fn remove(tx: &mut Tx, call: CallId, at: Timestamp) -> Result<Option<PathBuf>, StoreError> {
+    const REMOVE: &str = "UPDATE recordings SET path = NULL, removed_at = $2 WHERE call_id = $1";
+    let path = doom(tx, call).await?;
+    if path.is_some() {
+        tx.execute(REMOVE, params![call, at]).await?;
+    }
+    Ok(path)
+}
+
+/// Notes the file of a call for unlinking.
+pub(crate) async fn doom(tx: &mut Tx, call: CallId) -> Result<Option<PathBuf>, StoreError> {
+    const FIND: &str = "SELECT path FROM recordings WHERE call_id = $1 AND path IS NOT NULL";
+    const DOOM: &str = "INSERT INTO files_to_unlink (path) VALUES ($1) ON CONFLICT (path) DO NOTHING";
+    let Some(row) = tx.row(FIND, params![call]).await? else {
+        return Ok(None);
+    };
+    let path = row.text("path")?;
+    tx.execute(DOOM, params![path.as_str()]).await?;
+    Ok(Some(path_from_text(path)))
+}
