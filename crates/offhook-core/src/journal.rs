@@ -148,6 +148,8 @@ macro_rules! codes {
     )*};
 }
 
+pub(crate) use codes;
+
 codes! {
     /// What answered, as far as it is known.
     AnsweredBy {

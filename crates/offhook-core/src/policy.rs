@@ -1,1 +1,0 @@
-//! May this call happen? Every refusal names its rule.

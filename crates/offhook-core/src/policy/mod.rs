@@ -1,0 +1,159 @@
+//! May this call happen? Every refusal names its rule.
+//!
+//! A pure function of what is asked, what is the case and what time it is. The shell gathers [`Facts`] and acts on
+//! the [`Decision`]; it can't start a call without an [`Allow`], and only this module makes one.
+
+mod config;
+mod rules;
+
+use std::time::Duration;
+
+pub use config::{
+    Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError, PolicyConfig,
+};
+pub use rules::{RefusalCode, Rule};
+
+use crate::number::PhoneNumber;
+use crate::time::Timestamp;
+use rules::{Case, Verdict};
+
+/// The rules in force.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    config: PolicyConfig,
+}
+
+/// The call somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Whom to call; `None` when it is we who are called.
+    pub destination: Option<&'a PhoneNumber>,
+    /// `None`: what is usual.
+    pub ring_limit: Option<Duration>,
+    pub talk_limit: Option<Duration>,
+}
+
+/// What is the case just now, not counting the call asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// The numbers of our own lines.
+    pub own_lines: &'a [PhoneNumber],
+    /// Calls that are not over yet, queued ones included.
+    pub live_calls: u32,
+    pub live_calls_of_owner: u32,
+    pub live_calls_to_destination: u32,
+    pub calls_of_owner: Recent,
+    pub calls_to_destination: Recent,
+    pub last_call_to_destination_ended_at: Option<Timestamp>,
+    pub owner_limits: OwnerLimits,
+}
+
+/// The outbound calls of the last 24 hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    pub count: u32,
+    /// When the first of them was placed; tells when there is room again.
+    pub oldest_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+#[must_use]
+pub enum Decision {
+    Allow(Allow),
+    Refuse(Refusal),
+}
+
+/// The permission for one call. Made by [`Policy::decide`] only, and used up by the call it permits.
+#[derive(Debug)]
+pub struct Allow {
+    ring_limit: Duration,
+    talk_limit: Duration,
+    rules: Vec<Rule>,
+}
+
+/// Why a call may not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: Rule,
+    pub code: RefusalCode,
+    /// What the caller can do.
+    pub message: String,
+    /// When asking again can help.
+    pub retry_after: Option<Duration>,
+}
+
+impl Policy {
+    pub fn new(config: PolicyConfig) -> Self {
+        Self { config }
+    }
+
+    pub fn config(&self) -> &PolicyConfig {
+        &self.config
+    }
+
+    /// Asks every rule in the order of [`Rule::ALL`]; the first that refuses decides.
+    pub fn decide(&self, ask: &Ask<'_>, facts: &Facts<'_>, now: Timestamp) -> Decision {
+        let case = Case { config: &self.config, ask, facts, now };
+        let mut rules = Vec::with_capacity(Rule::ALL.len());
+        for rule in Rule::ALL {
+            match rule.judge(&case) {
+                Verdict::Pass => rules.push(*rule),
+                Verdict::Silent => {}
+                Verdict::Refuse(refusal) => return Decision::Refuse(refusal),
+            }
+        }
+        let talk_limit = self.config.talk_limit.with_max(facts.owner_limits.talk_limit);
+        Decision::Allow(Allow {
+            ring_limit: self.config.ring_limit.grant(ask.ring_limit),
+            talk_limit: talk_limit.grant(ask.talk_limit),
+            rules,
+        })
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// An outbound call with the usual limits.
+    pub fn outbound(destination: &'a PhoneNumber) -> Self {
+        Self { destination: Some(destination), ring_limit: None, talk_limit: None }
+    }
+
+    /// A call that reached us and waits to be answered.
+    pub fn inbound() -> Self {
+        Self { destination: None, ring_limit: None, talk_limit: None }
+    }
+}
+
+impl Decision {
+    pub fn into_result(self) -> Result<Allow, Refusal> {
+        match self {
+            Self::Allow(allow) => Ok(allow),
+            Self::Refuse(refusal) => Err(refusal),
+        }
+    }
+}
+
+impl Allow {
+    pub fn ring_limit(&self) -> Duration {
+        self.ring_limit
+    }
+
+    pub fn talk_limit(&self) -> Duration {
+        self.talk_limit
+    }
+
+    /// The rules that were consulted, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rules that were consulted, for [`crate::Fact::Queued`].
+    pub fn policy(&self) -> String {
+        self.rules.iter().map(|rule| rule.code()).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Refusal {
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}

@@ -1,0 +1,259 @@
+//! The rules, one small function each. [`Rule::ALL`] is the order in which they are asked.
+
+use std::time::Duration;
+
+use super::{Ask, Facts, PolicyConfig, Recent, Refusal};
+use crate::journal::codes;
+use crate::number::{NumberKind, PhoneNumber};
+use crate::time::Timestamp;
+
+codes! {
+    /// What a call is checked against, first things first: what never can be, what the operator forbids, what is
+    /// too much right now.
+    Rule {
+        /// Emergency services are never called, not even by a number that only looks like theirs.
+        Emergency = "emergency",
+        /// Our own lines are no destination: offhook would talk to itself and pay twice.
+        OwnLine = "own_line",
+        /// The fictional numbers of the sandbox, outside of the sandbox.
+        SandboxNumber = "sandbox_number",
+        Country = "country",
+        BlockedDestination = "blocked_destination",
+        AllowedDestination = "allowed_destination",
+        PremiumNumber = "premium_number",
+        ConcurrentCalls = "concurrent_calls",
+        ConcurrentCallsPerOwner = "concurrent_calls_per_owner",
+        ConcurrentCallsPerDestination = "concurrent_calls_per_destination",
+        CoolDown = "cool_down",
+        CallsPerDayPerOwner = "calls_per_day_per_owner",
+        CallsPerDayPerDestination = "calls_per_day_per_destination",
+    }
+
+    /// The error code of the API for a refusal.
+    RefusalCode {
+        /// The number can't be called at all (400).
+        InvalidPhone = "invalid_phone",
+        /// A real number, outside of what is served here (400).
+        UnsupportedDestination = "unsupported_destination",
+        /// The operator forbids this one (403).
+        DestinationBlocked = "destination_blocked",
+        /// A call to this number is live, or was a moment ago (409).
+        DestinationBusy = "destination_busy",
+        /// Too many calls at once (429).
+        TooManyCalls = "too_many_calls",
+        /// Too many calls in a day (429).
+        QuotaExceeded = "quota_exceeded",
+    }
+}
+
+/// What a rule says.
+pub(super) enum Verdict {
+    Pass,
+    /// The rule is switched off, or has nothing to say about such a call.
+    Silent,
+    Refuse(Refusal),
+}
+
+/// The day of the daily limits is any 24 hours, so that there is no rush at midnight.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// When to come back after a limit of concurrent calls: a short call is over by then.
+const SOON: Duration = Duration::from_secs(15);
+
+/// What a rule looks at.
+pub(super) struct Case<'a> {
+    pub config: &'a PolicyConfig,
+    pub ask: &'a Ask<'a>,
+    pub facts: &'a Facts<'a>,
+    pub now: Timestamp,
+}
+
+impl Rule {
+    pub(super) fn judge(self, case: &Case<'_>) -> Verdict {
+        match (self, case.ask.destination) {
+            (Self::ConcurrentCalls, _) => case.concurrent_calls(),
+            (Self::ConcurrentCallsPerOwner, _) => case.concurrent_calls_per_owner(),
+            // Who calls us is not ours to choose; how many we talk to at once is.
+            (_, None) => Verdict::Silent,
+            (Self::Emergency, Some(number)) => emergency(number),
+            (Self::OwnLine, Some(number)) => case.own_line(number),
+            (Self::SandboxNumber, Some(number)) => case.sandbox_number(number),
+            (Self::Country, Some(number)) => case.country(number),
+            (Self::BlockedDestination, Some(number)) => case.blocked_destination(number),
+            (Self::AllowedDestination, Some(number)) => case.allowed_destination(number),
+            (Self::PremiumNumber, Some(number)) => case.premium_number(number),
+            (Self::ConcurrentCallsPerDestination, Some(_)) => case.concurrent_calls_per_destination(),
+            (Self::CoolDown, Some(_)) => case.cool_down(),
+            (Self::CallsPerDayPerOwner, Some(number)) => case.calls_per_day_per_owner(number),
+            (Self::CallsPerDayPerDestination, Some(number)) => case.calls_per_day_per_destination(number),
+        }
+    }
+}
+
+fn emergency(number: &PhoneNumber) -> Verdict {
+    refuse_if(number.resembles_emergency(), || {
+        let message = "emergency services are never called; dial them yourself";
+        refusal(Rule::Emergency, RefusalCode::InvalidPhone, message)
+    })
+}
+
+impl Case<'_> {
+    fn own_line(&self, number: &PhoneNumber) -> Verdict {
+        refuse_if(self.facts.own_lines.contains(number), || {
+            refusal(
+                Rule::OwnLine,
+                RefusalCode::DestinationBlocked,
+                "this is a number of this very phone line; call another one",
+            )
+        })
+    }
+
+    fn sandbox_number(&self, number: &PhoneNumber) -> Verdict {
+        refuse_if(number.is_fictional() && !self.config.sandbox, || {
+            refusal(
+                Rule::SandboxNumber,
+                RefusalCode::InvalidPhone,
+                "555-01xx numbers are fictional and nobody has them; only the sandbox answers them",
+            )
+        })
+    }
+
+    fn country(&self, number: &PhoneNumber) -> Verdict {
+        if self.is_sandbox_call(number) {
+            return Verdict::Silent;
+        }
+        refuse_if(!self.config.countries.allow(number), || {
+            let where_to = number.region().map_or("a country that can't be told".to_owned(), str::to_owned);
+            let message = format!(
+                "this number belongs to {where_to}, which calls are not allowed to; allowed: {}",
+                self.config.countries
+            );
+            refusal(Rule::Country, RefusalCode::UnsupportedDestination, message)
+        })
+    }
+
+    fn blocked_destination(&self, number: &PhoneNumber) -> Verdict {
+        let blocked = &self.config.blocked_destinations;
+        if blocked.is_empty() {
+            return Verdict::Silent;
+        }
+        refuse_if(blocked.iter().any(|pattern| pattern.matches(number)), || {
+            let message = "this number is blocked by the operator of this line; do not try again";
+            refusal(Rule::BlockedDestination, RefusalCode::DestinationBlocked, message)
+        })
+    }
+
+    fn allowed_destination(&self, number: &PhoneNumber) -> Verdict {
+        let allowed = &self.config.allowed_destinations;
+        if allowed.is_empty() {
+            return Verdict::Silent;
+        }
+        refuse_if(!allowed.iter().any(|pattern| pattern.matches(number)), || {
+            let message = "this line may call listed numbers only; ask its operator to add this one";
+            refusal(Rule::AllowedDestination, RefusalCode::DestinationBlocked, message)
+        })
+    }
+
+    fn premium_number(&self, number: &PhoneNumber) -> Verdict {
+        if self.config.premium_numbers {
+            return Verdict::Silent;
+        }
+        let costs_extra = matches!(number.kind(), NumberKind::PremiumRate | NumberKind::SharedCost);
+        refuse_if(costs_extra, || {
+            let message =
+                "calls to premium-rate and shared-cost numbers are not placed; find an ordinary number";
+            refusal(Rule::PremiumNumber, RefusalCode::UnsupportedDestination, message)
+        })
+    }
+
+    fn concurrent_calls(&self) -> Verdict {
+        refuse_if(self.facts.live_calls >= self.config.concurrent_calls, || {
+            let message = "as many calls as permitted are under way; try again in 15 seconds";
+            refusal(Rule::ConcurrentCalls, RefusalCode::TooManyCalls, message).after(SOON)
+        })
+    }
+
+    fn concurrent_calls_per_owner(&self) -> Verdict {
+        let limits = &self.facts.owner_limits;
+        let limit = limits.concurrent_calls.unwrap_or(self.config.concurrent_calls_per_owner);
+        refuse_if(self.facts.live_calls_of_owner >= limit, || {
+            let message = format!("{limit} of your calls at once are permitted; wait for one to end");
+            refusal(Rule::ConcurrentCallsPerOwner, RefusalCode::TooManyCalls, message).after(SOON)
+        })
+    }
+
+    fn concurrent_calls_per_destination(&self) -> Verdict {
+        refuse_if(
+            self.facts.live_calls_to_destination >= self.config.concurrent_calls_per_destination,
+            || {
+                let message = "a call with this number is under way; wait for it to end";
+                refusal(Rule::ConcurrentCallsPerDestination, RefusalCode::DestinationBusy, message)
+                    .after(SOON)
+            },
+        )
+    }
+
+    fn cool_down(&self) -> Verdict {
+        if self.config.cool_down.is_zero() {
+            return Verdict::Silent;
+        }
+        let Some(ended_at) = self.facts.last_call_to_destination_ended_at else { return Verdict::Pass };
+        let wait = (ended_at + self.config.cool_down).since(self.now);
+        refuse_if(!wait.is_zero(), || {
+            let message = format!("this number was called a moment ago; try again in {}", in_words(wait));
+            refusal(Rule::CoolDown, RefusalCode::DestinationBusy, message).after(wait)
+        })
+    }
+
+    fn calls_per_day_per_owner(&self, number: &PhoneNumber) -> Verdict {
+        let limit = self.facts.owner_limits.calls_per_day.unwrap_or(self.config.calls_per_day_per_owner);
+        self.daily(number, Rule::CallsPerDayPerOwner, self.facts.calls_of_owner, limit, "your calls")
+    }
+
+    fn calls_per_day_per_destination(&self, number: &PhoneNumber) -> Verdict {
+        let limit = self.config.calls_per_day_per_destination;
+        self.daily(
+            number,
+            Rule::CallsPerDayPerDestination,
+            self.facts.calls_to_destination,
+            limit,
+            "calls to this number",
+        )
+    }
+
+    fn daily(&self, number: &PhoneNumber, rule: Rule, recent: Recent, limit: u32, of_what: &str) -> Verdict {
+        if self.is_sandbox_call(number) {
+            return Verdict::Silent;
+        }
+        refuse_if(recent.count >= limit, || {
+            let wait = recent.oldest_at.map_or(DAY, |oldest_at| (oldest_at + DAY).since(self.now)).max(SOON);
+            let message =
+                format!("{limit} of {of_what} a day are permitted; try again in {}", in_words(wait));
+            refusal(rule, RefusalCode::QuotaExceeded, message).after(wait)
+        })
+    }
+
+    /// Calls that cost nothing and disturb nobody.
+    fn is_sandbox_call(&self, number: &PhoneNumber) -> bool {
+        self.config.sandbox && number.is_fictional()
+    }
+}
+
+fn refuse_if(refused: bool, refusal: impl FnOnce() -> Refusal) -> Verdict {
+    if refused { Verdict::Refuse(refusal()) } else { Verdict::Pass }
+}
+
+fn refusal(rule: Rule, code: RefusalCode, message: impl Into<String>) -> Refusal {
+    Refusal { rule, code, message: message.into(), retry_after: None }
+}
+
+/// Rounded up, so that whoever comes back then is not too early.
+fn in_words(wait: Duration) -> String {
+    let seconds = wait.as_millis().div_ceil(1_000);
+    match seconds {
+        0..=1 => "a second".to_owned(),
+        2..=119 => format!("{seconds} seconds"),
+        120..=7_199 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3_600)),
+    }
+}

@@ -1,0 +1,291 @@
+//! The calling rules: for each what passes, what does not, and what the caller is told.
+
+use std::time::Duration;
+
+use offhook_core::policy::{
+    Ask, Countries, Country, Decision, Facts, LimitRange, NumberPattern, OwnerLimits, Policy, PolicyConfig,
+    Recent, Refusal, RefusalCode, Rule,
+};
+use offhook_core::{PhoneNumber, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_unix_millis(1_763_712_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn number(text: &str) -> PhoneNumber {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn patterns(texts: &[&str]) -> Vec<NumberPattern> {
+    texts.iter().map(|text| text.parse().expect("a pattern")).collect()
+}
+
+fn refused(config: &PolicyConfig, to: &str, facts: &Facts<'_>) -> Option<Refusal> {
+    let policy = Policy::new(config.clone());
+    policy.decide(&Ask::outbound(&number(to)), facts, NOW).into_result().err()
+}
+
+/// `-` where the call may happen, else rule and API code.
+fn verdict(config: &PolicyConfig, to: &str, facts: &Facts<'_>) -> String {
+    refused(config, to, facts).map_or("-".to_owned(), |refusal| format!("{} {}", refusal.rule, refusal.code))
+}
+
+#[test]
+fn destinations_under_the_default_rules() {
+    let ours = [number("+12067797000")];
+    let facts = Facts { own_lines: &ours, ..Facts::default() };
+    for (to, expected) in [
+        ("+12067797979", "-"),
+        ("+18002752273", "-"),
+        ("+12067797000", "own_line destination_blocked"),
+        ("+14155550100", "sandbox_number invalid_phone"),
+        ("+12065550142", "sandbox_number invalid_phone"),
+        ("+19110000000", "emergency invalid_phone"),
+        ("+19115550100", "emergency invalid_phone"),
+        ("+19005551234", "premium_number unsupported_destination"),
+        ("+16135550200", "country unsupported_destination"),
+        ("+18765230123", "country unsupported_destination"),
+        ("+18092345678", "country unsupported_destination"),
+        ("+12842291234", "country unsupported_destination"),
+        ("+17872345678", "country unsupported_destination"),
+        ("+442079460958", "country unsupported_destination"),
+        ("+4930123456", "country unsupported_destination"),
+        ("+80012345678", "country unsupported_destination"),
+        ("+12992345678", "country unsupported_destination"),
+    ] {
+        assert_eq!(verdict(&PolicyConfig::default(), to, &facts), expected, "{to}");
+    }
+}
+
+#[test]
+fn countries_are_configurable() {
+    let only = |codes: &[&str]| PolicyConfig {
+        countries: Countries::Only(codes.iter().map(|code| code.parse().expect("a country")).collect()),
+        ..PolicyConfig::default()
+    };
+    let any = PolicyConfig { countries: Countries::Any, ..PolicyConfig::default() };
+    for (config, to, allowed) in [
+        (&only(&["US", "ca"]), "+16137797979", true),
+        (&only(&["DE"]), "+4930123456", true),
+        (&only(&["DE"]), "+12067797979", false),
+        (&only(&[]), "+12067797979", false),
+        (&any, "+442079460958", true),
+        (&any, "+80012345678", true),
+        (&any, "+449098765432", false),
+        (&any, "+491801234567", false),
+    ] {
+        assert_eq!(
+            verdict(config, to, &Facts::default()) == "-",
+            allowed,
+            "{to} with {:?}",
+            config.countries
+        );
+    }
+    let priced = PolicyConfig { premium_numbers: true, ..any.clone() };
+    assert_eq!(verdict(&priced, "+449098765432", &Facts::default()), "-");
+    assert!(
+        "USA".parse::<Country>().is_err()
+            && "".parse::<Country>().is_err()
+            && "1A".parse::<Country>().is_err()
+    );
+}
+
+#[test]
+fn blocked_is_stronger_than_allowed() {
+    let config = PolicyConfig {
+        allowed_destinations: patterns(&["+1206*", "+1 (425) 277-9797"]),
+        blocked_destinations: patterns(&["+1206779*", "+12062779797"]),
+        ..PolicyConfig::default()
+    };
+    for (to, expected) in [
+        ("+12062779798", "-"),
+        ("+14252779797", "-"),
+        ("+14252779798", "allowed_destination destination_blocked"),
+        ("+12067797979", "blocked_destination destination_blocked"),
+        ("+12062779797", "blocked_destination destination_blocked"),
+    ] {
+        assert_eq!(verdict(&config, to, &Facts::default()), expected, "{to}");
+    }
+}
+
+#[test]
+fn a_pattern_is_a_number_or_the_beginning_of_one() {
+    for text in ["+1*", "+1415*", "+14155550100", "+1 415-555-0100", "+4930123456"] {
+        assert!(text.parse::<NumberPattern>().is_ok(), "{text}");
+    }
+    for text in ["", "*", "+*", "1415*", "+1415", "+1415x*", "+1415**", "+1234567890123456*"] {
+        assert!(text.parse::<NumberPattern>().is_err(), "{text}");
+    }
+    let pattern: NumberPattern = "+14155550123".parse().expect("a pattern");
+    assert_eq!(format!("{pattern:?}"), "+…23");
+}
+
+#[test]
+fn the_sandbox_answers_its_numbers_and_is_exempt_from_country_and_daily_limits() {
+    let config = PolicyConfig {
+        sandbox: true,
+        countries: Countries::Only(vec!["DE".parse().expect("a country")]),
+        ..PolicyConfig::default()
+    };
+    let busy_day = Recent { count: 10_000, oldest_at: Some(NOW - HOUR) };
+    let facts = Facts { calls_of_owner: busy_day, calls_to_destination: busy_day, ..Facts::default() };
+    assert_eq!(verdict(&config, "+14155550100", &facts), "-");
+    assert_eq!(verdict(&config, "+4930123456", &facts), "calls_per_day_per_owner quota_exceeded");
+}
+
+#[test]
+fn limits_hold_from_the_first_call_too_many() {
+    let config = PolicyConfig {
+        concurrent_calls: 5,
+        concurrent_calls_per_owner: 3,
+        concurrent_calls_per_destination: 1,
+        calls_per_day_per_owner: 10,
+        calls_per_day_per_destination: 4,
+        cool_down: 10 * MINUTE,
+        ..PolicyConfig::default()
+    };
+    let none = Facts::default();
+    let recent = |count| Recent { count, oldest_at: Some(NOW - 20 * HOUR) };
+    let ended = |ago| Some(NOW - ago);
+    let secs = |secs| Some(Duration::from_secs(secs));
+    let table: &[(Facts<'_>, &str, Option<Duration>)] = &[
+        (Facts { live_calls: 4, ..none }, "-", None),
+        (Facts { live_calls: 5, ..none }, "concurrent_calls too_many_calls", secs(15)),
+        (Facts { live_calls_of_owner: 2, ..none }, "-", None),
+        (Facts { live_calls_of_owner: 3, ..none }, "concurrent_calls_per_owner too_many_calls", secs(15)),
+        (
+            Facts { live_calls_to_destination: 1, ..none },
+            "concurrent_calls_per_destination destination_busy",
+            secs(15),
+        ),
+        (Facts { last_call_to_destination_ended_at: ended(10 * MINUTE), ..none }, "-", None),
+        (
+            Facts { last_call_to_destination_ended_at: ended(4 * MINUTE), ..none },
+            "cool_down destination_busy",
+            secs(360),
+        ),
+        (Facts { calls_of_owner: recent(9), ..none }, "-", None),
+        (
+            Facts { calls_of_owner: recent(10), ..none },
+            "calls_per_day_per_owner quota_exceeded",
+            Some(4 * HOUR),
+        ),
+        (Facts { calls_to_destination: recent(3), ..none }, "-", None),
+        (
+            Facts { calls_to_destination: recent(4), ..none },
+            "calls_per_day_per_destination quota_exceeded",
+            Some(4 * HOUR),
+        ),
+    ];
+    for (facts, expected, retry_after) in table {
+        assert_eq!(verdict(&config, "+12067797979", facts), *expected, "{facts:?}");
+        let refusal = refused(&config, "+12067797979", facts);
+        assert_eq!(refusal.and_then(|refusal| refusal.retry_after), *retry_after, "{facts:?}");
+    }
+}
+
+#[test]
+fn an_owner_may_have_limits_of_their_own() {
+    let config = PolicyConfig::default();
+    let own = |owner_limits| Facts { owner_limits, ..Facts::default() };
+    let more = OwnerLimits { concurrent_calls: Some(50), calls_per_day: Some(1_000), talk_limit: None };
+    let less = OwnerLimits { concurrent_calls: Some(1), calls_per_day: Some(1), talk_limit: None };
+    let busy = Facts { live_calls_of_owner: 20, ..own(more) };
+    assert_eq!(verdict(&config, "+12067797979", &busy), "-");
+    assert_eq!(
+        verdict(&config, "+12067797979", &Facts { live_calls_of_owner: 1, ..own(less) }),
+        "concurrent_calls_per_owner too_many_calls"
+    );
+    let often = Recent { count: 500, oldest_at: Some(NOW - HOUR) };
+    assert_eq!(verdict(&config, "+12067797979", &Facts { calls_of_owner: often, ..own(more) }), "-");
+    assert_eq!(
+        verdict(&config, "+12067797979", &Facts { calls_of_owner: often, ..own(less) }),
+        "calls_per_day_per_owner quota_exceeded"
+    );
+}
+
+#[test]
+fn limits_are_granted_within_what_is_permitted() {
+    let secs = Duration::from_secs;
+    let table = [
+        // asked to ring, talk; the owner's talk limit; granted to ring, talk
+        (None, None, None, secs(60), 15 * MINUTE),
+        (Some(secs(20)), Some(3 * MINUTE), None, secs(20), 3 * MINUTE),
+        (Some(secs(500)), Some(100 * HOUR), None, secs(180), 4 * HOUR),
+        (Some(secs(0)), Some(secs(0)), None, LimitRange::MIN, LimitRange::MIN),
+        (None, None, Some(5 * MINUTE), secs(60), 5 * MINUTE),
+        (None, Some(HOUR), Some(5 * MINUTE), secs(60), 5 * MINUTE),
+        (None, None, Some(6 * HOUR), secs(60), 15 * MINUTE),
+        (None, Some(5 * HOUR), Some(6 * HOUR), secs(60), 5 * HOUR),
+    ];
+    let to = number("+12067797979");
+    for (ring_limit, talk_limit, of_owner, ring, talk) in table {
+        let facts = Facts {
+            owner_limits: OwnerLimits { talk_limit: of_owner, ..OwnerLimits::default() },
+            ..Facts::default()
+        };
+        let ask = Ask { ring_limit, talk_limit, ..Ask::outbound(&to) };
+        let allow = Policy::default().decide(&ask, &facts, NOW).into_result().expect("allowed");
+        assert_eq!((allow.ring_limit(), allow.talk_limit()), (ring, talk), "{ring_limit:?} {talk_limit:?}");
+    }
+}
+
+#[test]
+fn a_permission_names_the_rules_that_were_consulted() {
+    let allow = Policy::default().decide(&Ask::outbound(&number("+12067797979")), &Facts::default(), NOW);
+    let Decision::Allow(allow) = allow else { panic!("{allow:?}") };
+    assert_eq!(
+        allow.policy(),
+        "emergency,own_line,sandbox_number,country,premium_number,concurrent_calls,concurrent_calls_per_owner,\
+         concurrent_calls_per_destination,calls_per_day_per_owner,calls_per_day_per_destination"
+    );
+}
+
+#[test]
+fn of_an_inbound_call_only_the_number_of_calls_matters() {
+    let policy = Policy::default();
+    let crowded = Recent { count: 10_000, oldest_at: Some(NOW) };
+    let facts = Facts { calls_of_owner: crowded, live_calls_to_destination: 7, ..Facts::default() };
+    let allow = policy.decide(&Ask::inbound(), &facts, NOW).into_result().expect("allowed");
+    assert_eq!(allow.policy(), "concurrent_calls,concurrent_calls_per_owner");
+    let full = Facts { live_calls: 1_000, ..facts };
+    let refusal = policy.decide(&Ask::inbound(), &full, NOW).into_result().expect_err("full");
+    assert_eq!(refusal.code, RefusalCode::TooManyCalls);
+}
+
+#[test]
+fn what_never_can_be_is_said_before_what_is_too_much_now() {
+    let config = PolicyConfig { blocked_destinations: patterns(&["+1*"]), ..PolicyConfig::default() };
+    let ours = [number("+19110000000")];
+    let facts =
+        Facts { own_lines: &ours, live_calls: 5_000, live_calls_to_destination: 1, ..Facts::default() };
+    assert_eq!(verdict(&config, "+19110000000", &facts), "emergency invalid_phone");
+    assert_eq!(verdict(&config, "+442079460958", &facts), "country unsupported_destination");
+    assert_eq!(verdict(&config, "+12067797979", &facts), "blocked_destination destination_blocked");
+    assert_eq!(verdict(&PolicyConfig::default(), "+12067797979", &facts), "concurrent_calls too_many_calls");
+}
+
+#[test]
+fn codes_are_unique_and_read_back() {
+    for (n, rule) in Rule::ALL.iter().enumerate() {
+        assert_eq!(Rule::from_code(rule.code()), Some(*rule));
+        assert!(Rule::ALL[..n].iter().all(|other| other.code() != rule.code()));
+    }
+    for code in RefusalCode::ALL {
+        assert_eq!(RefusalCode::from_code(code.code()), Some(*code));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_do_and_never_the_number() {
+    let config = PolicyConfig { blocked_destinations: patterns(&["+1425*"]), ..PolicyConfig::default() };
+    for to in ["+19110000000", "+14155550100", "+442079460958", "+14252779797", "+19005551234"] {
+        let refusal = refused(&config, to, &Facts::default()).expect("refused");
+        assert!(refusal.message.len() > 30 && !refusal.message.ends_with('.'), "{}", refusal.message);
+        assert!(!refusal.message.contains(&to[to.len() - 7..]), "{}", refusal.message);
+    }
+    assert_eq!(
+        refused(&config, "+442079460958", &Facts::default()).map(|refusal| refusal.message).as_deref(),
+        Some("this number belongs to GB, which calls are not allowed to; allowed: US")
+    );
+}
