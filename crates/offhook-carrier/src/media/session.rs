@@ -1,0 +1,322 @@
+//! One RTP session without sockets or clock: datagrams and frames go in, events and datagrams come out.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use offhook_core::{AudioFormat, Digit, Frame, Timestamp};
+
+use super::event::EventReceiver;
+use super::jitter::{Arrival, Content, Jitter, Packet};
+use super::latch::Latch;
+use super::negotiation::{Agreement, InboundTypes};
+use super::outbound::{Outbound, Outgoing};
+use super::packet::{self, Header};
+use super::sdp::Direction;
+use super::timeline::{FRAME_SAMPLES, Timeline};
+use super::{MediaEvent, MediaStats};
+
+/// Keys kept for a listener that does not fetch them.
+const DIGITS: usize = 64;
+
+/// Which of the two sockets a datagram belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    Rtp,
+    Rtcp,
+}
+
+/// What has to be random, given from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Seed {
+    pub ssrc: u32,
+    pub sequence: u16,
+    pub timestamp: u32,
+}
+
+/// The first packet of what may be a new stream from the same source; the second one decides.
+#[derive(Debug)]
+struct Newcomer {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    content: Content,
+    payload: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct RtpSession {
+    seed: Seed,
+    stall_limit: Duration,
+    direction: Direction,
+    types: InboundTypes,
+    latch: Latch,
+    jitter: Jitter,
+    timeline: Timeline,
+    events: EventReceiver,
+    /// The stream we listen to.
+    remote_ssrc: Option<u32>,
+    newcomer: Option<Newcomer>,
+    outbound: Option<Outbound>,
+    digits: VecDeque<Digit>,
+    /// From when on silence of packets counts; `None` while there needn't be any.
+    watching_since: Option<Timestamp>,
+    stalled: bool,
+    received_samples: u64,
+    lost_samples: u64,
+    late_samples: u64,
+    duplicate_samples: u64,
+    packet_samples: u64,
+    stopped: bool,
+}
+
+impl RtpSession {
+    pub fn new(seed: Seed, stall_limit: Duration) -> Self {
+        Self {
+            seed,
+            stall_limit,
+            direction: Direction::Inactive,
+            types: InboundTypes::default(),
+            latch: Latch::default(),
+            jitter: Jitter::default(),
+            timeline: Timeline::new(AudioFormat::Pcmu),
+            events: EventReceiver::default(),
+            remote_ssrc: None,
+            newcomer: None,
+            outbound: None,
+            digits: VecDeque::new(),
+            watching_since: None,
+            stalled: false,
+            received_samples: 0,
+            lost_samples: 0,
+            late_samples: 0,
+            duplicate_samples: 0,
+            packet_samples: u64::from(FRAME_SAMPLES),
+            stopped: false,
+        }
+    }
+
+    /// Take what was negotiated, at first or anew.
+    pub fn agree(&mut self, now: Timestamp, agreement: &Agreement) {
+        self.direction = agreement.direction;
+        self.types = agreement.inbound;
+        self.latch.signal(agreement.remote_rtp);
+        self.timeline.set_format(agreement.layout.format);
+        if !self.direction.receives() {
+            self.timeline.rest();
+        }
+        let Seed { ssrc, sequence, timestamp } = self.seed;
+        let layout = agreement.layout;
+        self.outbound
+            .get_or_insert_with(|| Outbound::new(layout, ssrc, sequence, timestamp))
+            .set_layout(layout);
+        self.watch(now);
+    }
+
+    /// Count silence of packets from now on. Who holds us may stop sending, whatever direction he names.
+    pub fn watch(&mut self, now: Timestamp) {
+        self.watching_since = (self.direction == Direction::SendRecv).then_some(now);
+        self.stalled = false;
+    }
+
+    /// Where audio goes.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.latch.target()
+    }
+
+    /// A datagram from the RTP port.
+    pub fn handle_rtp(&mut self, now: Timestamp, from: SocketAddr, datagram: &mut [u8]) {
+        if packet::is_rtcp(datagram) {
+            return;
+        }
+        let Some(header) = Header::parse(datagram) else { return };
+        let Some(payload) = header.payload(datagram) else { return };
+        if !self.latch.admit(now, from, header.ssrc, header.sequence, false) {
+            return;
+        }
+        if self.watching_since.is_some() {
+            self.watching_since = Some(now);
+            self.stalled = false;
+        }
+        if !self.direction.receives() {
+            return;
+        }
+        let content = self.content(header.payload_type);
+        let packet = Packet { sequence: header.sequence, timestamp: header.timestamp, content, payload };
+        let event = self.types.events.contains(&Some(header.payload_type));
+        if event && self.remote_ssrc == Some(header.ssrc) {
+            self.hear_event(header.timestamp, payload);
+        }
+        match self.remote_ssrc {
+            Some(ssrc) if ssrc == header.ssrc => {
+                if self.take(now, packet) == Arrival::Foreign {
+                    self.consider(now, header.ssrc, packet);
+                } else {
+                    self.newcomer = None;
+                }
+            }
+            Some(_) => self.consider(now, header.ssrc, packet),
+            None => {
+                self.remote_ssrc = Some(header.ssrc);
+                self.take(now, packet);
+                if event {
+                    self.hear_event(header.timestamp, payload);
+                }
+            }
+        }
+    }
+
+    fn content(&self, payload_type: u8) -> Content {
+        let payload_type = Some(payload_type);
+        if payload_type == self.types.pcmu {
+            Content::Audio(AudioFormat::Pcmu)
+        } else if payload_type == self.types.pcma {
+            Content::Audio(AudioFormat::Pcma)
+        } else if payload_type == self.types.comfort_noise {
+            Content::Silence
+        } else {
+            // Telephone-events, and what we can't read: they take a sequence number and carry no audio.
+            Content::Event
+        }
+    }
+
+    fn hear_event(&mut self, timestamp: u32, payload: &[u8]) {
+        if let Some(digit) = self.events.hear(timestamp, payload)
+            && self.digits.len() < DIGITS
+        {
+            self.digits.push_back(digit);
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, packet: Packet<'_>) -> Arrival {
+        let Self { jitter, timeline, lost_samples, packet_samples, .. } = self;
+        let samples = packet.payload.len() as u64;
+        let arrival = jitter.arrive(now, packet, |packet, lost| {
+            *lost_samples += u64::from(lost) * *packet_samples;
+            timeline.push(now, packet, lost);
+        });
+        if matches!(packet.content, Content::Audio(_)) {
+            match arrival {
+                Arrival::Taken => {
+                    self.packet_samples = samples;
+                    self.received_samples += samples;
+                }
+                Arrival::Late => self.late_samples += samples,
+                Arrival::Duplicate => self.duplicate_samples += samples,
+                Arrival::Foreign => {}
+            }
+        }
+        arrival
+    }
+
+    /// A packet that is not of the stream we hear: two in sequence make it the new stream.
+    fn consider(&mut self, now: Timestamp, ssrc: u32, packet: Packet<'_>) {
+        let first = self.newcomer.take();
+        let follows =
+            first.filter(|first| first.ssrc == ssrc && packet.sequence.wrapping_sub(first.sequence) == 1);
+        let Some(first) = follows else {
+            let Packet { sequence, timestamp, content, payload } = packet;
+            self.newcomer = Some(Newcomer { ssrc, sequence, timestamp, content, payload: payload.to_vec() });
+            return;
+        };
+        self.remote_ssrc = Some(ssrc);
+        self.jitter.reset();
+        self.timeline.resync();
+        self.events.reset();
+        let Newcomer { sequence, timestamp, content, payload, .. } = &first;
+        self.take(now, Packet { sequence: *sequence, timestamp: *timestamp, content: *content, payload });
+        self.take(now, packet);
+        for (packet, timestamp) in [(payload.as_slice(), *timestamp), (packet.payload, packet.timestamp)] {
+            if *content == Content::Event {
+                self.hear_event(timestamp, packet);
+            }
+        }
+    }
+
+    /// What comes next for the leg.
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        if let Some(digit) = self.digits.pop_front() {
+            return Some(MediaEvent::Digit(digit));
+        }
+        if let Some(frame) = self.timeline.pop() {
+            return Some(MediaEvent::Audio(frame));
+        }
+        self.outbound.as_mut()?.take_digits_sent().then_some(MediaEvent::DigitsSent)
+    }
+
+    /// Send 20 ms of audio.
+    pub fn play(&mut self, now: Timestamp, frame: &Frame, mut send: impl FnMut(Port, SocketAddr, &[u8])) {
+        if !self.may_send() {
+            return;
+        }
+        let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target()) else { return };
+        outbound.play(now, frame, |packet| protect(packet, target, &mut send));
+    }
+
+    pub fn send_digits(&mut self, now: Timestamp, digits: &str) {
+        if let Some(outbound) = &mut self.outbound {
+            outbound.send_digits(digits);
+            outbound.start_clock(now);
+        }
+    }
+
+    /// Do what time asks for. True when the stall limit is over: reported once.
+    pub fn handle_timeout(&mut self, now: Timestamp, mut send: impl FnMut(Port, SocketAddr, &[u8])) -> bool {
+        let Self { jitter, timeline, lost_samples, packet_samples, .. } = self;
+        jitter.timeout(now, |packet, lost| {
+            *lost_samples += u64::from(lost) * *packet_samples;
+            timeline.push(now, packet, lost);
+        });
+        if self.watching_since.is_some() {
+            self.timeline.timeout(now);
+        }
+        if self.may_send()
+            && let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target())
+        {
+            outbound.timeout(now, |packet| protect(packet, target, &mut send));
+        }
+        let stalls =
+            !self.stalled && self.watching_since.is_some_and(|since| now.since(since) >= self.stall_limit);
+        if stalls {
+            self.stalled = true;
+            self.timeline.rest();
+        }
+        stalls
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let stall = self.watching_since.filter(|_| !self.stalled).map(|since| since + self.stall_limit);
+        let can_send = self.may_send() && self.target().is_some();
+        let digits = self.outbound.as_ref().filter(|_| can_send).and_then(Outbound::deadline);
+        let pause = self.watching_since.and(self.timeline.deadline());
+        [self.jitter.deadline(), pause, digits, stall].into_iter().flatten().min()
+    }
+
+    fn may_send(&self) -> bool {
+        !self.stopped && self.direction.sends()
+    }
+
+    pub fn stats(&self) -> MediaStats {
+        let frames = |samples: u64| samples / u64::from(FRAME_SAMPLES);
+        MediaStats {
+            received_frames: frames(self.received_samples),
+            sent_frames: frames(self.outbound.as_ref().map_or(0, |outbound| outbound.sent_samples)),
+            lost_frames: frames(self.lost_samples),
+            concealed_frames: frames(self.timeline.concealed_samples),
+            late_frames: frames(self.late_samples),
+            duplicate_frames: frames(self.duplicate_samples),
+            dropped_frames: frames(self.timeline.dropped_samples),
+            jitter_ms: 0,
+            round_trip_ms: None,
+        }
+    }
+
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
+fn protect(packet: &mut Outgoing<'_>, target: SocketAddr, send: &mut impl FnMut(Port, SocketAddr, &[u8])) {
+    send(Port::Rtp, target, &packet.buffer[..packet.len]);
+}

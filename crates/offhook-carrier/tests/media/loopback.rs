@@ -1,0 +1,128 @@
+//! Two legs on the loopback interface, over real sockets.
+
+use std::f32::consts::TAU;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use offhook_carrier::media::{Media, MediaConfig, MediaEvent, SrtpPolicy};
+use offhook_core::audio::g711;
+use offhook_core::{AudioFormat, Digit, Frame};
+use tokio::time::timeout;
+
+fn config() -> MediaConfig {
+    MediaConfig::new(Ipv4Addr::LOCALHOST.into())
+}
+
+fn pair(caller: &MediaConfig, callee: &MediaConfig) -> (Media, Media) {
+    let (mut caller, mut callee) = (Media::bind(caller).unwrap(), Media::bind(callee).unwrap());
+    let answer = callee.answer(&caller.offer()).unwrap();
+    caller.accept(&answer).unwrap();
+    (caller, callee)
+}
+
+async fn next(media: &mut Media) -> MediaEvent {
+    timeout(Duration::from_secs(5), media.recv()).await.expect("an event in time")
+}
+
+async fn next_audio(media: &mut Media) -> Frame {
+    loop {
+        if let MediaEvent::Audio(frame) = next(media).await {
+            return frame;
+        }
+    }
+}
+
+/// The `index`th 20 ms of a tone.
+fn tone(format: AudioFormat, hz: f32, index: usize) -> Frame {
+    let mut frame = Frame::silence(format);
+    for (at, byte) in frame.bytes_mut().iter_mut().enumerate() {
+        let sample = ((index * 160 + at) as f32 / 8_000.0 * hz * TAU).sin() * 8_000.0;
+        *byte = match format {
+            AudioFormat::Pcma => g711::encode_alaw(sample as i16),
+            _ => g711::encode_ulaw(sample as i16),
+        };
+    }
+    frame
+}
+
+/// How much of the sound is at this frequency, from 0 to 1 (Goertzel).
+fn share_at(frames: &[Frame], hz: f32) -> f32 {
+    let samples: Vec<f32> = frames
+        .iter()
+        .flat_map(|frame| frame.bytes().iter().map(|byte| (frame.format(), *byte)))
+        .map(|(format, byte)| match format {
+            AudioFormat::Pcma => f32::from(g711::decode_alaw(byte)),
+            _ => f32::from(g711::decode_ulaw(byte)),
+        })
+        .collect();
+    let (mut re, mut im, mut energy) = (0.0, 0.0, 1.0);
+    for (at, sample) in samples.iter().enumerate() {
+        let turn = at as f32 / 8_000.0 * hz * TAU;
+        re += sample * turn.cos();
+        im += sample * turn.sin();
+        energy += sample * sample;
+    }
+    2.0 * (re * re + im * im) / (energy * samples.len() as f32)
+}
+
+/// Each plays its tone to the other, frame by frame; what each of them heard.
+async fn talk(caller: &mut Media, callee: &mut Media, frames: usize) -> (Vec<Frame>, Vec<Frame>) {
+    let (mut by_caller, mut by_callee) = (Vec::new(), Vec::new());
+    for index in 0..frames {
+        caller.play(&tone(caller.format().unwrap(), 440.0, index));
+        by_callee.push(next_audio(callee).await);
+        callee.play(&tone(callee.format().unwrap(), 1_000.0, index));
+        by_caller.push(next_audio(caller).await);
+    }
+    (by_caller, by_callee)
+}
+
+#[tokio::test]
+async fn tones_travel_both_ways_untouched() {
+    for formats in [[AudioFormat::Pcmu, AudioFormat::Pcma], [AudioFormat::Pcma, AudioFormat::Pcmu]] {
+        let preferring = MediaConfig { formats: formats.to_vec(), ..config() };
+        let (mut caller, mut callee) = pair(&preferring, &config());
+        assert_eq!((caller.format(), callee.format()), (Some(formats[0]), Some(formats[0])));
+
+        let (by_caller, by_callee) = talk(&mut caller, &mut callee, 25).await;
+        assert_eq!(by_callee, (0..25).map(|index| tone(formats[0], 440.0, index)).collect::<Vec<_>>());
+        assert!(share_at(&by_caller, 1_000.0) > 0.95, "{}", share_at(&by_caller, 1_000.0));
+        assert!(share_at(&by_caller, 440.0) < 0.01);
+        assert!(share_at(&by_callee, 440.0) > 0.95);
+        assert_eq!(caller.stats().sent_frames, 25);
+        assert_eq!(callee.stats().received_frames, 25);
+        assert_eq!(callee.stats().lost_frames, 0);
+    }
+}
+
+#[tokio::test]
+async fn keys_arrive_once_each_and_audio_goes_on_after_them() {
+    let (mut caller, mut callee) = pair(&config(), &config());
+    caller.play(&tone(AudioFormat::Pcmu, 440.0, 0));
+    next_audio(&mut callee).await;
+    caller.send_digits("1w#D");
+    // Nine ticks a key, twenty-five for the pause.
+    for index in 0..9 * 3 + 25 {
+        caller.play(&tone(AudioFormat::Pcmu, 440.0, index));
+    }
+    assert_eq!(next(&mut caller).await, MediaEvent::DigitsSent);
+    let mut keys = String::new();
+    while keys.len() < 3 {
+        if let MediaEvent::Digit(digit) = next(&mut callee).await {
+            keys.push(Digit::as_char(digit));
+        }
+    }
+    assert_eq!(keys, "1#D");
+    caller.play(&tone(AudioFormat::Pcmu, 440.0, 0));
+    while next_audio(&mut callee).await != tone(AudioFormat::Pcmu, 440.0, 0) {}
+}
+
+#[tokio::test]
+async fn policies_that_differ_find_no_agreement() {
+    let plain = config();
+    let required = MediaConfig { srtp: SrtpPolicy::Required, ..config() };
+    let offer = Media::bind(&required).unwrap().offer();
+    assert!(Media::bind(&plain).unwrap().answer(&offer).is_err());
+    let offer = Media::bind(&plain).unwrap().offer();
+    assert!(Media::bind(&required).unwrap().answer(&offer).is_err());
+}

@@ -1,0 +1,3 @@
+//! The media path, from SDP to frames.
+
+mod loopback;
