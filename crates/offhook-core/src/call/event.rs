@@ -176,6 +176,9 @@ pub struct TaskReport {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpeechCommand {
     /// Begin the conversation: speak this first, word for word, if there is a text; otherwise answer freely.
+    ///
+    /// Until then the model listens and transcribes but does not answer by itself. What it says first must be
+    /// heard: speech of the remote is reported, but does not make the model break off this utterance.
     Open {
         say: Option<String>,
     },

@@ -21,7 +21,7 @@ use turns::Turns;
 
 use crate::brief::Brief;
 use crate::end::EndReason;
-use crate::journal::{Fact, Part, TaskStatus};
+use crate::journal::{AnsweredBy, Fact, Part, TaskStatus};
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
 
@@ -110,6 +110,7 @@ pub struct Call {
     actions: VecDeque<Action>,
     answered_at: Option<Timestamp>,
     reported: bool,
+    answered_by: Option<AnsweredBy>,
     sip_status: Option<u16>,
     q850_cause: Option<u8>,
 }
@@ -132,6 +133,7 @@ impl Call {
             actions: VecDeque::new(),
             answered_at: None,
             reported: false,
+            answered_by: None,
             sip_status: None,
             q850_cause: None,
         }
@@ -222,7 +224,7 @@ impl Call {
             SpeechEvent::RemoteSpeechStarted => self.remote_speech_started(now),
             SpeechEvent::RemoteSpeechStopped => self.remote_speech_stopped(now),
             SpeechEvent::RemoteSaid { text, confidence, started_ms, ended_ms } => {
-                let turn = self.turns.next();
+                let turn = self.turns.remote();
                 self.journal(match text {
                     Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text, confidence },
                     None => Fact::NotUnderstood { turn, started_ms, ended_ms },
@@ -283,6 +285,11 @@ impl Call {
 
     fn journal(&mut self, fact: Fact) {
         self.actions.push_back(Action::Journal(fact));
+    }
+
+    fn answered_by(&mut self, answered_by: AnsweredBy) {
+        self.answered_by = Some(answered_by);
+        self.journal(Fact::AnsweredByDetected { answered_by });
     }
 
     fn journal_said(&mut self, said: Option<Fact>) {
@@ -355,6 +362,11 @@ impl Call {
             self.journal(said);
         }
         let answered = self.answered_at.is_some();
+        if answered && self.answered_by.is_none() {
+            // Nobody said it was a machine: whoever spoke counts as a person.
+            let spoke = self.turns.remote_spoke();
+            self.answered_by(if spoke { AnsweredBy::Human } else { AnsweredBy::Unknown });
+        }
         if answered && !self.reported {
             self.journal(Fact::Result {
                 status: TaskStatus::Unclear,

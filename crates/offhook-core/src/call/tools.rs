@@ -65,7 +65,7 @@ impl Call {
         match tool {
             ToolCall::EndCall { reason: _, result } => self.end_call(now, result),
             ToolCall::SendDigits { digits } => self.send_digits(id, digits),
-            ToolCall::ReportVoicemail { kind } => self.answered_by(now, id, kind),
+            ToolCall::ReportVoicemail { kind } => self.report_answered_by(now, id, kind),
             ToolCall::WaitOnHold => self.wait_on_hold(now, id),
             ToolCall::Invalid { name, why, .. } => self.tool_answered(id, &name, &why, true),
         }
@@ -144,8 +144,8 @@ impl Call {
         self.tool_answered(id, "send_digits", "sent; now listen to what the menu says", false);
     }
 
-    fn answered_by(&mut self, now: Timestamp, id: ToolCallId, answered_by: AnsweredBy) {
-        self.journal(Fact::AnsweredByDetected { answered_by });
+    fn report_answered_by(&mut self, now: Timestamp, id: ToolCallId, answered_by: AnsweredBy) {
+        self.answered_by(answered_by);
         if answered_by != AnsweredBy::Voicemail {
             return self.tool_answered(id, "report_voicemail", "noted; go on", true);
         }

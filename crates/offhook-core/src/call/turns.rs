@@ -11,6 +11,7 @@ use crate::pump::Heard;
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     last: u32,
+    remote_spoke: bool,
     utterances: Vec<Spoken>,
 }
 
@@ -33,9 +34,19 @@ impl Turns {
     /// About how fast the voices speak; used only to guess how much of an interrupted sentence was heard.
     const CHARS_PER_SECOND: u32 = 15;
 
-    pub fn next(&mut self) -> u32 {
+    fn next(&mut self) -> u32 {
         self.last += 1;
         self.last
+    }
+
+    /// The number of a turn of the remote.
+    pub fn remote(&mut self) -> u32 {
+        self.remote_spoke = true;
+        self.next()
+    }
+
+    pub fn remote_spoke(&self) -> bool {
+        self.remote_spoke
     }
 
     pub fn last(&self) -> u32 {

@@ -122,6 +122,7 @@ fn silence_earns_a_question_and_then_ends_the_call() {
              34000 leg: hang up, policy.silence
              34000 stop playout
              34000 speech: Close
+             60001 journal: call.answered_by answered_by="unknown"
              60001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
              60001 journal: call.ended reason="policy.silence" answered=true talk_ms=34000 sip_status=- q850_cause=-
         "#]],

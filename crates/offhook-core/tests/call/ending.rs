@@ -17,6 +17,7 @@ fn the_voice_ends_the_call_after_its_goodbye_was_heard() {
               6500 leg: hang up, voice.finished
               6500 stop playout
               6500 speech: Close
+              6560 journal: call.answered_by answered_by="human"
               6560 journal: call.ended reason="voice.finished" answered=true talk_ms=6500 sip_status=- q850_cause=-
         "#]],
     );
@@ -31,6 +32,7 @@ fn a_goodbye_that_never_plays_does_not_keep_the_line_open() {
          25001 leg: hang up, voice.finished
          25001 stop playout
          25001 speech: Close
+         30010 journal: call.answered_by answered_by="unknown"
          30010 journal: call.ended reason="voice.finished" answered=true talk_ms=25001 sip_status=- q850_cause=-
     "#]]);
 }
@@ -44,6 +46,7 @@ fn the_remote_hangs_up_and_the_recognizer_finishes_its_sentence() {
               3000 stop playout
               3000 speech: Close
               4200 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="bye then" confidence=-
+              4201 journal: call.answered_by answered_by="human"
               4201 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
               4201 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
         "#]],
@@ -56,6 +59,7 @@ fn a_recognizer_that_never_finishes_is_not_waited_for() {
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           3000 stop playout
           3000 speech: Close
+          8000 journal: call.answered_by answered_by="unknown"
           8000 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
           8000 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
     "#]]);
@@ -68,6 +72,7 @@ fn a_hang_up_the_far_end_never_confirms_still_ends_the_call() {
           3000 leg: hang up, owner.cancelled
           3000 stop playout
           3000 speech: Close
+         43000 journal: call.answered_by answered_by="unknown"
          43000 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
          43000 journal: call.ended reason="owner.cancelled" answered=true talk_ms=3000 sip_status=- q850_cause=-
     "#]]);
@@ -81,6 +86,7 @@ fn the_model_is_lost_for_good() {
           3000 leg: hang up, speech.lost
           3000 stop playout
           3000 speech: Close
+          3050 journal: call.answered_by answered_by="unknown"
           3050 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
           3050 journal: call.ended reason="speech.lost" answered=true talk_ms=3000 sip_status=- q850_cause=-
     "#]]);
@@ -93,6 +99,7 @@ fn the_audio_of_the_remote_stops() {
           3000 leg: hang up, carrier.media_lost
           3000 stop playout
           3000 speech: Close
+          3060 journal: call.answered_by answered_by="unknown"
           3060 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
           3060 journal: call.ended reason="carrier.media_lost" answered=true talk_ms=3000 sip_status=- q850_cause=-
     "#]]);
@@ -107,6 +114,7 @@ fn what_was_playing_when_the_remote_hung_up_is_in_the_transcript_as_far_as_it_wa
               4000 stop playout
               4000 speech: Close
               4001 journal: turn.voice turn=1 started_ms=2000 ended_ms=4000 text="I would like to book a table" interrupted=true
+              4001 journal: call.answered_by answered_by="unknown"
               4001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
               4001 journal: call.ended reason="remote.hung_up" answered=true talk_ms=4000 sip_status=- q850_cause=16
         "#]],
@@ -120,6 +128,7 @@ fn shutting_down_says_so() {
           3000 leg: hang up, gateway.shutdown
           3000 stop playout
           3000 speech: Close
+          3060 journal: call.answered_by answered_by="unknown"
           3060 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
           3060 journal: call.ended reason="gateway.shutdown" answered=true talk_ms=3000 sip_status=- q850_cause=-
     "#]]);
