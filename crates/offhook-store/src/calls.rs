@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use offhook_core::call::TaskReport;
+use offhook_core::call::{Direction, TaskReport};
 use offhook_core::journal::AnsweredBy;
 use offhook_core::{CallId, JournalEntry, OwnerId, Timestamp};
 
@@ -10,26 +10,6 @@ use crate::db::{Row, Tx, params};
 use crate::projection::{End, Lifecycle, end_of, result_of};
 use crate::recordings::Recording;
 use crate::{Store, StoreError, journal};
-
-/// Who called whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    Outbound,
-    Inbound,
-}
-
-impl Direction {
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Outbound => "outbound",
-            Self::Inbound => "inbound",
-        }
-    }
-
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Outbound, Self::Inbound].into_iter().find(|direction| direction.code() == code)
-    }
-}
 
 /// What was asked for, as it will be shown. `Debug` prints none of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -206,7 +186,7 @@ impl Store {
         );
         let params = params![
             filter.owner,
-            filter.direction.map(Direction::code),
+            filter.direction.map(direction_code),
             filter.finalized_since,
             filter.live.map(i64::from),
             i64::from(filter.limit),
@@ -275,7 +255,7 @@ async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {
     let params = params![
         new.id,
         new.owner,
-        new.direction.code(),
+        direction_code(new.direction),
         request.to,
         request.from,
         request.line,
@@ -290,6 +270,17 @@ async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {
         Lifecycle::Queued.code(),
     ];
     tx.execute(SQL, params).await.map(drop)
+}
+
+const fn direction_code(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "outbound",
+        Direction::Inbound => "inbound",
+    }
+}
+
+fn direction_from_code(code: &str) -> Option<Direction> {
+    [Direction::Outbound, Direction::Inbound].into_iter().find(|direction| direction_code(*direction) == code)
 }
 
 pub(crate) fn hex(bytes: &[u8; 32]) -> String {
@@ -308,7 +299,7 @@ fn call_of(row: &Row) -> Result<CallRow, StoreError> {
     Ok(CallRow {
         id: row.parsed("id", |id| id.parse().ok())?,
         owner: row.parsed("owner_id", |id| id.parse().ok())?,
-        direction: row.parsed("direction", Direction::from_code)?,
+        direction: row.parsed("direction", direction_from_code)?,
         request: CallRequest {
             to: row.text("to_number")?,
             from: row.get("from_number")?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::Row as _;
 
 use crate::db::{Db, params};
+use crate::open::create_new_private;
 use crate::{Store, StoreError, path_text};
 
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +74,3 @@ const CONTRADICTIONS: [(&str, &str); 3] = [
         "its journal has an end, but it is not finalized",
     ),
 ];
-
-/// Never over an existing file, and for nobody but us to read.
-fn create_new_private(path: &Path) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new();
-    file.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    file.open(path).map(drop)
-}

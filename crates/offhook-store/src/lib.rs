@@ -17,13 +17,12 @@ mod recordings;
 mod retention;
 
 pub use audit::{AuditEntry, AuditFilter};
-pub use calls::{
-    CallFilter, CallRequest, CallRow, Direction, Idempotency, InsertCallError, Inserted, NewCall,
-};
+pub use calls::{CallFilter, CallRequest, CallRow, Idempotency, InsertCallError, Inserted, NewCall};
 pub use error::StoreError;
 pub use health::BackupError;
 pub use journal::AppendError;
 pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey, OwnerRow};
+pub use offhook_core::call::Direction;
 pub use open::OpenError;
 pub use projection::{End, Lifecycle};
 pub use recordings::{NewRecording, Recording};

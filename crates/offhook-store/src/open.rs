@@ -1,5 +1,6 @@
 //! Opening a database: from its URL to migrated connections.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ async fn open_memory() -> Result<Db, OpenError> {
 async fn open_file(path: &Path) -> Result<Db, OpenError> {
     create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     let options = sqlite_options().filename(path);
-    let wr = one_connection().connect_with(options.clone()).await.map_err(OpenError::Unreachable)?;
+    let wr = connect_writer(options).await.map_err(OpenError::Unreachable)?;
     migrate_sqlite(&wr).await?;
     let rd = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -150,6 +151,24 @@ async fn open_file(path: &Path) -> Result<Db, OpenError> {
     Ok(Db::Lite { rd, wr })
 }
 
+/// Turning a new file into one with a write-ahead log takes a lock that SQLite does not wait for, whatever the busy
+/// timeout: another process that does the same at this moment makes us try again.
+async fn connect_writer(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut left = PATIENCE;
+    loop {
+        match one_connection().connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) && !left.is_zero() => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+        left = left.saturating_sub(PAUSE);
+    }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "5")
+}
+
 /// Readers set none of the pragmas that write.
 fn reader_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE)
@@ -157,12 +176,22 @@ fn reader_options(path: &Path) -> SqliteConnectOptions {
 
 /// Creates the file and its directory for nobody but us to read: it holds what people said on the phone.
 /// SQLite gives its write-ahead log the permissions of the file.
+///
+/// A file that exists is not even opened: closing it again would release the locks that this process holds on it.
 fn create_private(path: &Path) -> std::io::Result<()> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent)?;
     }
+    match create_new_private(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+/// Creates an empty file for nobody but us to read, never over an existing one.
+pub(crate) fn create_new_private(path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new();
-    file.write(true).create(true).truncate(false);
+    file.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
     file.open(path).map(drop)
@@ -184,17 +213,12 @@ async fn open_postgres(url: &str) -> Result<Db, OpenError> {
     Ok(Db::Pg(pool))
 }
 
-/// Two processes may open a new file at the same time, and SQLite has no lock for migrations: the one that comes
-/// second finds tables it was about to create, and looks again.
+/// In one transaction that holds the write lock from the start, because several processes may open a new file at the
+/// same time: the others wait, and find it done.
 async fn migrate_sqlite(wr: &SqlitePool) -> Result<(), OpenError> {
-    let mut conn = wr.acquire().await.map_err(OpenError::Unreachable)?;
-    match migrate(&mut *conn).await {
-        Err(OpenError::Migrate {
-            source: MigrateError::ExecuteMigration(..) | MigrateError::Execute(..),
-            ..
-        }) => migrate(&mut *conn).await,
-        done => done,
-    }
+    let mut tx = wr.begin_with("BEGIN IMMEDIATE").await.map_err(OpenError::Unreachable)?;
+    migrate(&mut *tx).await?;
+    tx.commit().await.map_err(OpenError::Unreachable)
 }
 
 async fn migrate<C: Migrate>(conn: &mut C) -> Result<(), OpenError> {

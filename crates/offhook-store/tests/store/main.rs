@@ -1,0 +1,49 @@
+//! The store on both databases: every scenario runs on SQLite and on PostgreSQL.
+//!
+//! On SQLite each scenario is a test of its own, over its own file. On PostgreSQL they are one test, each in a
+//! database of its own, because starting a server is what takes the time.
+
+mod backend;
+mod deleting;
+mod racing;
+mod sqlite_only;
+mod story;
+
+macro_rules! scenarios {
+    ($($module:ident :: $scenario:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $scenario() {
+                    crate::$module::$scenario(&crate::backend::Backend::sqlite()).await;
+                }
+            )*
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn everything_on_postgres() {
+            let cluster = backend::Cluster::start();
+            $(
+                println!("{}", stringify!($scenario));
+                $module::$scenario(&cluster.database(stringify!($scenario)).await).await;
+            )*
+        }
+    };
+}
+
+scenarios! {
+    story::a_call_from_request_to_report,
+    story::lists_and_counts,
+    story::owners_and_keys,
+    story::what_a_newer_version_wrote,
+    story::odd_texts_come_back_the_same_from_both,
+    story::a_newer_schema_is_refused,
+    story::the_audit_log_is_append_only,
+    racing::one_of_a_hundred_simultaneous_inserts_is_new,
+    racing::eight_tasks_write_and_read_at_once,
+    racing::appending_twice_is_appending_once,
+    deleting::transcripts_expire_before_calls,
+    deleting::recordings_expire_and_are_unlinked,
+    deleting::calls_expire_with_all_that_belongs_to_them,
+    deleting::an_owner_is_deleted_without_a_trace,
+}
