@@ -164,6 +164,17 @@ impl Store {
         }
     }
 
+    /// What this idempotency key stands for already; `None` when nobody used it. Lets a repeat be told from a new
+    /// call before anything is decided about it.
+    pub async fn idempotent_call(
+        &self,
+        owner: OwnerId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Inserted>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        holder_of_key(&mut tx, owner, idempotency).await
+    }
+
     pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
         const SQL: &str = select_calls!("WHERE calls.id = $1");
         self.db.row(SQL, params![id]).await?.as_ref().map(call_of).transpose()
