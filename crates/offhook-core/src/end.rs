@@ -17,6 +17,23 @@ pub enum EndedBy {
     Gateway,
 }
 
+impl EndedBy {
+    pub const ALL: [EndedBy; 7] =
+        [Self::Remote, Self::Owner, Self::Voice, Self::Policy, Self::Carrier, Self::Speech, Self::Gateway];
+
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Remote => "remote",
+            Self::Owner => "owner",
+            Self::Voice => "voice",
+            Self::Policy => "policy",
+            Self::Carrier => "carrier",
+            Self::Speech => "speech",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 /// The result of the telephone network, as the contract names it. It says nothing about the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -133,11 +150,11 @@ end_reasons! {
     RemoteBusy = "remote.busy", Remote, Busy, AskFirst, "The line is busy; try again in a few minutes.";
     /// SIP 408 or 480 after ringing: the network gave up before our own ring limit did.
     RemoteNoAnswer = "remote.no_answer", Remote, NoAnswer, AskFirst, "Nobody picked up.";
-    /// SIP 603, 607 or 608, or 403 from the callee's side.
+    /// SIP 603, 607, 608 and other 6xx.
     RemoteDeclined = "remote.declined", Remote, Rejected, AskFirst, "The call was declined.";
-    /// SIP 404, 410, 484 or 604.
+    /// SIP 301, 404, 410, 484, 485 or 604.
     RemoteInvalidNumber = "remote.invalid_number", Remote, InvalidNumber, Never, "The number is not in service; verify it.";
-    /// SIP 480 without ringing, 502: out of service or not registered.
+    /// SIP 480 without ringing, 502: out of service or not registered. Also a redirection (3xx).
     RemoteUnreachable = "remote.unreachable", Remote, Unreachable, Never, "The number can't be reached; verify it or try much later.";
     /// The owner hung up, before or after the answer.
     OwnerCancelled = "owner.cancelled", Owner, Cancelled, Never, "The call was cancelled on request.";
@@ -157,9 +174,9 @@ end_reasons! {
     PolicyRefused = "policy.refused", Policy, Failed, Never, "A calling rule refused the call.";
     /// The trunk could not be reached: no DNS answer, connection refused, no reply to the INVITE.
     CarrierUnreachable = "carrier.unreachable", Carrier, NetworkError, OnceSilently, "The telephone carrier could not be reached.";
-    /// The trunk is overloaded or faulty: 500, 503, 504, 580 and the like.
+    /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 491.
     CarrierFailed = "carrier.failed", Carrier, NetworkError, OnceSilently, "The telephone carrier failed.";
-    /// The trunk refuses us: 401 or 407 after our credentials, 403, 402, 488, 606.
+    /// The trunk refuses us: 401 or 407 after our credentials, 402, 403, 488, 606 and other 4xx.
     CarrierRefused = "carrier.refused", Carrier, Failed, Never, "The telephone carrier refused the call; check account, credentials and caller ID.";
     /// The dial request may have reached the carrier, but nothing is known of it since. Never redialled.
     CarrierUncertain = "carrier.uncertain", Carrier, NetworkError, AskFirst, "It is not known whether the call went out.";
@@ -202,6 +219,27 @@ impl EndReason {
     pub fn outcome(self, answered: bool) -> Outcome {
         if answered { Outcome::Answered } else { self.row().unanswered }
     }
+
+    /// A person who picked up is never called a second time without asking.
+    pub fn retry(self, answered: bool) -> Retry {
+        match self.row().retry {
+            Retry::OnceSilently if answered => Retry::AskFirst,
+            retry => retry,
+        }
+    }
+
+    /// [`Self::TABLE`] as it stands in the documentation.
+    pub fn markdown_table() -> String {
+        let mut table = String::from(
+            "| code | outcome if nobody had picked up | retry | Q.850 | what to tell the user |\n|---|---|---|---|---|\n",
+        );
+        for row in Self::TABLE {
+            let EndReasonRow { reason, code, unanswered, retry, advice, .. } = row;
+            let (retry, cause) = (retry.code(), q850_cause(*reason));
+            table.push_str(&format!("| `{code}` | `{unanswered}` | `{retry}` | {cause} | {advice} |\n"));
+        }
+        table
+    }
 }
 
 impl fmt::Display for EndReason {
@@ -210,23 +248,26 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// The reason for a final SIP response to our INVITE (RFC 3261 §21, RFC 8197 for 607, RFC 8688 for 608).
+/// The reason for a final SIP response to our INVITE (RFC 3261 §21 and the registry of IANA, RFC 8197 for 607,
+/// RFC 8688 for 608). Unknown responses count as x00 of their class (RFC 3261 §8.1.3.2).
 ///
 /// `rang` is whether a provisional response said the phone was ringing: 480 means "nobody there" after that,
 /// and "not reachable" without it.
 pub fn from_sip_status(status: u16, rang: bool) -> EndReason {
     match status {
         486 | 600 => EndReason::RemoteBusy,
-        408 if rang => EndReason::RemoteNoAnswer,
+        408 | 480 if rang => EndReason::RemoteNoAnswer,
         408 => EndReason::CarrierUnreachable,
-        480 if rang => EndReason::RemoteNoAnswer,
         480 | 502 => EndReason::RemoteUnreachable,
-        404 | 410 | 484 | 485 | 604 => EndReason::RemoteInvalidNumber,
-        603 | 607 | 608 => EndReason::RemoteDeclined,
+        301 | 404 | 410 | 484 | 485 | 604 => EndReason::RemoteInvalidNumber,
         487 => EndReason::OwnerCancelled,
-        401 | 402 | 403 | 407 | 415 | 420 | 488 | 606 => EndReason::CarrierRefused,
-        500 | 501 | 503 | 504 | 505 | 580 => EndReason::CarrierFailed,
+        // Lost or looping on the carrier's side: nothing we can set right.
+        430 | 481 | 482 | 483 | 491 => EndReason::CarrierFailed,
+        606 => EndReason::CarrierRefused,
+        // Redirections are not followed: who they lead to was never checked against the calling rules.
+        300..=399 => EndReason::RemoteUnreachable,
         400..=499 => EndReason::CarrierRefused,
+        601..=699 => EndReason::RemoteDeclined,
         _ => EndReason::CarrierFailed,
     }
 }

@@ -20,6 +20,8 @@ pub struct Pump {
     playing: Option<Playing>,
     /// Utterances up to here were cut off or finished: audio of theirs that still arrives is dropped.
     closed: Option<Utterance>,
+    /// Utterances up to here were said to be complete.
+    ended: Option<Utterance>,
     overflow_bytes: u64,
 }
 
@@ -63,6 +65,7 @@ impl Pump {
             events: VecDeque::new(),
             playing: None,
             closed: None,
+            ended: None,
             overflow_bytes: 0,
         }
     }
@@ -73,7 +76,7 @@ impl Pump {
 
     /// Queue audio of an utterance, in the leg's format. Utterances come in ascending order.
     pub fn push(&mut self, utterance: Utterance, bytes: Vec<u8>) {
-        if bytes.is_empty() || self.is_closed(utterance) {
+        if bytes.is_empty() || self.is_complete(utterance) {
             return;
         }
         self.queued_bytes += bytes.len();
@@ -83,7 +86,8 @@ impl Pump {
 
     /// No more audio of this utterance will come.
     pub fn end(&mut self, utterance: Utterance) {
-        if !self.is_closed(utterance) {
+        if !self.is_complete(utterance) {
+            self.ended = Some(utterance);
             self.queue.push_back(Item::End(utterance));
             self.pass_ends();
         }
@@ -159,18 +163,35 @@ impl Pump {
         self.closed.is_some_and(|closed| utterance <= closed)
     }
 
+    /// Whether nothing of it can be added any more.
+    fn is_complete(&self, utterance: Utterance) -> bool {
+        self.is_closed(utterance) || self.ended.is_some_and(|ended| utterance <= ended)
+    }
+
     fn heard(&self, utterance: Utterance) -> Heard {
-        let bytes = self.playing.filter(|playing| playing.utterance == utterance).map_or(0, |playing| playing.bytes);
+        let bytes =
+            self.playing.filter(|playing| playing.utterance == utterance).map_or(0, |playing| playing.bytes);
         Heard { utterance, heard_ms: (bytes / self.format.bytes_per_ms()) as u32 }
     }
 
     fn count_heard(&mut self, utterance: Utterance, bytes: usize) {
         match &mut self.playing {
             Some(playing) if playing.utterance == utterance => playing.bytes += bytes,
-            playing => {
-                *playing = Some(Playing { utterance, bytes });
+            _ => {
+                self.finish_playing_before(utterance);
+                self.playing = Some(Playing { utterance, bytes });
                 self.events.push_back(PumpEvent::Started(utterance));
             }
+        }
+    }
+
+    /// Where the next utterance begins, the one before is over, even if nobody said so.
+    fn finish_playing_before(&mut self, next: Utterance) {
+        let open =
+            self.playing.filter(|playing| playing.utterance < next && !self.is_closed(playing.utterance));
+        if let Some(Playing { utterance, .. }) = open {
+            self.closed = Some(utterance);
+            self.events.push_back(PumpEvent::Finished(self.heard(utterance)));
         }
     }
 
@@ -188,12 +209,16 @@ impl Pump {
     fn drop_overflow(&mut self) {
         let capacity = Self::CAPACITY.as_millis() as usize * self.format.bytes_per_ms();
         while self.queued_bytes > capacity {
-            let Some(item) = self.queue.pop_front() else { break };
-            if let Item::Audio { bytes, played, .. } = item {
-                self.queued_bytes -= bytes.len() - played;
-                self.overflow_bytes += (bytes.len() - played) as u64;
+            let Some(Item::Audio { bytes, played, .. }) = self.queue.front_mut() else { break };
+            let dropped = (bytes.len() - *played).min(self.queued_bytes - capacity);
+            *played += dropped;
+            let used_up = *played == bytes.len();
+            self.queued_bytes -= dropped;
+            self.overflow_bytes += dropped as u64;
+            if used_up {
+                self.queue.pop_front();
+                self.pass_ends();
             }
-            self.pass_ends();
         }
     }
 }

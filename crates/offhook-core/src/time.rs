@@ -17,7 +17,7 @@ impl Timestamp {
     }
 
     pub const fn from_unix_millis(millis: i64) -> Self {
-        Self(millis * 1_000)
+        Self(millis.saturating_mul(1_000))
     }
 
     pub const fn unix_micros(self) -> i64 {
