@@ -44,9 +44,9 @@ impl Latch {
         self.current.or(self.signalled)
     }
 
-    /// The source media was received from.
-    pub fn source(&self) -> Option<SocketAddr> {
-        self.current
+    /// The source of the media, where it is not what the SDP says.
+    pub fn moved_to(&self) -> Option<SocketAddr> {
+        self.current.filter(|current| Some(*current) != self.signalled)
     }
 
     /// Whether a packet from this source is to be heard. `authentic`: it was encrypted with the right key.

@@ -26,13 +26,16 @@ mod conceal;
 mod event;
 mod jitter;
 mod latch;
-mod negotiation;
+pub mod negotiation;
 mod outbound;
 pub mod packet;
+mod reports;
+pub mod rtcp;
 pub mod sdes;
 pub mod sdp;
 pub mod session;
 mod socket;
+mod srtp;
 mod timeline;
 
 pub use sdp::{Direction, SdpError};
@@ -73,7 +76,7 @@ impl MediaConfig {
     }
 }
 
-/// Whether media is encrypted (SDES, RFC 4568).
+/// Whether media is encrypted (SDES, RFC 4568). The keys travel in SDP: they are as secret as the SIP that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SrtpPolicy {
     /// Never; an offer of RTP/SAVP is refused.
@@ -261,6 +264,14 @@ impl Media {
             {
                 continue;
             }
+            let Self { session, sockets, clock, .. } = self;
+            if sockets
+                .rtcp
+                .poll_recv(cx, |from, datagram| session.handle_rtcp(clock.now(), from, datagram))
+                .is_ready()
+            {
+                continue;
+            }
             let Some(deadline) = session.deadline() else { return Poll::Pending };
             if self.armed_for.is_none_or(|armed| deadline < armed) {
                 self.timer.as_mut().reset(clock.instant(deadline));
@@ -295,6 +306,7 @@ impl Media {
 
     /// Say goodbye (RTCP BYE) and send nothing any more.
     pub fn stop(&mut self) {
-        self.session.stop();
+        let Self { session, sockets, clock, .. } = self;
+        session.stop(clock.now(), |port, to, datagram| sockets.send(port, to, datagram));
     }
 }

@@ -29,10 +29,10 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Outbound {
     layout: Layout,
-    pub ssrc: u32,
+    ssrc: u32,
     sequence: u16,
     /// The timestamp of the next audio.
-    pub timestamp: u32,
+    timestamp: u32,
     /// The next packet is the first after a pause.
     marker: bool,
     /// Audio of packets longer than a frame, not yet complete.
@@ -122,6 +122,13 @@ impl Outbound {
             self.keep_time(now);
             self.tick_digits(&mut send);
         }
+    }
+
+    /// The timestamp that belongs to this moment.
+    pub fn timestamp_at(&self, now: Timestamp) -> u32 {
+        let since_due = self.due_at.map_or(0, |due_at| now.unix_micros() - due_at.unix_micros());
+        // `timestamp` is that of the frame due at `due_at`.
+        self.timestamp.wrapping_add((since_due * 8 / 1_000) as u32)
     }
 
     /// Let the digits' clock run, also when nothing was played yet.
@@ -214,9 +221,9 @@ impl Outbound {
         let len = HEADER_LEN + payload.len();
         let Some(room) = self.buffer.get_mut(HEADER_LEN..len) else { return };
         room.copy_from_slice(payload);
-        Header { marker, ..Header::new(payload_type, self.sequence, timestamp, self.ssrc) }
-            .write(&mut self.buffer);
-        send(&mut Outgoing { sequence: self.sequence, buffer: &mut self.buffer, len });
+        let header = Header { marker, ..Header::new(payload_type, self.sequence, timestamp, self.ssrc) };
+        header.write(&mut self.buffer);
+        send(&mut Outgoing { header, buffer: &mut self.buffer, len });
         self.sequence = self.sequence.wrapping_add(1);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
@@ -226,7 +233,7 @@ impl Outbound {
 /// A packet ready to be encrypted in place and sent.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    pub sequence: u16,
+    pub header: Header,
     /// The packet is `buffer[..len]`; the rest is room for what encryption adds.
     pub buffer: &'a mut [u8],
     pub len: usize,

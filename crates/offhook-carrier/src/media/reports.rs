@@ -108,6 +108,11 @@ impl Reports {
         self.due_at.get_or_insert(now + INTERVAL / 5);
     }
 
+    /// Report no more.
+    pub fn stop(&mut self) {
+        self.due_at = None;
+    }
+
     pub fn deadline(&self) -> Option<Timestamp> {
         self.due_at
     }

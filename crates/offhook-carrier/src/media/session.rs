@@ -9,10 +9,13 @@ use offhook_core::{AudioFormat, Digit, Frame, Timestamp};
 use super::event::EventReceiver;
 use super::jitter::{Arrival, Content, Jitter, Packet};
 use super::latch::Latch;
-use super::negotiation::{Agreement, InboundTypes};
+use super::negotiation::{Agreement, InboundTypes, Keys};
 use super::outbound::{Outbound, Outgoing};
-use super::packet::{self, Header};
+use super::packet::{self, HEADER_LEN, Header};
+use super::reports::Reports;
+use super::rtcp::{MAX_COMPOUND, SenderInfo};
 use super::sdp::Direction;
+use super::srtp;
 use super::timeline::{FRAME_SAMPLES, Timeline};
 use super::{MediaEvent, MediaStats};
 
@@ -30,6 +33,8 @@ pub enum Port {
 #[derive(Clone, Copy, Debug)]
 pub struct Seed {
     pub ssrc: u32,
+    /// Where sequence numbers start; its highest bit is not used, so that the first packets of an SRTP stream can be
+    /// lost without losing count of its rollovers (RFC 3711 §3.3.1).
     pub sequence: u16,
     pub timestamp: u32,
 }
@@ -51,6 +56,15 @@ pub struct RtpSession {
     direction: Direction,
     types: InboundTypes,
     latch: Latch,
+    keys: Option<Keys>,
+    encryption: Option<srtp::Sender>,
+    decryption: Option<srtp::Receiver>,
+    reports: Reports,
+    rtcp_mux: bool,
+    /// Where the SDP wants reports.
+    remote_rtcp: Option<SocketAddr>,
+    /// Where reports came from.
+    rtcp_source: Option<SocketAddr>,
     jitter: Jitter,
     timeline: Timeline,
     events: EventReceiver,
@@ -72,12 +86,21 @@ pub struct RtpSession {
 
 impl RtpSession {
     pub fn new(seed: Seed, stall_limit: Duration) -> Self {
+        let seed = Seed { sequence: seed.sequence & 0x7fff, ..seed };
         Self {
             seed,
             stall_limit,
             direction: Direction::Inactive,
             types: InboundTypes::default(),
             latch: Latch::default(),
+            keys: None,
+            encryption: None,
+            decryption: None,
+            // A name that says nothing of the host (RFC 7022).
+            reports: Reports::new(seed.ssrc, format!("{:08x}{:08x}", seed.ssrc, seed.timestamp)),
+            rtcp_mux: false,
+            remote_rtcp: None,
+            rtcp_source: None,
             jitter: Jitter::default(),
             timeline: Timeline::new(AudioFormat::Pcmu),
             events: EventReceiver::default(),
@@ -101,6 +124,13 @@ impl RtpSession {
         self.direction = agreement.direction;
         self.types = agreement.inbound;
         self.latch.signal(agreement.remote_rtp);
+        self.set_keys(agreement.keys);
+        self.rtcp_mux = agreement.rtcp_mux;
+        if self.remote_rtcp != agreement.remote_rtcp {
+            self.remote_rtcp = agreement.remote_rtcp;
+            self.rtcp_source = None;
+        }
+        self.reports.start(now);
         self.timeline.set_format(agreement.layout.format);
         if !self.direction.receives() {
             self.timeline.rest();
@@ -111,6 +141,19 @@ impl RtpSession {
             .get_or_insert_with(|| Outbound::new(layout, ssrc, sequence, timestamp))
             .set_layout(layout);
         self.watch(now);
+    }
+
+    /// A key that stays keeps its packet counts.
+    fn set_keys(&mut self, keys: Option<Keys>) {
+        let before = self.keys;
+        if keys.map(|keys| keys.ours) != before.map(|keys| keys.ours) {
+            self.encryption = keys.and_then(|keys| srtp::Sender::new(&keys.ours));
+        }
+        let theirs = |keys: Keys| (keys.theirs, keys.their_mki_len);
+        if keys.map(theirs) != before.map(theirs) {
+            self.decryption = keys.and_then(|keys| srtp::Receiver::new(&keys.theirs, keys.their_mki_len));
+        }
+        self.keys = keys;
     }
 
     /// Count silence of packets from now on. Who holds us may stop sending, whatever direction he names.
@@ -127,11 +170,17 @@ impl RtpSession {
     /// A datagram from the RTP port.
     pub fn handle_rtp(&mut self, now: Timestamp, from: SocketAddr, datagram: &mut [u8]) {
         if packet::is_rtcp(datagram) {
-            return;
+            return self.handle_rtcp(now, from, datagram);
         }
         let Some(header) = Header::parse(datagram) else { return };
-        let Some(payload) = header.payload(datagram) else { return };
-        if !self.latch.admit(now, from, header.ssrc, header.sequence, false) {
+        let len = match (&self.keys, &mut self.decryption) {
+            (None, _) => Some(datagram.len()),
+            (Some(_), decryption) => {
+                decryption.as_mut().and_then(|srtp| srtp.unprotect_rtp(&header, datagram))
+            }
+        };
+        let Some(payload) = len.and_then(|len| header.payload(datagram.get(..len)?)) else { return };
+        if !self.latch.admit(now, from, header.ssrc, header.sequence, self.keys.is_some()) {
             return;
         }
         if self.watching_since.is_some() {
@@ -149,6 +198,7 @@ impl RtpSession {
         }
         match self.remote_ssrc {
             Some(ssrc) if ssrc == header.ssrc => {
+                self.reports.reception.count(now, ssrc, header.sequence, header.timestamp, !event);
                 if self.take(now, packet) == Arrival::Foreign {
                     self.consider(now, header.ssrc, packet);
                 } else {
@@ -163,6 +213,18 @@ impl RtpSession {
                     self.hear_event(header.timestamp, payload);
                 }
             }
+        }
+    }
+
+    /// A datagram from the RTCP port, or RTCP from the shared one.
+    pub fn handle_rtcp(&mut self, now: Timestamp, from: SocketAddr, datagram: &mut [u8]) {
+        let len = match (&self.keys, &mut self.decryption) {
+            (None, _) => Some(datagram.len()),
+            (Some(_), decryption) => decryption.as_mut().and_then(|srtp| srtp.unprotect_rtcp(datagram)),
+        };
+        let Some(compound) = len.and_then(|len| datagram.get(..len)) else { return };
+        if self.reports.read(now, compound) {
+            self.rtcp_source = Some(from);
         }
     }
 
@@ -250,7 +312,8 @@ impl RtpSession {
             return;
         }
         let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target()) else { return };
-        outbound.play(now, frame, |packet| protect(packet, target, &mut send));
+        let secure = (self.keys.is_some(), &mut self.encryption);
+        outbound.play(now, frame, |packet| transmit(packet, secure.0, secure.1, target, &mut send));
     }
 
     pub fn send_digits(&mut self, now: Timestamp, digits: &str) {
@@ -273,7 +336,11 @@ impl RtpSession {
         if self.may_send()
             && let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target())
         {
-            outbound.timeout(now, |packet| protect(packet, target, &mut send));
+            let secure = (self.keys.is_some(), &mut self.encryption);
+            outbound.timeout(now, |packet| transmit(packet, secure.0, secure.1, target, &mut send));
+        }
+        if self.reports.is_due(now) {
+            self.report(now, false, &mut send);
         }
         let stalls =
             !self.stalled && self.watching_since.is_some_and(|since| now.since(since) >= self.stall_limit);
@@ -290,7 +357,7 @@ impl RtpSession {
         let can_send = self.may_send() && self.target().is_some();
         let digits = self.outbound.as_ref().filter(|_| can_send).and_then(Outbound::deadline);
         let pause = self.watching_since.and(self.timeline.deadline());
-        [self.jitter.deadline(), pause, digits, stall].into_iter().flatten().min()
+        [self.jitter.deadline(), pause, digits, stall, self.reports.deadline()].into_iter().flatten().min()
     }
 
     fn may_send(&self) -> bool {
@@ -307,16 +374,65 @@ impl RtpSession {
             late_frames: frames(self.late_samples),
             duplicate_frames: frames(self.duplicate_samples),
             dropped_frames: frames(self.timeline.dropped_samples),
-            jitter_ms: 0,
-            round_trip_ms: None,
+            jitter_ms: self.reports.reception.jitter_ms(),
+            round_trip_ms: self.reports.round_trip.map(|time| time.as_millis() as u32),
         }
     }
 
-    pub fn stop(&mut self) {
-        self.stopped = true;
+    /// Say goodbye to the far end's RTCP, and send nothing any more.
+    pub fn stop(&mut self, now: Timestamp, mut send: impl FnMut(Port, SocketAddr, &[u8])) {
+        if !self.stopped {
+            self.report(now, true, &mut send);
+            self.stopped = true;
+            self.reports.stop();
+        }
+    }
+
+    fn report(&mut self, now: Timestamp, goodbye: bool, send: &mut impl FnMut(Port, SocketAddr, &[u8])) {
+        let (Some(target), Some(outbound)) = (self.rtcp_target(), &self.outbound) else { return };
+        let sender = SenderInfo {
+            rtp_timestamp: outbound.timestamp_at(now),
+            packets: outbound.packets,
+            octets: outbound.octets,
+            ..SenderInfo::default()
+        };
+        let mut buffer = [0; MAX_COMPOUND + srtp::MAX_TRAILER];
+        let len = self.reports.write(now, sender, goodbye, &mut buffer[..MAX_COMPOUND]);
+        let len = match (&self.keys, &mut self.encryption) {
+            (None, _) => Some(len),
+            (Some(_), encryption) => encryption.as_mut().and_then(|srtp| srtp.protect_rtcp(&mut buffer, len)),
+        };
+        if let Some(len) = len {
+            send(if self.rtcp_mux { Port::Rtp } else { Port::Rtcp }, target, &buffer[..len]);
+        }
+    }
+
+    /// Reports go where they come from, else beside the audio when that moved, else where the SDP says.
+    fn rtcp_target(&self) -> Option<SocketAddr> {
+        if self.rtcp_mux {
+            return self.latch.target();
+        }
+        let beside = |audio: SocketAddr| SocketAddr::new(audio.ip(), audio.port().saturating_add(1));
+        self.rtcp_source.or_else(|| self.latch.moved_to().map(beside)).or(self.remote_rtcp)
     }
 }
 
-fn protect(packet: &mut Outgoing<'_>, target: SocketAddr, send: &mut impl FnMut(Port, SocketAddr, &[u8])) {
-    send(Port::Rtp, target, &packet.buffer[..packet.len]);
+/// Encrypt a packet if that was agreed, and send it.
+fn transmit(
+    packet: &mut Outgoing<'_>,
+    secure: bool,
+    encryption: &mut Option<srtp::Sender>,
+    target: SocketAddr,
+    send: &mut impl FnMut(Port, SocketAddr, &[u8]),
+) {
+    let len = match (secure, encryption) {
+        (false, _) => Some(packet.len),
+        (true, encryption) => {
+            let header = Header { len: HEADER_LEN, ..packet.header };
+            encryption.as_mut().and_then(|srtp| srtp.protect_rtp(&header, packet.buffer, packet.len))
+        }
+    };
+    if let Some(datagram) = len.and_then(|len| packet.buffer.get(..len)) {
+        send(Port::Rtp, target, datagram);
+    }
 }

@@ -126,3 +126,46 @@ async fn policies_that_differ_find_no_agreement() {
     let offer = Media::bind(&plain).unwrap().offer();
     assert!(Media::bind(&required).unwrap().answer(&offer).is_err());
 }
+
+#[tokio::test]
+async fn encrypted_tones_travel_both_ways() {
+    let with = |srtp| MediaConfig { srtp, ..config() };
+    let table = [
+        (SrtpPolicy::Required, SrtpPolicy::Required, true),
+        (SrtpPolicy::Required, SrtpPolicy::Optional, true),
+        (SrtpPolicy::Optional, SrtpPolicy::Required, true),
+        (SrtpPolicy::Optional, SrtpPolicy::Optional, true),
+        (SrtpPolicy::Optional, SrtpPolicy::Off, false),
+        (SrtpPolicy::Off, SrtpPolicy::Optional, false),
+    ];
+    for (ours, theirs, encrypted) in table {
+        let (mut caller, mut callee) = pair(&with(ours), &with(theirs));
+        assert_eq!((caller.encrypted(), callee.encrypted()), (encrypted, encrypted), "{ours:?} {theirs:?}");
+        let (by_caller, by_callee) = talk(&mut caller, &mut callee, 10).await;
+        assert!(share_at(&by_caller, 1_000.0) > 0.95);
+        assert!(share_at(&by_callee, 440.0) > 0.95);
+    }
+}
+
+#[tokio::test]
+async fn a_leg_that_does_not_know_the_key_is_not_heard() {
+    let required = MediaConfig { srtp: SrtpPolicy::Required, ..config() };
+    let (mut caller, mut callee) = pair(&required, &required);
+    // A stranger who read the SDP without its keys, sending plain RTP to the right port.
+    let mut stranger = Media::bind(&config()).unwrap();
+    stranger.offer();
+    let port = port_of(&callee.offer());
+    let answer = format!("v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio {port} RTP/AVP 0\r\n");
+    stranger.accept(&answer).unwrap();
+    for index in 0..5 {
+        stranger.play(&tone(AudioFormat::Pcmu, 700.0, index));
+    }
+    caller.play(&tone(AudioFormat::Pcmu, 440.0, 0));
+    assert_eq!(next_audio(&mut callee).await, tone(AudioFormat::Pcmu, 440.0, 0));
+    assert_eq!(callee.stats().received_frames, 1);
+}
+
+fn port_of(sdp: &str) -> u16 {
+    let line = sdp.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
+    line.split(' ').next().unwrap().parse().unwrap()
+}
