@@ -84,8 +84,8 @@ impl From<StoreError> for InsertCallError {
     }
 }
 
-/// One call as it stands.
-#[derive(Clone, Debug, PartialEq)]
+/// One call as it stands. `Debug` prints nothing of what was said.
+#[derive(Clone, PartialEq)]
 pub struct CallRow {
     pub id: CallId,
     pub owner: OwnerId,
@@ -104,6 +104,18 @@ pub struct CallRow {
     pub recording: Option<Recording>,
     /// When retention erased the words of the conversation.
     pub transcript_removed_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for CallRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRow")
+            .field("id", &self.id)
+            .field("owner", &self.owner)
+            .field("direction", &self.direction)
+            .field("lifecycle", &self.lifecycle)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which calls to list; what is `None` does not matter.
@@ -151,28 +163,28 @@ impl Store {
             if let Some(idempotency) = &new.idempotency
                 && !claim_key(&mut tx, new, idempotency).await?
             {
-                match holder_of_key(&mut tx, new.owner, idempotency).await? {
-                    Some(found) => return Ok(found),
+                match tx.row(KEY_HOLDER, params![new.owner, idempotency.key.as_str()]).await? {
+                    Some(row) => return Ok(held_by(&row, idempotency)?),
                     // Deleted between the two statements, with its call.
                     None => continue,
                 }
             }
             insert_row(&mut tx, new).await?;
-            journal::write(&mut tx, &[(new.id, new.entries.clone())]).await?;
+            journal::write(&mut tx, &[(new.id, &new.entries)]).await?;
             tx.commit().await?;
             return Ok(Inserted::New);
         }
     }
 
-    /// What this idempotency key stands for already; `None` when nobody used it. Lets a repeat be told from a new
-    /// call before anything is decided about it.
+    /// What this idempotency key stands for already; `None` when it is free, never `New`. Lets a repeat be told
+    /// from a new call before anything is decided about it.
     pub async fn idempotent_call(
         &self,
         owner: OwnerId,
         idempotency: &Idempotency,
     ) -> Result<Option<Inserted>, StoreError> {
-        let mut tx = self.db.begin().await?;
-        holder_of_key(&mut tx, owner, idempotency).await
+        let found = self.db.row(KEY_HOLDER, params![owner, idempotency.key.as_str()]).await?;
+        found.as_ref().map(|row| held_by(row, idempotency)).transpose()
     }
 
     pub async fn call(&self, id: CallId) -> Result<Option<CallRow>, StoreError> {
@@ -225,6 +237,23 @@ impl Store {
             WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound'";
         count(self.db.row(SQL, params![to, since]).await?)
     }
+
+    /// When anybody placed a call to this number last.
+    pub async fn last_call_to(&self, to: &str) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str =
+            "SELECT MAX(queued_at) AS at FROM calls WHERE to_number = $1 AND direction = 'outbound'";
+        self.db.row(SQL, params![to]).await?.map_or(Ok(None), |row| row.opt_at("at"))
+    }
+}
+
+const KEY_HOLDER: &str =
+    "SELECT call_id, request_hash FROM idempotency WHERE owner_id = $1 AND idempotency_key = $2";
+
+fn held_by(row: &Row, idempotency: &Idempotency) -> Result<Inserted, StoreError> {
+    if row.text("request_hash")? != hex(&idempotency.request_hash) {
+        return Ok(Inserted::KeyReused);
+    }
+    row.parsed("call_id", |id| id.parse().ok()).map(Inserted::Existing)
 }
 
 fn count(row: Option<Row>) -> Result<u64, StoreError> {
@@ -239,23 +268,6 @@ async fn claim_key(tx: &mut Tx, new: &NewCall, idempotency: &Idempotency) -> Res
     let hash = hex(&idempotency.request_hash);
     let params = params![new.owner, idempotency.key.as_str(), hash, new.id, new.queued_at];
     Ok(tx.execute(SQL, params).await? == 1)
-}
-
-async fn holder_of_key(
-    tx: &mut Tx,
-    owner: OwnerId,
-    idempotency: &Idempotency,
-) -> Result<Option<Inserted>, StoreError> {
-    const SQL: &str =
-        "SELECT call_id, request_hash FROM idempotency WHERE owner_id = $1 AND idempotency_key = $2";
-    let Some(row) = tx.row(SQL, params![owner, idempotency.key.as_str()]).await? else {
-        return Ok(None);
-    };
-    Ok(Some(if row.text("request_hash")? == hex(&idempotency.request_hash) {
-        Inserted::Existing(row.parsed("call_id", |id| id.parse().ok())?)
-    } else {
-        Inserted::KeyReused
-    }))
 }
 
 async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {

@@ -26,7 +26,7 @@ pub enum AppendError {
 impl Store {
     /// Appends to the journal of one call and updates its row.
     pub async fn append(&self, call: CallId, entries: &[JournalEntry]) -> Result<(), AppendError> {
-        let gone = self.append_many(&[(call, entries.to_vec())]).await?;
+        let gone = self.write_retrying(&[(call, entries)]).await?;
         if gone.is_empty() { Ok(()) } else { Err(AppendError::UnknownCall) }
     }
 
@@ -36,21 +36,23 @@ impl Store {
         &self,
         batch: &[(CallId, Vec<JournalEntry>)],
     ) -> Result<Vec<CallId>, StoreError> {
+        let batch: Vec<_> = batch.iter().map(|(call, entries)| (*call, &entries[..])).collect();
+        self.write_retrying(&batch).await
+    }
+
+    async fn write_retrying(&self, batch: &[(CallId, &[JournalEntry])]) -> Result<Vec<CallId>, StoreError> {
         const ATTEMPTS: u32 = 3;
         for _ in 1..ATTEMPTS {
-            match self.try_append_many(batch).await {
+            match self.write_once(batch).await {
                 // PostgreSQL: a call was deleted between the look and the write, or two writers crossed.
-                Err(StoreError::Gone | StoreError::Busy) => continue,
+                Err(StoreError::Gone | StoreError::Busy) => {}
                 done => return done,
             }
         }
-        self.try_append_many(batch).await
+        self.write_once(batch).await
     }
 
-    async fn try_append_many(
-        &self,
-        batch: &[(CallId, Vec<JournalEntry>)],
-    ) -> Result<Vec<CallId>, StoreError> {
+    async fn write_once(&self, batch: &[(CallId, &[JournalEntry])]) -> Result<Vec<CallId>, StoreError> {
         let mut tx = self.db.begin().await?;
         let gone = write(&mut tx, batch).await?;
         tx.commit().await?;
@@ -82,12 +84,12 @@ impl Store {
 /// Writes entries and what they change in the rows of their calls. Returns the calls that do not exist.
 pub(crate) async fn write(
     tx: &mut Tx,
-    batch: &[(CallId, Vec<JournalEntry>)],
+    batch: &[(CallId, &[JournalEntry])],
 ) -> Result<Vec<CallId>, StoreError> {
     // In the order of the ids, so that two writers never wait for each other.
     let mut calls: BTreeMap<CallId, Vec<&JournalEntry>> = BTreeMap::new();
     for (call, entries) in batch {
-        calls.entry(*call).or_default().extend(entries);
+        calls.entry(*call).or_default().extend(*entries);
     }
     let flat: Vec<_> =
         calls.iter().flat_map(|(call, entries)| entries.iter().map(|entry| (*call, *entry))).collect();

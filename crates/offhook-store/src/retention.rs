@@ -6,10 +6,11 @@
 //! to whoever runs it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use offhook_core::{CallId, OwnerId, Timestamp};
 use serde_json::{Map, Value as Json};
-use sqlx::Executor;
+use sqlx::{ConnectOptions, Connection, Executor, SqlitePool};
 
 use crate::db::{Db, Row, Tx, params};
 use crate::{Store, StoreError, recordings};
@@ -66,7 +67,8 @@ impl Store {
         if let Some(before) = retention.transcripts_before {
             purged.transcripts = self.purge_transcripts(before, retention.now).await?;
         }
-        if purged.rows() > 0 {
+        // On SQLite also when nothing was deleted: the last time may have been interrupted.
+        if purged.rows() > 0 || matches!(self.db, Db::Lite { .. }) {
             self.scrub().await?;
         }
         purged.files = self.files_to_unlink().await?;
@@ -158,15 +160,8 @@ impl Store {
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
         match &self.db {
             Db::Lite { wr, .. } => {
-                let mut conn = wr.acquire().await?;
-                conn.fetch_all("PRAGMA incremental_vacuum").await?;
-                // Waits for readers of the old pages, as long as the busy timeout.
-                let log = conn.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
-                if sqlx::Row::try_get::<i64, _>(&log, 0)? != 0 {
-                    tracing::warn!(
-                        "the write-ahead log is in use and was not truncated; the next purge does it"
-                    );
-                }
+                while free_pages(wr).await? > 0 {}
+                truncate_log(wr).await?;
             }
             Db::Pg(pool) => {
                 const TABLES: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit";
@@ -175,6 +170,28 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Cuts some free pages off the file; returns how many are left. In steps, so that others get to write in between.
+async fn free_pages(wr: &SqlitePool) -> Result<i64, sqlx::Error> {
+    let mut conn = wr.acquire().await?;
+    conn.fetch_all("PRAGMA incremental_vacuum(2000)").await?;
+    sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *conn).await
+}
+
+/// Folds the write-ahead log into the file and empties it. Writers wait meanwhile, and it waits for readers of old
+/// pages, so it does that on a connection of its own with little patience.
+async fn truncate_log(wr: &SqlitePool) -> Result<(), sqlx::Error> {
+    let options = wr.connect_options().as_ref().clone().busy_timeout(Duration::from_millis(500));
+    let mut conn = options.connect().await?;
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await?;
+    if busy != 0 {
+        tracing::warn!(
+            "the write-ahead log is being read and still holds deleted content; the next purge tries again"
+        );
+    }
+    conn.close().await
 }
 
 fn id_of(row: &Row) -> Result<CallId, StoreError> {

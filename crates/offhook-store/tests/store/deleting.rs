@@ -174,7 +174,7 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         assert_gone(backend, trace).await;
     }
     assert_eq!(others(backend.dump().await), others_before);
-    assert_eq!(store.delete_owner(owner(1)).await.unwrap(), [PathBuf::new(); 0]);
+    assert_eq!(store.delete_owner(owner(1)).await.unwrap(), Vec::<PathBuf>::new());
 
     // What its session still has to say is dropped, and nothing new can begin.
     let late = entries(2, [Fact::Held {}, ended(EndReason::GatewayShutdown, false)]);

@@ -42,6 +42,8 @@ scenarios! {
     racing::one_of_a_hundred_simultaneous_inserts_is_new,
     racing::eight_tasks_write_and_read_at_once,
     racing::appending_twice_is_appending_once,
+    racing::a_dropped_write_leaves_nothing_half_done,
+    racing::the_row_does_not_depend_on_the_batches,
     deleting::transcripts_expire_before_calls,
     deleting::recordings_expire_and_are_unlinked,
     deleting::calls_expire_with_all_that_belongs_to_them,

@@ -1,5 +1,6 @@
 //! Many at once.
 
+use offhook_core::journal::{AnsweredBy, TaskStatus};
 use offhook_core::{CallId, EndReason, Fact};
 use offhook_store::*;
 use tokio::task::JoinSet;
@@ -38,6 +39,8 @@ pub async fn one_of_a_hundred_simultaneous_inserts_is_new(backend: &Backend) {
     ];
     for (owner_n, hash, expected) in table {
         let new = NewCall { owner: owner(owner_n), idempotency: key(hash), ..new_call(200) };
+        let looked_up = store.idempotent_call(new.owner, new.idempotency.as_ref().unwrap()).await.unwrap();
+        assert_eq!(looked_up.unwrap_or(Inserted::New), expected);
         assert_eq!(store.insert_call(&new).await.unwrap(), expected);
     }
 }
@@ -87,4 +90,68 @@ pub async fn appending_twice_is_appending_once(backend: &Backend) {
     let other = Fact::Dialing { line: "other".into() };
     store.append(call(2), &entries(2, [other])).await.unwrap();
     assert_eq!(store.call(call(2)).await.unwrap().unwrap().line.as_deref(), Some("sandbox"));
+}
+
+/// A client that hangs up drops the future of its request, in the middle of whatever it does.
+pub async fn a_dropped_write_leaves_nothing_half_done(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    for n in 0..60 {
+        let (writer, new) = (store.clone(), new_call(n));
+        let write = tokio::spawn(async move {
+            writer.insert_call(&new).await.unwrap();
+            writer
+                .append(new.id, &entries(2, [dialing(), ended(EndReason::RemoteBusy, false)]))
+                .await
+                .unwrap();
+        });
+        // Somewhere else each time.
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        write.abort();
+        let _ = write.await;
+    }
+    store.insert_call(&new_call(100)).await.unwrap();
+    for row in store.calls(&CallFilter { limit: 200, ..CallFilter::default() }).await.unwrap() {
+        let facts = store.journal(row.id, 0).await.unwrap();
+        let expected = if facts.len() == 1 { Lifecycle::Queued } else { Lifecycle::Finalized };
+        assert_eq!((facts.len() % 2, row.lifecycle), (1, expected));
+    }
+    assert_eq!(store.integrity().await.unwrap(), [""; 0]);
+}
+
+/// However the facts of a call are cut into batches, its row is the same.
+pub async fn the_row_does_not_depend_on_the_batches(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    let facts = [
+        dialing(),
+        Fact::Dialing { line: "second try".into() },
+        answered(),
+        Fact::AnsweredByDetected { answered_by: AnsweredBy::Unknown },
+        remote_said(1, "hello"),
+        Fact::AnsweredByDetected { answered_by: AnsweredBy::Human },
+        Fact::Result { status: TaskStatus::Blocked, summary: "first".into(), evidence_turns: vec![1] },
+        Fact::Result { status: TaskStatus::Done, summary: "second".into(), evidence_turns: vec![] },
+        ended(EndReason::VoiceFinished, true),
+    ];
+    let journal = entries(2, facts);
+    let mut rows = Vec::new();
+    for size in 1..=journal.len() {
+        let new = NewCall { id: call(size as u16), ..new_call(1) };
+        store.insert_call(&new).await.unwrap();
+        for batch in journal.chunks(size) {
+            store.append(new.id, batch).await.unwrap();
+        }
+        rows.push(store.call(new.id).await.unwrap().unwrap());
+    }
+    let whole = rows.last().unwrap();
+    assert_eq!(whole.result.as_ref().unwrap().summary, "second");
+    assert_eq!(whole.dialing_at, Some(journal[0].at));
+    for row in &rows {
+        assert_eq!((&row.line, row.lifecycle, &row.result), (&whole.line, whole.lifecycle, &whole.result));
+        let parts = |row: &CallRow| {
+            (row.dialing_at, row.answered_at, row.finalized_at, row.answered_by, row.end.clone())
+        };
+        assert_eq!(parts(row), parts(whole));
+    }
 }
