@@ -66,11 +66,12 @@ CREATE TABLE calls (
     -- When retention erased the words of the conversation; the facts stay.
     transcript_removed_at BIGINT
 );
-CREATE INDEX calls_newest ON calls (queued_at);
-CREATE INDEX calls_of_owner ON calls (owner_id, queued_at);
+CREATE INDEX calls_newest ON calls (queued_at, id);
+CREATE INDEX calls_of_owner ON calls (owner_id, queued_at, id);
 CREATE INDEX calls_to_number ON calls (to_number, queued_at);
-CREATE INDEX calls_finalized ON calls (finalized_at);
-CREATE INDEX calls_live ON calls (queued_at) WHERE lifecycle <> 'finalized';
+CREATE INDEX calls_finalized ON calls (finalized_at, id);
+CREATE INDEX calls_with_words ON calls (finalized_at, id) WHERE transcript_removed_at IS NULL;
+CREATE INDEX calls_live ON calls (queued_at, id) WHERE lifecycle <> 'finalized';
 
 -- Which call an Idempotency-Key stands for. It lives as long as the call.
 -- The reference is checked at commit, because this row is written first: it is what simultaneous requests race for.

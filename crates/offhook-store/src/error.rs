@@ -15,8 +15,8 @@ pub enum StoreError {
     Duplicate,
     #[error("column {column} holds what this version of offhook can't read; was it written by a newer one?")]
     Unreadable { column: &'static str },
-    #[error("the database can't be used right now; try again shortly")]
-    Unavailable(#[source] sqlx::Error),
+    #[error("the database can't be used right now; try again shortly: {0}")]
+    Unavailable(sqlx::Error),
 }
 
 impl From<sqlx::Error> for StoreError {

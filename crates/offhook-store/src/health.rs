@@ -12,8 +12,8 @@ use crate::{Store, StoreError, path_text};
 pub enum BackupError {
     #[error("PostgreSQL is backed up with its own tools; use pg_dump")]
     UsePgDump,
-    #[error("{}: the backup file can't be created: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    #[error("{}: the backup file can't be created: {cause}", path.display())]
+    File { path: PathBuf, cause: std::io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -51,7 +51,7 @@ impl Store {
         if matches!(self.db, Db::Pg(_)) {
             return Err(BackupError::UsePgDump);
         }
-        create_new_private(path).map_err(|source| BackupError::File { path: path.to_owned(), source })?;
+        create_new_private(path).map_err(|cause| BackupError::File { path: path.to_owned(), cause })?;
         self.db.execute("VACUUM INTO $1", params![path_text(path)]).await?;
         Ok(())
     }

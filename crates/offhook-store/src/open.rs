@@ -35,16 +35,16 @@ pub enum OpenError {
         "database_url: {why}; write sqlite:PATH, a plain path, or postgres://USER:PASSWORD@HOST/DATABASE"
     )]
     BadUrl { why: &'static str },
-    #[error("{}: the database file can't be created: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    #[error("{}: the database file can't be created: {cause}", path.display())]
+    File { path: PathBuf, cause: std::io::Error },
     #[error("the database can't be opened: {0}")]
-    Unreachable(#[source] sqlx::Error),
+    Unreachable(sqlx::Error),
     #[error(
         "the database has schema {found}, this version of offhook knows up to {known}; start a newer offhook"
     )]
     NewerSchema { found: i64, known: i64 },
-    #[error("the database could not be brought to schema {known}: {source}")]
-    Migrate { known: i64, source: MigrateError },
+    #[error("the database could not be brought to schema {known}: {cause}")]
+    Migrate { known: i64, cause: MigrateError },
 }
 
 /// What a database URL means.
@@ -137,7 +137,7 @@ async fn open_memory() -> Result<Db, OpenError> {
 }
 
 async fn open_file(path: &Path) -> Result<Db, OpenError> {
-    create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    create_private(path).map_err(|cause| OpenError::File { path: path.to_owned(), cause })?;
     let options = sqlite_options().filename(path);
     let wr = connect_writer(options).await.map_err(OpenError::Unreachable)?;
     migrate_sqlite(&wr).await?;
@@ -230,6 +230,6 @@ async fn migrate<C: Migrate>(conn: &mut C) -> Result<(), OpenError> {
         Err(MigrateError::VersionMissing(found)) if found > SCHEMA_VERSION => {
             Err(OpenError::NewerSchema { found, known: SCHEMA_VERSION })
         }
-        Err(source) => Err(OpenError::Migrate { known: SCHEMA_VERSION, source }),
+        Err(cause) => Err(OpenError::Migrate { known: SCHEMA_VERSION, cause }),
     }
 }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod deleting;
+mod postgres_only;
 mod racing;
 mod sqlite_only;
 mod story;
@@ -27,6 +28,9 @@ macro_rules! scenarios {
                 println!("{}", stringify!($scenario));
                 $module::$scenario(&cluster.database(stringify!($scenario)).await).await;
             )*
+            postgres_only::a_lost_connection_is_opened_again(&cluster.database("lost").await).await;
+            postgres_only::several_processes_may_open_a_new_database_at_once(&cluster.database("new").await).await;
+            postgres_only::a_deleted_owner_keeps_nobody_from_writing(&cluster.database("deleted").await).await;
         }
     };
 }

@@ -1,14 +1,16 @@
 //! What only a file can do.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use offhook_store::{BackupError, OpenError, Store};
 
 use tokio::task::JoinSet;
 
 use crate::backend::Backend;
-use crate::story::{at, call, finished_call, new_call, owner, store_with_owner};
+use crate::story::{at, call, entries, finished_call, new_call, owner, remote_said, store_with_owner};
 
 #[tokio::test]
 async fn a_url_names_a_file_or_says_what_to_write() {
@@ -98,5 +100,49 @@ async fn several_processes_may_open_a_new_file_at_once() {
         for store in stores {
             assert!(store.call(call(1)).await.unwrap().is_some());
         }
+    }
+}
+
+/// Set for a process that this test starts: it writes until it is killed, and says after each commit how far it is.
+const WRITER: &str = "OFFHOOK_STORE_TEST_WRITER";
+
+#[tokio::test]
+async fn what_was_committed_survives_a_kill() {
+    if let Ok(url) = std::env::var(WRITER) {
+        return write_until_killed(&url).await;
+    }
+    let backend = Backend::sqlite();
+    let store = store_with_owner(&backend).await;
+    store.insert_call(&new_call(1)).await.unwrap();
+    store.close().await;
+    for round in 1..=3 {
+        let mut writer = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "sqlite_only::what_was_committed_survives_a_kill"])
+            .env(WRITER, &backend.url)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut committed =
+            lines.by_ref().filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok());
+        assert!(committed.any(|seq| seq >= round * 100));
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let last = committed.last().unwrap_or(round * 100);
+
+        let store = backend.open().await;
+        let found = store.last_seq(call(1)).await.unwrap();
+        assert!(found >= last, "{found} of {last} facts are there");
+        assert_eq!(store.journal(call(1), 0).await.unwrap().len() as u64, found);
+        assert_eq!(store.integrity().await.unwrap(), [""; 0]);
+        store.close().await;
+    }
+}
+
+async fn write_until_killed(url: &str) {
+    let store = Store::open(url).await.unwrap();
+    for seq in store.last_seq(call(1)).await.unwrap() + 1.. {
+        store.append(call(1), &entries(seq, [remote_said(seq as u32, "yes")])).await.unwrap();
+        println!("committed {seq}");
     }
 }
