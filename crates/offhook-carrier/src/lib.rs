@@ -1,3 +1,120 @@
 //! Telephone networks: SIP trunks and softphones.
+//!
+//! A [`Carrier`] dials and is dialled; each call is a [`Leg`], which reports [`LegEvent`]s and audio and takes
+//! [`LegCommand`]s. Signalling runs in a task of the carrier; audio goes straight between the leg and its socket.
+//!
+//! [`LegEvent`]: offhook_core::LegEvent
+//! [`LegCommand`]: offhook_core::LegCommand
 
+mod leg;
+mod line;
 pub mod media;
+pub mod sip;
+
+use std::time::Duration;
+
+use offhook_core::PhoneNumber;
+
+pub use leg::{Busy, Leg, LegOutput};
+pub use line::LineStatus;
+pub use media::{MediaConfig, MediaStats, SrtpPolicy};
+pub use sip::{SipCarrier, SipConfig, StartError};
+
+/// A telephone network we can use. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    Sip(SipCarrier),
+}
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    pub to: PhoneNumber,
+    /// One of our lines; the least busy one when `None`.
+    pub from: Option<PhoneNumber>,
+    /// Further headers for the INVITE, e.g. `X-Account`. Those that SIP itself uses are ignored.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why a call was not placed. In every case nothing has left this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    #[error("all lines are in use; try again in 15 seconds")]
+    NoLine,
+    #[error("the number to call from is none of our lines")]
+    UnknownLine,
+    #[error("the call was not placed: {why}")]
+    Unsent { why: String },
+}
+
+/// Somebody calls one of our lines. Answer with [`offhook_core::LegCommand::Answer`], or hang up.
+#[derive(Debug)]
+pub struct IncomingCall {
+    /// Who calls, where the network says so and it is a telephone number.
+    pub from: Option<PhoneNumber>,
+    pub from_name: Option<String>,
+    pub to: PhoneNumber,
+    pub sip_call_id: String,
+    pub leg: Leg,
+}
+
+/// How the trunks are doing, for `doctor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrunkCheck {
+    pub trunks: Vec<TrunkReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkReport {
+    pub name: String,
+    pub server: String,
+    pub reply: TrunkReply,
+    /// `None` where no registration is asked for.
+    pub registered: Option<bool>,
+    /// What to do about it; `None` when all is well.
+    pub advice: Option<String>,
+}
+
+/// What became of an OPTIONS request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrunkReply {
+    /// Any status shows that somebody is there.
+    Answered { sip_status: u16, round_trip: Duration },
+    Silence,
+    Unreachable { why: String },
+}
+
+impl TrunkCheck {
+    pub fn is_well(&self) -> bool {
+        self.trunks.iter().all(|trunk| trunk.advice.is_none())
+    }
+}
+
+impl Carrier {
+    /// Place a call. Returns at once; what becomes of it comes as events of the leg.
+    pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
+        match self {
+            Self::Sip(sip) => sip.dial(dial),
+        }
+    }
+
+    pub fn lines(&self) -> Vec<LineStatus> {
+        match self {
+            Self::Sip(sip) => sip.lines(),
+        }
+    }
+
+    /// Ask the network whether it is there, and say what to do if not.
+    pub async fn check(&self) -> TrunkCheck {
+        match self {
+            Self::Sip(sip) => sip.check().await,
+        }
+    }
+
+    /// Hang up every call and stop.
+    pub async fn shutdown(&self) {
+        match self {
+            Self::Sip(sip) => sip.shutdown().await,
+        }
+    }
+}

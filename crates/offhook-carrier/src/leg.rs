@@ -1,0 +1,228 @@
+//! One carrier-side connection of a call: its signalling as events, its audio as frames.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use offhook_core::call::DialFailure;
+use offhook_core::{AudioFormat, EndReason, Frame, LegCommand, LegEvent, PhoneNumber};
+use tokio::sync::mpsc;
+
+use crate::media::{Media, MediaEvent, MediaStats};
+use crate::sip::Ask;
+
+/// What the signalling of a call tells its leg.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    Event(LegEvent),
+    /// The far end's answer to our offer.
+    RemoteAnswer(String),
+    /// A new offer of the far end, to be answered with [`Told::LocalAnswer`].
+    RemoteOffer(String),
+}
+
+/// What a leg tells the signalling of its call.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Answer {
+        sdp: String,
+    },
+    HangUp {
+        reason: EndReason,
+    },
+    /// `None` refuses the offer.
+    LocalAnswer {
+        sdp: Option<String>,
+    },
+    Dropped,
+}
+
+/// What comes out of a leg.
+#[derive(Debug)]
+pub enum LegOutput {
+    Event(LegEvent),
+    /// The next frame of the remote.
+    Audio(Frame),
+}
+
+/// The signalling has more to do than it can take; say it again in a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the carrier takes no more commands at the moment; try again")]
+pub struct Busy;
+
+/// One connection to a telephone. Dropping it hangs up.
+pub struct Leg {
+    call: u64,
+    line: PhoneNumber,
+    media: Media,
+    signals: mpsc::Receiver<Signal>,
+    asks: mpsc::Sender<Ask>,
+    ready: VecDeque<LegEvent>,
+    /// Of an inbound call: the offer to answer; the inner `None` when the INVITE had none.
+    unanswered: Option<Option<String>>,
+    up: Option<(AudioFormat, bool)>,
+    held: bool,
+    over: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(
+        call: u64,
+        line: PhoneNumber,
+        media: Media,
+        signals: mpsc::Receiver<Signal>,
+        asks: mpsc::Sender<Ask>,
+        unanswered: Option<Option<String>>,
+    ) -> Self {
+        let ready = VecDeque::new();
+        Self { call, line, media, signals, asks, ready, unanswered, up: None, held: false, over: false }
+    }
+
+    /// The next event or frame. Cancel-safe. Must be polled steadily: re-INVITEs are answered in here too.
+    ///
+    /// After the last event of a call (`Failed`, `HungUp`, `Closed`, `Lost`) it waits for ever.
+    pub async fn next(&mut self) -> LegOutput {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return LegOutput::Event(event);
+            }
+            if self.over {
+                return std::future::pending().await;
+            }
+            tokio::select! {
+                biased;
+                signal = self.signals.recv() => match signal {
+                    Some(signal) => self.signalled(signal),
+                    None => self.ended(LegEvent::Lost),
+                },
+                event = self.media.recv() => match event {
+                    MediaEvent::Audio(remote_frame) => return LegOutput::Audio(remote_frame),
+                    MediaEvent::Digit(digit) => return LegOutput::Event(LegEvent::Digit(digit)),
+                    MediaEvent::DigitsSent => return LegOutput::Event(LegEvent::DigitsSent),
+                    MediaEvent::Stalled => return LegOutput::Event(LegEvent::MediaLost),
+                },
+            }
+        }
+    }
+
+    pub fn send(&mut self, command: LegCommand) -> Result<(), Busy> {
+        match command {
+            LegCommand::Answer => self.answer(),
+            LegCommand::HangUp { reason } => self.tell(Told::HangUp { reason }),
+            LegCommand::SendDigits(digits) => {
+                self.media.send_digits(&digits);
+                Ok(())
+            }
+        }
+    }
+
+    /// Send a frame of the model to the remote, at once.
+    pub fn play(&mut self, model_frame: &Frame) {
+        self.media.play(model_frame);
+    }
+
+    pub fn media_stats(&self) -> MediaStats {
+        self.media.stats()
+    }
+
+    /// Our number that this call is on.
+    pub fn line(&self) -> &PhoneNumber {
+        &self.line
+    }
+
+    fn tell(&self, told: Told) -> Result<(), Busy> {
+        match self.asks.try_send(Ask::Leg(self.call, told)) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Busy),
+            // The carrier is gone; `next` says so.
+            Err(mpsc::error::TrySendError::Closed(_)) | Ok(()) => Ok(()),
+        }
+    }
+
+    fn answer(&mut self) -> Result<(), Busy> {
+        let Some(offer) = self.unanswered.take() else { return Ok(()) };
+        // Room first: the media must not be answered twice.
+        let Ok(place) = self.asks.try_reserve() else {
+            self.unanswered = Some(offer);
+            return if self.asks.is_closed() { Ok(()) } else { Err(Busy) };
+        };
+        let sdp = match &offer {
+            Some(offer) => self.media.answer(offer),
+            None => Ok(self.media.offer()),
+        };
+        let told = match sdp {
+            Ok(sdp) => Told::Answer { sdp },
+            Err(_) => Told::HangUp { reason: EndReason::CarrierRefused },
+        };
+        place.send(Ask::Leg(self.call, told));
+        if offer.is_some() {
+            self.media_changed();
+        }
+        Ok(())
+    }
+
+    fn signalled(&mut self, signal: Signal) {
+        match signal {
+            Signal::Event(event) => match event {
+                LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Closed | LegEvent::Lost => {
+                    self.ended(event)
+                }
+                event => self.ready.push_back(event),
+            },
+            Signal::RemoteAnswer(sdp) => match self.media.accept(&sdp) {
+                Ok(()) => self.media_changed(),
+                Err(error) if self.up.is_none() => {
+                    let _ = self.tell(Told::HangUp { reason: EndReason::CarrierRefused });
+                    let (reason, detail) = (EndReason::CarrierRefused, error.to_string());
+                    self.ended(LegEvent::Failed(DialFailure {
+                        reason,
+                        sip_status: None,
+                        q850_cause: None,
+                        detail,
+                    }));
+                }
+                // The session goes on as it was agreed before.
+                Err(error) => tracing::debug!(%error, "a later answer of the far end can't be used"),
+            },
+            Signal::RemoteOffer(sdp) => {
+                let sdp = self.media.answer(&sdp).ok();
+                let usable = sdp.is_some();
+                let _ = self.tell(Told::LocalAnswer { sdp });
+                if usable {
+                    self.media_changed();
+                }
+            }
+        }
+    }
+
+    fn media_changed(&mut self) {
+        let now = self.media.format().map(|format| (format, self.media.encrypted()));
+        if let Some((format, encrypted)) = now.filter(|_| now != self.up) {
+            self.up = now;
+            self.ready.push_back(LegEvent::MediaUp { format, encrypted });
+        }
+        // Whoever may not send to the far end is on hold (RFC 3264 §8.4); only listening to us is none.
+        let held = !self.media.direction().sends();
+        if held != std::mem::replace(&mut self.held, held) {
+            self.ready.push_back(if held { LegEvent::Held } else { LegEvent::Resumed });
+        }
+    }
+
+    fn ended(&mut self, event: LegEvent) {
+        self.over = true;
+        self.media.stop();
+        self.ready.push_back(event);
+    }
+}
+
+impl Drop for Leg {
+    fn drop(&mut self) {
+        self.media.stop();
+        // Where there is no room for this, the agent sees the closed channel within a second.
+        let _ = self.tell(Told::Dropped);
+    }
+}
+
+impl fmt::Debug for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leg").field("call", &self.call).field("line", &self.line).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! What the agent does for its trunks between calls: registering, keeping alive, checking.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::client::Waiting;
+use super::{Agent, Timer, User, now};
+use crate::sip::call::{Hop, NoReply};
+use crate::sip::message::Response;
+use crate::sip::net::Flow;
+use crate::{TrunkCheck, TrunkReply, TrunkReport};
+
+/// How long `doctor` waits for a trunk.
+const CHECK_PATIENCE: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(super) struct Check {
+    replies: Vec<Option<TrunkReply>>,
+    reply: oneshot::Sender<TrunkCheck>,
+}
+
+pub(super) fn reply_of(why: NoReply) -> TrunkReply {
+    match why {
+        NoReply::Unsent(why) => TrunkReply::Unreachable { why },
+        NoReply::Silence(_) => TrunkReply::Silence,
+    }
+}
+
+impl Agent {
+    /// Find out where a trunk is before the first call needs it, and from where its calls will come.
+    pub(super) fn locate_trunk(&mut self, trunk: usize) {
+        if self.trunks[trunk].targets(now()).is_none() {
+            let server = self.trunks[trunk].config.hop().clone();
+            self.look_up(server, Waiting::Trunk { trunk });
+        }
+    }
+
+    pub(super) fn schedule_trunk(&mut self, trunk: usize) {
+        if let Some(at) = self.trunks[trunk].deadline() {
+            self.wake(at, Timer::Trunk(trunk));
+        }
+    }
+
+    pub(super) fn trunk_due(&mut self, trunk: usize, now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let state = &mut self.trunks[trunk];
+        if state.register_at.is_some_and(|at| now >= at) {
+            if let Some(request) = state.register(None) {
+                self.request(User::Register(trunk), trunk, request, Hop::Trunk);
+            }
+        }
+        let state = &mut self.trunks[trunk];
+        if state.options_at.is_some_and(|at| now >= at) {
+            state.options_at = state.config.options_keepalive.map(|every| now + every);
+            if let Some(request) = state.options() {
+                self.request(User::Keepalive(trunk), trunk, request, Hop::Trunk);
+            }
+        }
+        self.schedule_trunk(trunk);
+    }
+
+    pub(super) fn on_registered(&mut self, trunk: usize, response: &Response, flow: Flow) {
+        let sent_by = self.net.local_addr(&flow);
+        let nat_matters = !flow.transport.is_reliable() && self.config.public_ip.is_none();
+        let state = &mut self.trunks[trunk];
+        state.on_registered(response, sent_by, nat_matters, now());
+        tracing::info!(trunk = %state.config.name, status = response.status, "registration answered");
+        if self.stopping.is_some() {
+            self.trunks[trunk].register_at = None;
+        }
+        self.schedule_trunk(trunk);
+    }
+
+    pub(super) fn unregister(&mut self) {
+        for trunk in 0..self.trunks.len() {
+            self.trunks[trunk].options_at = None;
+            let registered = self.trunks[trunk].registered.load(std::sync::atomic::Ordering::Relaxed);
+            let request = registered.then(|| self.trunks[trunk].register(Some(Duration::ZERO))).flatten();
+            if let Some(request) = request {
+                self.request(User::Register(trunk), trunk, request, Hop::Trunk);
+            }
+        }
+    }
+
+    pub(super) fn check(&mut self, reply: oneshot::Sender<TrunkCheck>) {
+        let id = self.id();
+        self.checks.insert(id, Check { replies: vec![None; self.trunks.len()], reply });
+        self.wake(now() + CHECK_PATIENCE, Timer::Check(id));
+        for trunk in 0..self.trunks.len() {
+            match self.trunks[trunk].options() {
+                Some(request) => self.request(User::Check(id, trunk), trunk, request, Hop::Trunk),
+                None => {
+                    let why = "its server is no valid SIP address".to_owned();
+                    self.checked(id, trunk, TrunkReply::Unreachable { why });
+                }
+            }
+        }
+    }
+
+    pub(super) fn checked(&mut self, id: u64, trunk: usize, reply: TrunkReply) {
+        let Some(check) = self.checks.get_mut(&id) else { return };
+        check.replies[trunk].get_or_insert(reply);
+        if check.replies.iter().all(Option::is_some) {
+            self.check_due(id);
+        }
+    }
+
+    pub(super) fn check_due(&mut self, id: u64) {
+        let Some(check) = self.checks.remove(&id) else { return };
+        let replies = check.replies.into_iter().map(|reply| reply.unwrap_or(TrunkReply::Silence));
+        let trunks = replies.enumerate().map(|(trunk, reply)| self.report(trunk, reply)).collect();
+        let _ = check.reply.send(TrunkCheck { trunks });
+    }
+
+    fn report(&self, trunk: usize, reply: TrunkReply) -> TrunkReport {
+        let state = &self.trunks[trunk];
+        let is_registered = state.registered.load(std::sync::atomic::Ordering::Relaxed);
+        let registered = state.config.register.then_some(is_registered);
+        let server = state.config.hop().to_string();
+        let advice = match (&reply, registered, state.last_refusal) {
+            (TrunkReply::Unreachable { why }, ..) => Some(format!(
+                "{server} can't be reached ({why}); check the server's name, port and transport"
+            )),
+            (TrunkReply::Silence, ..) => Some(format!(
+                "{server} does not answer; check the server, the transport, and that a firewall lets SIP through"
+            )),
+            (_, Some(false), Some(401 | 403 | 407)) => {
+                Some("the registration was refused; check username, password and realm".to_owned())
+            }
+            (_, Some(false), Some(404)) => {
+                Some("the registrar does not know the account; check the username".to_owned())
+            }
+            (_, Some(false), Some(status)) => Some(format!("the registration was refused with {status}")),
+            (_, Some(false), None) => Some("not registered yet; try again in a few seconds".to_owned()),
+            (TrunkReply::Answered { sip_status: 403, .. }, None, _) => {
+                Some(format!("{server} does not want us; have it accept calls from this machine's address"))
+            }
+            _ => None,
+        };
+        TrunkReport { name: state.config.name.clone(), server, reply, registered, advice }
+    }
+}

@@ -1,0 +1,220 @@
+//! A trunk as it stands: where it is, whether it has registered us (RFC 3261 §10), whether it is alive.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+
+use super::config::Trunk;
+use super::message::{Method, Request, Response};
+use super::resolve::{Target, literal};
+use super::uri::{NameAddr, Uri};
+use super::{tls, token};
+
+/// How long an answer of the DNS is used.
+const TARGETS_LAST: Duration = Duration::from_secs(120);
+const FIRST_RETRY: Duration = Duration::from_secs(4);
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+#[derive(Debug)]
+pub struct TrunkState {
+    pub config: Trunk,
+    pub tls: Arc<ClientConfig>,
+    targets: Option<(Vec<Target>, Instant)>,
+    /// Where its calls may come from.
+    pub addresses: HashSet<IpAddr>,
+    /// Our address as the registrar saw it, where that is not the one we know.
+    pub seen_as: Option<SocketAddr>,
+    /// The user part of our Contact.
+    user: String,
+    call_id: String,
+    tag: String,
+    seq: u32,
+    asked: Duration,
+    failures: u32,
+    pub register_at: Option<Instant>,
+    pub options_at: Option<Instant>,
+    /// What others may see.
+    pub registered: Arc<AtomicBool>,
+    pub last_refusal: Option<u16>,
+}
+
+impl TrunkState {
+    pub fn new(config: Trunk, first_number: Option<&str>, now: Instant) -> io::Result<Self> {
+        let user = config
+            .username
+            .clone()
+            .or_else(|| first_number.map(str::to_owned))
+            .unwrap_or_else(|| "offhook".into());
+        let addresses =
+            literal(config.hop()).into_iter().chain(literal(&config.server)).map(|t| t.addr.ip()).collect();
+        Ok(Self {
+            tls: tls::client(&config.tls)?,
+            targets: None,
+            addresses,
+            seen_as: None,
+            user,
+            call_id: token(),
+            tag: token(),
+            seq: 0,
+            asked: config.expires,
+            failures: 0,
+            register_at: config.register.then_some(now),
+            options_at: config.options_keepalive.map(|_| now),
+            registered: Arc::new(AtomicBool::new(false)),
+            last_refusal: None,
+            config,
+        })
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// `sip:user@server`, with the port and transport that were configured.
+    pub fn uri(&self, user: Option<&str>) -> Option<Uri> {
+        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+        Uri::parse(&format!("sip:{user}{}", self.config.server))
+    }
+
+    /// What identifies us there.
+    pub fn address_of_record(&self, user: &str) -> String {
+        let host = match self.config.server.host.contains(':') {
+            true => format!("[{}]", self.config.server.host),
+            false => self.config.server.host.clone(),
+        };
+        format!("<sip:{user}@{host}>")
+    }
+
+    pub fn targets(&self, now: Instant) -> Option<Vec<Target>> {
+        if let Some(target) = literal(self.config.hop()) {
+            return Some(vec![target]);
+        }
+        let (targets, until) = self.targets.as_ref()?;
+        (now < *until).then(|| targets.clone())
+    }
+
+    pub fn resolved(&mut self, targets: &[Target], now: Instant) {
+        self.addresses.extend(targets.iter().map(|target| target.addr.ip()));
+        self.targets = Some((targets.to_vec(), now + TARGETS_LAST));
+    }
+
+    pub fn next_seq(&mut self) -> u32 {
+        self.seq += 1;
+        self.seq
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.register_at, self.options_at].into_iter().flatten().min()
+    }
+
+    /// `expires` of zero takes the registration back.
+    pub fn register(&mut self, expires: Option<Duration>) -> Option<Request> {
+        self.register_at = None;
+        let mut request = self.bare(Method::Register, self.call_id.clone())?;
+        let expires = expires.unwrap_or(self.asked);
+        request.headers.push("Expires", expires.as_secs().to_string());
+        request.headers.push("Supported", "outbound, path");
+        Some(request)
+    }
+
+    pub fn options(&mut self) -> Option<Request> {
+        let mut request = self.bare(Method::Options, token())?;
+        request.headers.push("Accept", super::call::SDP);
+        Some(request)
+    }
+
+    fn bare(&mut self, method: Method, call_id: String) -> Option<Request> {
+        let seq = self.next_seq();
+        let mut request = Request::new(method, self.uri(None)?);
+        let ourselves = self.address_of_record(&self.user);
+        request.headers.push("Max-Forwards", "70");
+        request.headers.push("From", format!("{ourselves};tag={}", self.tag));
+        request.headers.push("To", ourselves);
+        request.headers.push("Call-ID", call_id);
+        request.headers.push("CSeq", format!("{seq} {}", request.method));
+        Some(request)
+    }
+
+    /// The final response to a REGISTER.
+    pub fn on_registered(
+        &mut self,
+        response: &Response,
+        sent_by: SocketAddr,
+        nat_matters: bool,
+        now: Instant,
+    ) {
+        match response.status {
+            200..300 => {
+                let granted = self.granted(response);
+                if granted.is_zero() {
+                    self.registered.store(false, Ordering::Relaxed);
+                    self.register_at = None;
+                    return;
+                }
+                self.registered.store(true, Ordering::Relaxed);
+                self.failures = 0;
+                self.last_refusal = None;
+                // Early enough for a retry, a lost answer and a slow registrar.
+                self.register_at = Some(now + granted * 4 / 5);
+                let seen = seen_address(response);
+                if nat_matters && seen.is_some_and(|seen| seen != self.seen_as.unwrap_or(sent_by)) {
+                    self.seen_as = seen;
+                    self.register_at = Some(now);
+                }
+            }
+            423 => {
+                let least = response
+                    .headers
+                    .number("Min-Expires")
+                    .map_or(self.asked * 2, |s| Duration::from_secs(s.into()));
+                match least > self.asked {
+                    true => {
+                        self.asked = least;
+                        self.register_at = Some(now);
+                    }
+                    false => self.registration_failed(Some(423), None, now),
+                }
+            }
+            status => {
+                let retry_after =
+                    response.headers.number("Retry-After").map(|s| Duration::from_secs(s.into()));
+                self.registration_failed(Some(status), retry_after, now);
+            }
+        }
+    }
+
+    pub fn registration_failed(&mut self, status: Option<u16>, retry_after: Option<Duration>, now: Instant) {
+        self.registered.store(false, Ordering::Relaxed);
+        self.last_refusal = status;
+        let backoff = (FIRST_RETRY * 2u32.pow(self.failures.min(8))).min(LAST_RETRY);
+        self.failures += 1;
+        // Not all at once when a registrar comes back (RFC 5626 §4.5).
+        let jittered = backoff.mul_f64(rand::random_range(0.75..1.25));
+        self.register_at = Some(now + jittered.max(retry_after.unwrap_or_default()).min(LAST_RETRY * 2));
+    }
+
+    fn granted(&self, response: &Response) -> Duration {
+        let ours = response
+            .headers
+            .list("Contact")
+            .filter_map(NameAddr::parse)
+            .find(|contact| contact.uri.user.as_deref() == Some(&self.user));
+        let seconds = ours
+            .and_then(|contact| contact.param("expires")?.parse().ok())
+            .or_else(|| response.headers.number("Expires"));
+        seconds.map_or(self.asked, |seconds: u32| Duration::from_secs(seconds.into()))
+    }
+}
+
+/// Our own address as it arrived there (RFC 3581).
+fn seen_address(response: &Response) -> Option<SocketAddr> {
+    let via = response.headers.top_via()?;
+    let (host, port) = super::uri::split_host_port(&via.sent_by)?;
+    let ip = via.received.as_deref().unwrap_or(host).trim_matches(['[', ']']).parse().ok()?;
+    Some(SocketAddr::new(ip, via.rport.or(port).unwrap_or(5060)))
+}
