@@ -1,5 +1,9 @@
 //! Many at once.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use offhook_core::journal::{AnsweredBy, TaskStatus};
 use offhook_core::{CallId, EndReason, Fact};
 use offhook_store::*;
@@ -92,32 +96,43 @@ pub async fn appending_twice_is_appending_once(backend: &Backend) {
     assert_eq!(store.call(call(2)).await.unwrap().unwrap().line.as_deref(), Some("sandbox"));
 }
 
-/// A client that hangs up drops the future of its request, in the middle of whatever it does.
+/// A client that hangs up drops the future of its request, at whichever point it waits.
 pub async fn a_dropped_write_leaves_nothing_half_done(backend: &Backend) {
     let store = store_with_owner(backend).await;
-    for n in 0..60 {
-        let (writer, new) = (store.clone(), new_call(n));
-        let write = tokio::spawn(async move {
-            writer.insert_call(&new).await.unwrap();
-            writer
-                .append(new.id, &entries(2, [dialing(), ended(EndReason::RemoteBusy, false)]))
-                .await
-                .unwrap();
-        });
-        // Somewhere else each time.
-        for _ in 0..n {
-            tokio::task::yield_now().await;
+    for wakes in 1.. {
+        let new = new_call(wakes);
+        let facts = entries(2, [dialing(), ended(EndReason::RemoteBusy, false)]);
+        let write = async {
+            store.insert_call(&new).await.unwrap();
+            store.append(new.id, &facts).await.unwrap();
+        };
+        let finished = dropped_after(wakes, write).await;
+
+        let found = store.call(new.id).await.unwrap().map(|row| row.lifecycle);
+        let facts = store.journal(new.id, 0).await.unwrap().len();
+        let whole = [(None, 0), (Some(Lifecycle::Queued), 1), (Some(Lifecycle::Finalized), 3)];
+        assert!(whole.contains(&(found, facts)), "dropped after {wakes} wakes: {found:?} with {facts} facts");
+        store.insert_call(&new_call(1_000 + wakes)).await.unwrap();
+        if finished {
+            assert!(wakes > 5, "it was dropped at several points before it came through");
+            break;
         }
-        write.abort();
-        let _ = write.await;
-    }
-    store.insert_call(&new_call(100)).await.unwrap();
-    for row in store.calls(&CallFilter { limit: 200, ..CallFilter::default() }).await.unwrap() {
-        let facts = store.journal(row.id, 0).await.unwrap();
-        let expected = if facts.len() == 1 { Lifecycle::Queued } else { Lifecycle::Finalized };
-        assert_eq!((facts.len() % 2, row.lifecycle), (1, expected));
     }
     assert_eq!(store.integrity().await.unwrap(), [""; 0]);
+}
+
+/// Drops a future when it is woken for the last of so many times. Whether it was done before.
+async fn dropped_after(wakes: u16, write: impl Future<Output = ()>) -> bool {
+    let mut write = pin!(write);
+    let mut left = wakes;
+    poll_fn(|cx| match left.checked_sub(1) {
+        None => Poll::Ready(false),
+        Some(fewer) => {
+            left = fewer;
+            write.as_mut().poll(cx).map(|()| true)
+        }
+    })
+    .await
 }
 
 /// However the facts of a call are cut into batches, its row is the same.
