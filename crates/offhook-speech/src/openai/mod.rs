@@ -1,21 +1,49 @@
-//! The Realtime protocol of OpenAI, Azure and compatible servers.
+//! The Realtime protocol (GA) of OpenAI, Azure and compatible servers.
+//!
+//! [`protocol`] is the protocol without a socket, [`connection`] the socket without decisions; [`client_event`] and
+//! [`server_event`] are the two directions of the wire.
 
-use offhook_core::Frame;
+mod client_event;
+mod config;
+mod connection;
+mod protocol;
+mod server_event;
+mod target;
+
+use std::sync::Arc;
+
+pub use config::{Auth, Config, Eagerness, NoiseReduction, TurnDetection};
+pub(crate) use connection::Connection;
 use offhook_core::audio::{AudioFormat, SampleRate};
-use offhook_core::call::SpeechCommand;
+use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::call::SpeechEvent;
+use protocol::Settings;
+pub use target::ConfigError;
+use target::{ConnectError, Target};
 
-use crate::{Busy, CheckError, Checked, Prompt, SpeechOutput, SpeechSession};
+use crate::{CheckError, Checked, Prompt, SpeechOutput, SpeechSession};
 
-/// A Realtime endpoint.
+/// A Realtime endpoint. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OpenAi;
+pub struct OpenAi {
+    config: Arc<Config>,
+    target: Arc<Target>,
+}
 
 impl OpenAi {
-    pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
-        SpeechSession::openai(prompt.format, Connection)
+    /// Nothing is connected yet; the error is about the configuration itself.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let target = Arc::new(Target::new(&config)?);
+        Ok(Self { config: Arc::new(config), target })
     }
 
-    /// G.711 passes through untouched; anything else is spoken as PCM at 24 kHz.
+    pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
+        let format = prompt.format;
+        let settings = Settings { config: Arc::clone(&self.config), prompt };
+        SpeechSession::openai(format, Connection::open(Arc::clone(&self.target), settings))
+    }
+
+    /// G.711 passes through untouched; anything else is spoken as PCM at 24 kHz, the only rate there is.
     pub(crate) fn format_for(&self, leg: AudioFormat) -> AudioFormat {
         match leg {
             AudioFormat::Pcmu | AudioFormat::Pcma => leg,
@@ -23,23 +51,67 @@ impl OpenAi {
         }
     }
 
+    /// Connect and configure a session as a call would, so that a wrong key, model, voice or transcription model
+    /// shows before the first call does.
     pub(crate) async fn check(&self) -> Result<Checked, CheckError> {
-        Ok(Checked { what: String::new() })
+        let what = format!("{} at {}", self.config.model, self.target.host());
+        self.target.connect().await.map_err(|error| self.check_error(what.clone(), &error))?;
+        let mut session = self.open(trial());
+        loop {
+            match session.next().await {
+                SpeechOutput::Event(SpeechEvent::Ready { .. }) => return Ok(Checked { what }),
+                SpeechOutput::Event(SpeechEvent::Lost { why }) => {
+                    let advice = "check speech.openai: model, transcription_model and voices must exist for this \
+                                  account (on Azure they are names of deployments)";
+                    return Err(CheckError::Unusable { what, why, advice: advice.to_owned() });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_error(&self, what: String, error: &ConnectError) -> CheckError {
+        let why = error.to_string();
+        match error {
+            ConnectError::Refused { status: 401 | 403, .. } => {
+                let advice = "check the key, and that it may use this model; on Azure the address must end in \
+                              /openai/v1 without an api-version";
+                CheckError::Unauthorized { what, why, advice: advice.to_owned() }
+            }
+            ConnectError::Refused { status: 404, .. } => {
+                let advice = "check the address (https://api.openai.com/v1, on Azure \
+                              https://NAME.openai.azure.com/openai/v1) and the name of the model or deployment";
+                CheckError::Unusable { what, why, advice: advice.to_owned() }
+            }
+            ConnectError::Refused { .. } | ConnectError::Handshake(_) => {
+                let advice = "check the address, and the status page of the provider";
+                CheckError::Unusable { what, why, advice: advice.to_owned() }
+            }
+            ConnectError::Timeout(_) | ConnectError::Network(_) => {
+                let advice = "check the address, the network, and whether a firewall lets wss through";
+                CheckError::Unreachable { what, why, advice: advice.to_owned() }
+            }
+        }
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Connection;
-
-impl Connection {
-    pub(crate) async fn next(&mut self) -> SpeechOutput {
-        std::future::pending().await
-    }
-    pub(crate) fn hear(&mut self, _remote_frame: &Frame) {}
-    pub(crate) fn send(&mut self, _command: SpeechCommand) -> Result<(), Busy> {
-        Err(Busy)
-    }
-    pub(crate) fn dropped_frames(&self) -> u64 {
-        0
+/// What a session is configured with to see whether it could be.
+fn trial() -> Prompt {
+    let (voice, language) = (Config::VOICES[0].0.to_owned(), "en-US".to_owned());
+    Prompt {
+        instructions: String::new(),
+        voice: voice.clone(),
+        language: language.clone(),
+        format: AudioFormat::Pcmu,
+        brief: Brief {
+            task: String::new(),
+            personality: None,
+            greeting: None,
+            voice,
+            language,
+            opening: Opening::SpeakFirst,
+            disclosure: Disclosure::FULL,
+            voicemail: Voicemail::HangUp,
+        },
     }
 }

@@ -1,0 +1,119 @@
+//! What the call wants of the model.
+
+use offhook_core::Timestamp;
+use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
+
+use super::super::client_event::{self, Ask, Role};
+use super::link::Phase;
+use super::{OUTGOING, Protocol};
+use crate::Busy;
+
+impl Protocol {
+    pub fn command(&mut self, command: SpeechCommand, now: Timestamp) -> Result<(), Busy> {
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
+            return Ok(());
+        }
+        // Closing and silence are never refused.
+        let refusable =
+            !matches!(command, SpeechCommand::Close | SpeechCommand::Suspend | SpeechCommand::Resume);
+        if refusable && (self.outgoing.len() >= OUTGOING || self.responses.is_full()) {
+            return Err(Busy);
+        }
+        match command {
+            SpeechCommand::Open { say } => {
+                self.opened = true;
+                self.responses.want(say.map_or(Ask::Answer, Ask::Words), true);
+            }
+            SpeechCommand::Say { text } => self.responses.want(Ask::Words(text), false),
+            SpeechCommand::Note { text, respond } => {
+                self.remark(&text);
+                self.answer_if(respond);
+            }
+            SpeechCommand::ToolOutput { id, output, respond } => {
+                self.tool_output(id, &output);
+                self.answer_if(respond);
+            }
+            SpeechCommand::Truncate { utterance, heard_ms } => self.truncate(utterance, heard_ms),
+            SpeechCommand::Suspend => self.suspend(),
+            SpeechCommand::Resume => self.suspended = false,
+            SpeechCommand::Close => self.close(now),
+        }
+        self.ask_next(now);
+        Ok(())
+    }
+
+    fn answer_if(&mut self, respond: bool) {
+        if respond {
+            self.responses.want(Ask::Answer, false);
+        }
+    }
+
+    /// Tell the model something the remote does not hear. Without a connection the next one is told.
+    fn remark(&mut self, text: &str) {
+        self.history.remark(text);
+        if self.is_live() {
+            let event_id = self.ids.next();
+            self.write(client_event::text_item(&event_id, Role::System, text));
+        }
+    }
+
+    /// Goes out at once: it does not wait for what the voice is saying, nor hold it up.
+    fn tool_output(&mut self, id: ToolCallId, output: &str) {
+        let connection = self.connection;
+        let Some(call) = self.tool_calls.answer(id) else { return };
+        let remark = format!("You called {}; it answered: {output}", call.name);
+        if call.connection == connection && matches!(self.phase, Phase::Live) {
+            let call_id = call.call_id.clone();
+            self.history.remark(&remark);
+            let event_id = self.ids.next();
+            self.write(client_event::tool_output(&event_id, &call_id, output));
+        } else {
+            self.remark(&remark);
+        }
+    }
+
+    /// Only this much of the utterance was heard, and nothing of those after it.
+    fn truncate(&mut self, utterance: Utterance, heard_ms: u32) {
+        let speaks_on =
+            self.voice.from(utterance).map(|spoken| spoken.response_id.clone()).collect::<Vec<_>>();
+        let active_id = self.responses.active().and_then(|active| active.response_id.clone());
+        if active_id.is_some_and(|active_id| speaks_on.contains(&active_id)) {
+            self.cancel_active();
+        }
+        let bytes_per_ms = self.settings.prompt.format.bytes_per_ms();
+        let mut cuts = Vec::new();
+        for spoken in self.voice.from(utterance) {
+            if std::mem::replace(&mut spoken.cut_off, true) {
+                continue;
+            }
+            let audio_ms = (spoken.audio_bytes / bytes_per_ms) as u32;
+            let heard_ms = if spoken.utterance == utterance { heard_ms.min(audio_ms) } else { 0 };
+            self.history.begin(&spoken.item_id, Role::Voice);
+            self.history.set_text(&spoken.item_id, spoken.heard_text(heard_ms, audio_ms));
+            if spoken.connection == self.connection && spoken.audio_bytes > 0 {
+                cuts.push((spoken.item_id.clone(), heard_ms));
+            }
+        }
+        if self.is_live() {
+            for (item_id, heard_ms) in cuts {
+                let event_id = self.ids.next();
+                self.write(client_event::truncate(&event_id, &item_id, heard_ms));
+            }
+        }
+    }
+
+    /// On hold: without audio there are no turns for the server to find, so nothing needs to be configured.
+    fn suspend(&mut self) {
+        self.suspended = true;
+        self.cancel_active();
+        if self.is_live() {
+            let event_id = self.ids.next();
+            self.write(client_event::clear(&event_id));
+        }
+        // What was begun and is cleared never gets words.
+        self.remote.nothing_to_commit();
+        if std::mem::take(&mut self.remote.speaking) {
+            self.emit(offhook_core::call::SpeechEvent::RemoteSpeechStopped);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What the server tells, and what follows from it.
+
+use offhook_core::Timestamp;
+use offhook_core::call::SpeechEvent;
+
+use super::super::client_event::{self, Ask, Role, Turns};
+use super::super::server_event::{self, ErrorBody, RateLimit, Response, ServerEvent};
+use super::remote::Span;
+use super::responses::Wanted;
+use super::{Protocol, link::Phase};
+use crate::{SpeechOutput, tools};
+
+/// Errors of races that are nobody's fault: what was asked for had just come true by itself.
+const BENIGN: [&str; 3] = [
+    "response_cancel_not_active",
+    "input_audio_buffer_commit_empty",
+    "conversation_already_has_active_response",
+];
+
+/// After so many failed responses in a row the model is of no use to a call.
+const FAILURES: u32 = 3;
+
+impl Protocol {
+    /// Take one text message of the server.
+    pub fn handle(&mut self, text: &str, now: Timestamp) {
+        self.received(now);
+        if self.is_over() {
+            return;
+        }
+        match server_event::parse(text) {
+            Ok(Some(event)) => self.handle_event(event, now),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the speech server sent something that is no event"),
+        }
+        if self.rollover_due {
+            self.roll_over(now);
+        }
+    }
+
+    fn handle_event(&mut self, event: ServerEvent<'_>, now: Timestamp) {
+        match event {
+            ServerEvent::Audio { response_id, item_id, base64 } => {
+                self.audio(response_id, item_id, &base64, now)
+            }
+            ServerEvent::AudioDone { item_id } => self.audio_done(item_id),
+            ServerEvent::VoiceItem { response_id, item_id } => self.voice_item(response_id, item_id),
+            ServerEvent::VoiceTextDelta { response_id, item_id, delta } => {
+                let connection = self.connection;
+                self.voice.entry(response_id, item_id, connection).text.push_str(&delta);
+            }
+            ServerEvent::VoiceTextDone { item_id, text } => self.voice_text(item_id, &text),
+            ServerEvent::SpeechStarted { item_id, audio_start_ms } => {
+                self.speech_started(item_id, audio_start_ms)
+            }
+            ServerEvent::SpeechStopped { item_id, audio_end_ms } => {
+                self.remote.stopped(item_id, audio_end_ms);
+                self.emit(SpeechEvent::RemoteSpeechStopped);
+            }
+            ServerEvent::Committed { item_id } => self.committed(item_id),
+            ServerEvent::RemoteTranscript { item_id, transcript } => self.remote_said(item_id, &transcript),
+            ServerEvent::RemoteTranscriptFailed { item_id, error } => {
+                self.problem(&format!("transcription.{}", error.code()), error.message());
+                self.remote_said(item_id, "");
+            }
+            ServerEvent::FunctionCall { call_id, name, arguments } => {
+                self.function_call(call_id, name, &arguments)
+            }
+            ServerEvent::ResponseCreated { response_id } => self.response_created(response_id, now),
+            ServerEvent::ResponseDone(response) => self.response_done(&response, now),
+            ServerEvent::SessionCreated(session) => self.session_created(&session, now),
+            ServerEvent::SessionUpdated(session) => self.session_updated(&session, now),
+            ServerEvent::RateLimits(limits) => self.rate_limits(&limits),
+            ServerEvent::Error(error) => self.error(&error, now),
+        }
+    }
+
+    fn audio(&mut self, response_id: &str, item_id: &str, base64: &str, now: Timestamp) {
+        self.responses.alive(now);
+        let muted = self.responses.active().is_some_and(|active| active.muted);
+        let spoken = self.voice.entry(response_id, item_id, self.connection);
+        if spoken.cut_off || muted {
+            return;
+        }
+        let Some(bytes) = self.appender.decode(base64) else {
+            return tracing::debug!("the speech server sent audio that is not base64");
+        };
+        spoken.audio_bytes += bytes.len();
+        let utterance = spoken.utterance;
+        self.outputs.push_back(SpeechOutput::Audio { utterance, bytes });
+    }
+
+    fn audio_done(&mut self, item_id: &str) {
+        if let Some(spoken) = self.voice.by_item(item_id)
+            && !std::mem::replace(&mut spoken.audio_done, true)
+        {
+            let utterance = spoken.utterance;
+            self.emit(SpeechEvent::UtteranceDone { utterance });
+        }
+    }
+
+    fn voice_item(&mut self, response_id: &str, item_id: &str) {
+        self.history.begin(item_id, Role::Voice);
+        self.voice.entry(response_id, item_id, self.connection);
+    }
+
+    fn voice_text(&mut self, item_id: &str, text: &str) {
+        let Some(spoken) = self.voice.by_item(item_id) else { return };
+        if std::mem::replace(&mut spoken.text_done, true) {
+            return;
+        }
+        text.clone_into(&mut spoken.text);
+        let (utterance, cut_off) = (spoken.utterance, spoken.cut_off);
+        self.emit(SpeechEvent::VoiceText { utterance, text: text.to_owned() });
+        if !cut_off {
+            self.history.begin(item_id, Role::Voice);
+            self.history.set_text(item_id, text);
+        }
+    }
+
+    /// Close what is open of a response, or of all: its words as far as they came, and the end of its audio.
+    pub(super) fn end_utterances(&mut self, response_id: Option<&str>) {
+        let mut events = Vec::new();
+        for spoken in self.voice.unfinished(response_id) {
+            if !std::mem::replace(&mut spoken.text_done, true) && !spoken.text.is_empty() {
+                let text = spoken.text.clone();
+                if !spoken.cut_off {
+                    self.history.begin(&spoken.item_id, Role::Voice);
+                    self.history.set_text(&spoken.item_id, &text);
+                }
+                events.push(SpeechEvent::VoiceText { utterance: spoken.utterance, text });
+            }
+            if !std::mem::replace(&mut spoken.audio_done, true) {
+                events.push(SpeechEvent::UtteranceDone { utterance: spoken.utterance });
+            }
+        }
+        self.outputs.extend(events.into_iter().map(SpeechOutput::Event));
+    }
+
+    fn speech_started(&mut self, item_id: &str, audio_start_ms: u64) {
+        let owed = self.opened && self.turns == Turns::Reported;
+        self.remote.started(item_id, audio_start_ms, owed);
+        self.emit(SpeechEvent::RemoteSpeechStarted);
+    }
+
+    fn committed(&mut self, item_id: &str) {
+        self.history.begin(item_id, Role::Remote);
+        let owed = self.remote.committed(item_id);
+        // The server answers by itself once it is told to; until then it is on us.
+        if owed && self.turns == Turns::Reported && matches!(self.phase, Phase::Live) {
+            self.responses.want(Ask::Answer, false);
+        }
+    }
+
+    fn remote_said(&mut self, item_id: &str, transcript: &str) {
+        let Some(span) = self.remote.transcribed(item_id) else { return };
+        let transcript = transcript.trim();
+        if transcript.is_empty() {
+            self.not_understood(span);
+        } else {
+            self.history.begin(item_id, Role::Remote);
+            self.history.set_text(item_id, transcript);
+            let Span { started_ms, ended_ms } = span;
+            let text = Some(transcript.to_owned());
+            self.emit(SpeechEvent::RemoteSaid { text, confidence: None, started_ms, ended_ms });
+        }
+        self.close_if_flushed();
+    }
+
+    pub(super) fn not_understood(&mut self, Span { started_ms, ended_ms }: Span) {
+        self.emit(SpeechEvent::RemoteSaid { text: None, confidence: None, started_ms, ended_ms });
+    }
+
+    fn function_call(&mut self, call_id: &str, name: &str, arguments: &str) {
+        if self.responses.active().is_some_and(|active| active.muted) {
+            return;
+        }
+        if let Some(id) = self.tool_calls.begin(call_id, name, self.connection) {
+            self.emit(SpeechEvent::ToolCall { id, tool: tools::parse(name, arguments) });
+        }
+    }
+
+    fn response_created(&mut self, response_id: &str, now: Timestamp) {
+        // Whatever was cut off before it had a name is cut off now.
+        let unwanted =
+            self.responses.active().is_some_and(|active| active.muted && active.response_id.is_none());
+        self.responses.created(response_id, now);
+        if unwanted || self.suspended || !self.is_live() {
+            self.cancel_active();
+        }
+    }
+
+    fn response_done(&mut self, response: &Response<'_>, now: Timestamp) {
+        self.end_utterances(Some(response.id()));
+        let Some(active) = self.responses.done(response.id()) else { return };
+        let wanted = active.asked.map(|(_, wanted)| wanted);
+        match response.status() {
+            "failed" => self.response_failed(response, wanted),
+            "incomplete" => {
+                let reason = response.status_details.as_ref().and_then(|details| details.reason());
+                self.problem(reason.unwrap_or("response_incomplete"), "the model broke off a response");
+            }
+            _ => self.responses.failed_in_a_row = 0,
+        }
+        self.settle_turns();
+        self.ask_next(now);
+    }
+
+    /// A failure is tried again; a model that only fails is as good as lost.
+    fn response_failed(&mut self, response: &Response<'_>, wanted: Option<Wanted>) {
+        let error =
+            response.status_details.as_ref().and_then(|details| details.error.clone()).unwrap_or_default();
+        let code = if error.code() == "unknown" { "response_failed" } else { error.code() };
+        self.problem(code, error.message());
+        self.responses.failed_in_a_row += 1;
+        if self.responses.failed_in_a_row >= FAILURES {
+            return self.over(&format!("the model fails every response: {code}"));
+        }
+        self.responses.want_first(wanted.unwrap_or(Wanted { ask: Ask::Answer, opening: false }));
+    }
+
+    /// After the first words the server may answer by itself.
+    pub(super) fn settle_turns(&mut self) {
+        let wanted = self.turns_wanted();
+        if self.is_live() && wanted == Turns::Answered && self.turns == Turns::Reported && !self.turns_asked {
+            self.turns_asked = true;
+            let event_id = self.ids.next();
+            self.write(client_event::turn_update(&event_id, &self.settings.config, wanted));
+        }
+    }
+
+    pub(super) fn turns_confirmed(&mut self) {
+        if std::mem::take(&mut self.turns_asked) {
+            self.turns = Turns::Answered;
+        }
+    }
+
+    fn rate_limits(&mut self, limits: &[RateLimit<'_>]) {
+        let exhausted = limits.iter().find(|limit| limit.remaining.is_some_and(|remaining| remaining <= 0));
+        if let Some(limit) = exhausted
+            && !self.rate_limited
+        {
+            let reset = limit.reset_seconds.unwrap_or_default().ceil();
+            let message = format!("no {} left; more in {reset} seconds", limit.name());
+            self.problem("rate_limit", &message);
+        }
+        self.rate_limited = exhausted.is_some();
+    }
+
+    fn error(&mut self, error: &ErrorBody<'_>, now: Timestamp) {
+        let code = error.code();
+        if code == "session_expired" {
+            return self.expired(error.message(), now);
+        }
+        if code == "conversation_already_has_active_response" {
+            return self.responses.collided(error.event_id(), now);
+        }
+        if code == "input_audio_buffer_commit_empty" {
+            self.remote.nothing_to_commit();
+            return self.close_if_flushed();
+        }
+        if BENIGN.contains(&code) || error.message().contains("already shorter than") {
+            return;
+        }
+        if matches!(self.phase, Phase::Opening { .. } | Phase::Reopening { .. }) {
+            return self.over(&format!("the server refused the session: {} ({code})", error.message()));
+        }
+        self.problem(code, error.message());
+        if self.responses.refused(error.event_id()).is_some() {
+            self.settle_turns();
+            self.ask_next(now);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Who may speak when: one response at a time, the rest in a queue.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use offhook_core::Timestamp;
+
+use super::super::client_event::{self, Ask};
+use super::Protocol;
+
+/// The response that is being made, and those that wait.
+#[derive(Debug, Default)]
+pub(super) struct Responses {
+    active: Option<Active>,
+    queue: VecDeque<Wanted>,
+    pub failed_in_a_row: u32,
+}
+
+/// A response we want from the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub ask: Ask,
+    /// The first words of the call.
+    pub opening: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Active {
+    /// `None` until the server has named it.
+    pub response_id: Option<String>,
+    /// What it was asked for, and by which event; `None` when the server began it by itself.
+    pub asked: Option<(String, Wanted)>,
+    pub give_up_at: Timestamp,
+    /// Cut off by the remote: no more of it is passed on.
+    pub muted: bool,
+    pub cancelled: bool,
+}
+
+impl Responses {
+    const QUEUE: usize = 16;
+    /// Without a sign of life of it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= Self::QUEUE
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.active.is_none() && self.queue.is_empty()
+    }
+
+    pub fn active(&mut self) -> Option<&mut Active> {
+        self.active.as_mut()
+    }
+
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.active.as_ref().map(|active| active.give_up_at)
+    }
+
+    /// Any number of plain answers that wait are one answer.
+    pub fn want(&mut self, ask: Ask, opening: bool) {
+        let wanted = Wanted { ask, opening };
+        if wanted.ask != Ask::Answer || !self.queue.contains(&wanted) {
+            self.queue.push_back(wanted);
+        }
+    }
+
+    pub fn want_first(&mut self, wanted: Wanted) {
+        if !self.queue.contains(&wanted) {
+            self.queue.push_front(wanted);
+        }
+    }
+
+    /// Before everything that waits.
+    pub fn want_first_words(&mut self, instructions: &str) {
+        self.want_first(Wanted { ask: Ask::Instructed(instructions.to_owned()), opening: false });
+    }
+
+    /// Whether the first words of the call are still to be spoken.
+    pub fn opens(&self) -> bool {
+        let active = self.active.as_ref().and_then(|active| active.asked.as_ref());
+        active.is_some_and(|(_, wanted)| wanted.opening) || self.queue.iter().any(|wanted| wanted.opening)
+    }
+
+    pub fn clear_queue(&mut self) {
+        self.queue.clear();
+    }
+
+    /// The server named a response: ours if we asked for one, otherwise its own idea.
+    pub fn created(&mut self, response_id: &str, now: Timestamp) {
+        let asked =
+            self.active.take().and_then(|active| active.asked.filter(|_| active.response_id.is_none()));
+        self.active = Some(Active {
+            response_id: Some(response_id.to_owned()),
+            asked,
+            give_up_at: now + Self::PATIENCE,
+            muted: false,
+            cancelled: false,
+        });
+    }
+
+    /// A sign of life.
+    pub fn alive(&mut self, now: Timestamp) {
+        if let Some(active) = &mut self.active {
+            active.give_up_at = now + Self::PATIENCE;
+        }
+    }
+
+    /// The response is over. `None` when it was not the one that counts, e.g. one outside of the conversation.
+    pub fn done(&mut self, response_id: &str) -> Option<Active> {
+        let active = self.active.as_ref()?;
+        let this = active.response_id.as_deref().is_none_or(|id| id == response_id || response_id.is_empty());
+        if this { self.active.take() } else { None }
+    }
+
+    pub fn take_active(&mut self) -> Option<Active> {
+        self.active.take()
+    }
+
+    /// Our request met one of the server's own: ask again when that is done.
+    pub fn collided(&mut self, event_id: Option<&str>, now: Timestamp) {
+        let active = self.active.get_or_insert_with(|| Active {
+            response_id: None,
+            asked: None,
+            give_up_at: now + Self::PATIENCE,
+            muted: false,
+            cancelled: false,
+        });
+        let refused = active.asked.take_if(|(asked, _)| event_id.is_none_or(|id| id == asked));
+        if let Some((_, wanted)) = refused {
+            self.want_first(wanted);
+        }
+    }
+
+    /// Our request failed for another reason; what it asked for is returned.
+    pub fn refused(&mut self, event_id: Option<&str>) -> Option<Wanted> {
+        let event_id = event_id?;
+        let active = self.active.as_ref()?;
+        let ours =
+            active.response_id.is_none() && active.asked.as_ref().is_some_and(|(asked, _)| asked == event_id);
+        if !ours {
+            return None;
+        }
+        self.active.take()?.asked.map(|(_, wanted)| wanted)
+    }
+
+    fn next(&mut self, event_id: &str, now: Timestamp) -> Option<&Ask> {
+        if self.active.is_some() {
+            return None;
+        }
+        let wanted = self.queue.pop_front()?;
+        let active = self.active.insert(Active {
+            response_id: None,
+            asked: Some((event_id.to_owned(), wanted)),
+            give_up_at: now + Self::PATIENCE,
+            muted: false,
+            cancelled: false,
+        });
+        active.asked.as_ref().map(|(_, wanted)| &wanted.ask)
+    }
+}
+
+impl Protocol {
+    /// Ask for the next response that waits, if none is being made.
+    pub(super) fn ask_next(&mut self, now: Timestamp) {
+        if !self.is_live()
+            || self.suspended
+            || self.responses.active.is_some()
+            || self.responses.queue.is_empty()
+        {
+            return;
+        }
+        let event_id = self.ids.next();
+        if let Some(ask) = self.responses.next(&event_id, now) {
+            let text = client_event::response_create(&event_id, ask);
+            self.write(text);
+        }
+    }
+
+    /// Stop the response that is being made, if one is.
+    pub(super) fn cancel_active(&mut self) {
+        let Some(active) = self.responses.active() else { return };
+        active.muted = true;
+        // One without a name yet is cancelled as soon as it has one.
+        if let Some(response_id) = active.response_id.clone()
+            && !std::mem::replace(&mut active.cancelled, true)
+        {
+            let event_id = self.ids.next();
+            self.write(client_event::response_cancel(&event_id, &response_id));
+        }
+    }
+}
