@@ -95,7 +95,7 @@ pub struct OwnerRow {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
     #[error("this key exists already; make another")]
-    Duplicate,
+    Exists,
     #[error(transparent)]
     Store(StoreError),
 }
@@ -103,7 +103,7 @@ pub enum CreateKeyError {
 impl From<StoreError> for CreateKeyError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Duplicate => Self::Duplicate,
+            StoreError::Duplicate => Self::Exists,
             other => Self::Store(other),
         }
     }
@@ -162,17 +162,8 @@ impl Store {
         self.db.row(SQL, params![hex(hash)]).await?.as_ref().map(key_of).transpose()
     }
 
-    /// All keys, oldest first.
-    pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        self.keys_where(None).await
-    }
-
-    /// The keys of one owner, oldest first.
-    pub async fn keys_of(&self, owner: OwnerId) -> Result<Vec<KeyRow>, StoreError> {
-        self.keys_where(Some(owner)).await
-    }
-
-    async fn keys_where(&self, owner: Option<OwnerId>) -> Result<Vec<KeyRow>, StoreError> {
+    /// All keys, or those of one owner, oldest first.
+    pub async fn keys(&self, owner: Option<OwnerId>) -> Result<Vec<KeyRow>, StoreError> {
         const SQL: &str = "SELECT id, owner_id, kind, label, created_at, last_used_at, revoked_at FROM api_keys \
             WHERE $1 IS NULL OR owner_id = $1 ORDER BY created_at, id";
         self.db.rows(SQL, params![owner]).await?.iter().map(key_of).collect()

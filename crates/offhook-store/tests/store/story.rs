@@ -222,7 +222,7 @@ pub async fn owners_and_keys(backend: &Backend) {
     let second = NewKey { label: Some("laptop".into()), ..key(2, KeyKind::Admin) };
     let second = store.create_key(&second).await.unwrap();
     let again = store.create_key(&key(2, KeyKind::Owner)).await;
-    assert!(matches!(again, Err(CreateKeyError::Duplicate)));
+    assert!(matches!(again, Err(CreateKeyError::Exists)));
 
     let row = store.key_by_hash(&[2; 32]).await.unwrap().unwrap();
     assert_eq!((row.id, row.owner, row.kind), (second, owner(1), KeyKind::Admin));
@@ -238,9 +238,9 @@ pub async fn owners_and_keys(backend: &Backend) {
     assert_eq!(store.key_by_hash(&[1; 32]).await.unwrap().unwrap().revoked_at, Some(at(70)));
 
     let ids = |keys: Vec<KeyRow>| keys.into_iter().map(|key| key.id).collect::<Vec<_>>();
-    assert_eq!(ids(store.keys().await.unwrap()), [first, second]);
-    assert_eq!(ids(store.keys_of(owner(1)).await.unwrap()), [first, second]);
-    assert_eq!(ids(store.keys_of(owner(2)).await.unwrap()), []);
+    assert_eq!(ids(store.keys(None).await.unwrap()), [first, second]);
+    assert_eq!(ids(store.keys(Some(owner(1))).await.unwrap()), [first, second]);
+    assert_eq!(ids(store.keys(Some(owner(2))).await.unwrap()), []);
 
     assert!(store.set_owner(owner(1), Some("Sam"), Some(r#"{"calls_per_day":5}"#)).await.unwrap());
     assert!(!store.set_owner(owner(2), None, None).await.unwrap());
