@@ -223,27 +223,6 @@ impl Store {
         const SQL: &str = select_calls!("WHERE lifecycle <> 'finalized' ORDER BY queued_at, calls.id");
         self.db.rows(SQL, vec![]).await?.iter().map(call_of).collect()
     }
-
-    /// How many calls this owner placed since then.
-    pub async fn calls_by_owner_since(&self, owner: OwnerId, since: Timestamp) -> Result<u64, StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS n FROM calls \
-            WHERE owner_id = $1 AND queued_at >= $2 AND direction = 'outbound'";
-        count(self.db.row(SQL, params![owner, since]).await?)
-    }
-
-    /// How many calls anybody placed to this number since then.
-    pub async fn calls_to_since(&self, to: &str, since: Timestamp) -> Result<u64, StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS n FROM calls \
-            WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound'";
-        count(self.db.row(SQL, params![to, since]).await?)
-    }
-
-    /// When anybody placed a call to this number last.
-    pub async fn last_call_to(&self, to: &str) -> Result<Option<Timestamp>, StoreError> {
-        const SQL: &str =
-            "SELECT MAX(queued_at) AS at FROM calls WHERE to_number = $1 AND direction = 'outbound'";
-        self.db.row(SQL, params![to]).await?.map_or(Ok(None), |row| row.opt_at("at"))
-    }
 }
 
 const KEY_HOLDER: &str =
@@ -254,10 +233,6 @@ fn held_by(row: &Row, idempotency: &Idempotency) -> Result<Inserted, StoreError>
         return Ok(Inserted::KeyReused);
     }
     row.parsed("call_id", |id| id.parse().ok()).map(Inserted::Existing)
-}
-
-fn count(row: Option<Row>) -> Result<u64, StoreError> {
-    row.map_or(Ok(0), |row| row.int("n").map(|n| n.max(0) as u64))
 }
 
 /// Whether this insert is the first with its key. On PostgreSQL a second one waits here until the first has

@@ -13,6 +13,7 @@ mod journal;
 mod keys;
 mod open;
 mod projection;
+mod recent;
 mod recordings;
 mod retention;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use offhook_core::call::TaskReport;
 use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::policy::Recent;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, OwnerId, Timestamp};
 use offhook_store::*;
 
@@ -198,15 +199,22 @@ pub async fn lists_and_counts(backend: &Backend) {
 
     let unfinished: Vec<CallId> = store.unfinished().await.unwrap().into_iter().map(|row| row.id).collect();
     assert_eq!(unfinished, [call(5), call(6), call(7)]);
-    for (owner_n, since, expected) in
-        [(1, at(0), 5), (1, at(3), 3), (1, at(60), 0), (2, at(0), 1), (3, at(0), 0)]
-    {
-        assert_eq!(store.calls_by_owner_since(owner(owner_n), since).await.unwrap(), expected);
+    let oldest =
+        [(1, at(0), 5, Some(at(1))), (1, at(3), 3, Some(at(3))), (1, at(60), 0, None), (3, at(0), 0, None)];
+    for (owner_n, since, count, oldest_at) in oldest {
+        let recent = store.recent_calls_of(owner(owner_n), since).await.unwrap();
+        assert_eq!(recent, Recent { count, oldest_at });
+        assert_eq!(store.calls_by_owner_since(owner(owner_n), since).await.unwrap(), u64::from(count));
     }
-    assert_eq!(store.calls_to_since("+14155550100", at(2)).await.unwrap(), 4);
-    assert_eq!(store.calls_to_since("+14155550101", at(2)).await.unwrap(), 1);
-    assert_eq!(store.last_call_to("+14155550100").await.unwrap(), Some(at(5)));
-    assert_eq!(store.last_call_to("+14155550102").await.unwrap(), None);
+    for (to, count, oldest_at, ended_at) in [
+        ("+14155550100", 4, Some(at(2)), Some(at(5_000))),
+        ("+14155550101", 1, Some(at(7)), None),
+        ("+14155550102", 0, None, None),
+    ] {
+        assert_eq!(store.recent_calls_to(to, at(2)).await.unwrap(), Recent { count, oldest_at });
+        assert_eq!(store.calls_to_since(to, at(2)).await.unwrap(), u64::from(count));
+        assert_eq!(store.last_call_to_ended_at(to).await.unwrap(), ended_at);
+    }
 }
 
 pub async fn owners_and_keys(backend: &Backend) {
