@@ -94,7 +94,8 @@ impl Store {
             tx.execute("DELETE FROM files_to_unlink WHERE path = $1", params![path_text(path)]).await?;
         }
         tx.commit().await?;
-        self.scrub().await
+        self.scrub().await;
+        Ok(())
     }
 }
 

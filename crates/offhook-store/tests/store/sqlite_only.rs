@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use offhook_store::{BackupError, OpenError, Store};
+use offhook_store::{BackupError, OpenError, Retention, Store};
 
 use tokio::task::JoinSet;
 
@@ -56,6 +56,10 @@ async fn a_database_can_be_in_memory_only() {
     finished_call(&store, &new_call(1), "hello").await;
     assert!(store.call(call(1)).await.unwrap().is_some());
     assert_eq!(other.call(call(1)).await.unwrap(), None, "two of them have nothing in common");
+    let retention = Retention { now: at(9_000), calls_before: Some(at(9_000)), ..Retention::default() };
+    assert_eq!(store.purge(retention).await.unwrap().calls, 1);
+    store.delete_owner(owner(1)).await.unwrap();
+    assert_eq!(store.owners().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -145,4 +149,18 @@ async fn write_until_killed(url: &str) {
         store.append(call(1), &entries(seq, [remote_said(seq as u32, "yes")])).await.unwrap();
         println!("committed {seq}");
     }
+}
+
+#[tokio::test]
+async fn many_pages_are_given_back() {
+    let backend = Backend::sqlite();
+    let store = store_with_owner(&backend).await;
+    store.insert_call(&new_call(1)).await.unwrap();
+    let long = "a secret ".repeat(10_000);
+    for seq in 2..200 {
+        store.append(call(1), &entries(seq, [remote_said(1, &long)])).await.unwrap();
+    }
+    store.delete_owner(owner(1)).await.unwrap();
+    let sizes: Vec<u64> = backend.files().iter().map(|file| std::fs::metadata(file).unwrap().len()).collect();
+    assert!(sizes.iter().sum::<u64>() < 500_000, "{sizes:?}");
 }
