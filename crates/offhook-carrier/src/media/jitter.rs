@@ -111,7 +111,7 @@ impl Jitter {
 
     /// Give up on what is missing when its time is over.
     pub fn timeout(&mut self, now: Timestamp, mut out: impl FnMut(Packet<'_>, u16)) {
-        if self.give_up_at.is_some_and(|at| at <= now) {
+        while self.give_up_at.is_some_and(|at| at <= now) {
             self.skip_gap(&mut out);
             self.drain(&mut out);
         }

@@ -12,6 +12,12 @@ use offhook_core::Timestamp;
 /// A source is alive this long after its last packet.
 const ALIVE: Duration = Duration::from_millis(1_000);
 
+/// A source that says nothing for this long may have moved.
+const MISSED: Duration = Duration::from_millis(400);
+
+/// A source that stays this long is taken to stay longer.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// A stream that moves goes on at most this many packets further.
 const MAX_STEP: u16 = 200;
 
@@ -27,6 +33,7 @@ pub struct Latch {
     /// Where the SDP says media comes from and goes to.
     signalled: Option<SocketAddr>,
     current: Option<SocketAddr>,
+    latched_at: Option<Timestamp>,
     last: Option<(Timestamp, u32, u16)>,
     candidate: Option<Candidate>,
 }
@@ -63,7 +70,10 @@ impl Latch {
             || (self.signalled == Some(from) && self.yields_to_signalled(now, ssrc))
             || self.proves_itself(now, from, ssrc, sequence);
         if admitted {
-            self.current = Some(from);
+            if self.current != Some(from) {
+                self.current = Some(from);
+                self.latched_at = Some(now);
+            }
             self.last = Some((now, ssrc, sequence));
             self.candidate = None;
         }
@@ -89,7 +99,13 @@ impl Latch {
         })
     }
 
-    pub fn is_alive(&self, now: Timestamp) -> bool {
+    /// The source, when it stayed where it is for long enough and is still heard.
+    pub fn settled(&self, now: Timestamp) -> Option<SocketAddr> {
+        let heard = self.last.is_some_and(|(at, ..)| now.since(at) < MISSED);
+        self.current.filter(|_| heard && self.latched_at.is_some_and(|at| now.since(at) >= SETTLED))
+    }
+
+    fn is_alive(&self, now: Timestamp) -> bool {
         self.last.is_some_and(|(at, ..)| now.since(at) < ALIVE)
     }
 }

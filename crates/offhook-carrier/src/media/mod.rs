@@ -88,6 +88,7 @@ pub enum SrtpPolicy {
 }
 
 /// What [`Media::recv`] reports.
+#[expect(clippy::large_enum_variant, reason = "audio is moved, not allocated")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
     /// The next 20 ms of the remote, in [`Media::format`].
@@ -142,8 +143,8 @@ struct Sockets {
 impl Sockets {
     fn send(&mut self, port: Port, to: std::net::SocketAddr, datagram: &[u8]) {
         let socket = match port {
-            Port::Rtp => &self.rtp,
-            Port::Rtcp => &self.rtcp,
+            Port::Rtp => &mut self.rtp,
+            Port::Rtcp => &mut self.rtcp,
         };
         self.refused += u64::from(!socket.send_to(to, datagram));
     }
@@ -224,6 +225,7 @@ impl Media {
     fn agree(&mut self) {
         if let Some(agreement) = self.negotiation.agreement() {
             self.session.agree(self.clock.now(), agreement);
+            self.sockets.rtp.connect(None);
         }
     }
 
@@ -280,6 +282,7 @@ impl Media {
             std::task::ready!(self.timer.as_mut().poll(cx));
             self.armed_for = None;
             let now = clock.now();
+            sockets.rtp.connect(session.settled_source(now));
             if session.handle_timeout(now, |port, to, datagram| sockets.send(port, to, datagram)) {
                 return Poll::Ready(MediaEvent::Stalled);
             }

@@ -13,6 +13,10 @@ use super::sdp::{self, Description, Direction, SdpError, Stream};
 /// The payload type of our telephone-events, by custom.
 const EVENT_PAYLOAD_TYPE: u8 = 101;
 
+/// What we offer when encryption is wanted: first what everybody has.
+const OFFERED_SUITES: [Suite; 4] =
+    [Suite::AesCm128Sha1_80, Suite::AesCm128Sha1_32, Suite::AeadAes256Gcm, Suite::AeadAes128Gcm];
+
 /// What we bring to a negotiation.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -62,7 +66,10 @@ pub struct Negotiation {
     version: u64,
     /// The description sent last, without its version.
     last: Option<String>,
-    offered: bool,
+    /// The telephone-event type of an offer that can be answered.
+    offered: Option<u8>,
+    /// The `m=` lines of the session; ours, the audio in use, is `None`. Their number never shrinks (RFC 3264 §8).
+    lines: Vec<Option<String>>,
     /// Our key of each suite; the same for the whole call, so that a repeated offer changes nothing.
     keys: Vec<MasterKey>,
     agreement: Option<Agreement>,
@@ -70,7 +77,15 @@ pub struct Negotiation {
 
 impl Negotiation {
     pub fn new(terms: Terms) -> Self {
-        Self { terms, version: 0, last: None, offered: false, keys: Vec::new(), agreement: None }
+        Self {
+            terms,
+            version: 0,
+            last: None,
+            offered: None,
+            lines: vec![None],
+            keys: Vec::new(),
+            agreement: None,
+        }
     }
 
     pub fn agreement(&self) -> Option<&Agreement> {
@@ -79,103 +94,92 @@ impl Negotiation {
 
     /// Our offer; in a running call the same session again.
     pub fn offer(&mut self) -> String {
-        self.offered = true;
-        let secure = self.terms.srtp == SrtpPolicy::Required
-            || self.agreement.as_ref().is_some_and(|agreement| agreement.keys.is_some());
+        let running = self.agreement.as_ref();
+        let event_payload_type =
+            running.and_then(|running| running.layout.event_payload_type).unwrap_or(EVENT_PAYLOAD_TYPE);
+        let secure =
+            self.terms.srtp == SrtpPolicy::Required || running.is_some_and(|running| running.keys.is_some());
+        let rtcp_mux = running.is_some_and(|running| running.rtcp_mux);
         let mut types: Vec<(u8, &str)> =
             self.terms.formats.iter().map(|format| static_type(*format)).collect();
-        types.push((EVENT_PAYLOAD_TYPE, "telephone-event/8000"));
-        let cryptos = match self.terms.srtp {
+        types.push((event_payload_type, "telephone-event/8000"));
+        let cryptos: Vec<Crypto> = match self.terms.srtp {
             SrtpPolicy::Off => Vec::new(),
             SrtpPolicy::Optional | SrtpPolicy::Required => {
-                let suites = [
-                    Suite::AesCm128Sha1_80,
-                    Suite::AesCm128Sha1_32,
-                    Suite::AeadAes256Gcm,
-                    Suite::AeadAes128Gcm,
-                ];
-                let lines = suites.into_iter().zip(1..);
+                let lines = OFFERED_SUITES.into_iter().zip(1..);
                 lines.map(|(suite, tag)| Crypto { tag, master: self.our_key(suite), mki_len: 0 }).collect()
             }
         };
         let section = Section {
             profile: if secure { "RTP/SAVP" } else { "RTP/AVP" },
             types: &types,
-            event_payload_type: Some(EVENT_PAYLOAD_TYPE),
+            events: Some((event_payload_type, "0-16")),
             ptime_ms: self.terms.ptime_ms,
             direction: Direction::SendRecv,
-            rtcp_mux: self.agreement.as_ref().is_some_and(|agreement| agreement.rtcp_mux),
+            rtcp_mux,
             cryptos: &cryptos,
         };
-        let body = section.write(&self.terms);
-        self.describe(body)
+        let section = section.write(&self.terms);
+        self.offered = Some(event_payload_type);
+        self.describe(&section)
     }
 
     /// Answer an offer. On an error nothing has changed.
     pub fn answer(&mut self, text: &str) -> Result<String, SdpError> {
         let offer = sdp::parse(text)?;
-        let (index, chosen) = self.choose(&offer)?;
-        let (agreement, crypto) = chosen;
-        let format = static_type(agreement.layout.format).1;
-        let mut types = vec![(agreement.layout.payload_type, format)];
-        types.extend(
-            agreement.layout.event_payload_type.map(|payload_type| (payload_type, "telephone-event/8000")),
-        );
+        let (index, agreement, crypto) = self.choose(&offer)?;
+        let stream = &offer.streams[index];
+        let layout = agreement.layout;
+        let mut types = vec![(layout.payload_type, static_type(layout.format).1)];
+        types.extend(layout.event_payload_type.map(|payload_type| (payload_type, "telephone-event/8000")));
+        let events = layout.event_payload_type.map(|payload_type| {
+            let theirs = stream.fmtp.iter().find(|(fmtp, _)| *fmtp == payload_type);
+            (payload_type, theirs.map_or("0-15", |(_, events)| *events))
+        });
         let section = Section {
-            profile: offer.streams[index].profile,
+            profile: stream.profile,
             types: &types,
-            event_payload_type: agreement.layout.event_payload_type,
-            ptime_ms: agreement.layout.ptime_ms,
+            events,
+            ptime_ms: layout.ptime_ms,
             direction: agreement.direction,
             rtcp_mux: agreement.rtcp_mux,
             cryptos: crypto.as_slice(),
         };
-        let mut body = String::new();
-        for (at, stream) in offer.streams.iter().enumerate() {
-            if at == index {
-                body.push_str(&section.write(&self.terms));
-            } else {
-                let _ =
-                    write!(body, "m={} 0 {} {}\r\n", stream.kind, stream.profile, stream.formats.join(" "));
-            }
-        }
+        let section = section.write(&self.terms);
+        let line = |(at, stream): (usize, &Stream<'_>)| (at != index).then(|| refusal(stream));
+        self.lines = offer.streams.iter().enumerate().map(line).collect();
         self.agreement = Some(agreement);
-        self.offered = false;
-        Ok(self.describe(body))
+        self.offered = None;
+        Ok(self.describe(&section))
     }
 
     /// Take the answer to our offer, or a later one that replaces it.
     pub fn accept(&mut self, text: &str) -> Result<(), SdpError> {
-        if !self.offered {
-            return Err(SdpError::NoOffer);
-        }
+        let event_payload_type = self.offered.ok_or(SdpError::NoOffer)?;
         let answer = sdp::parse(text)?;
-        let stream = answer.streams.first().filter(|stream| stream.kind == "audio" && stream.is_rtp());
-        let stream = stream.ok_or(SdpError::NoAudio)?;
-        let direction = their_direction(&answer, stream);
-        if stream.port == 0 {
-            return Err(SdpError::NoAudio);
-        }
+        let ours = self.lines.iter().position(Option::is_none).unwrap_or(0);
+        let stream = answer.streams.get(ours).filter(|stream| stream.kind == "audio" && stream.is_rtp());
+        let stream = stream.filter(|stream| stream.port != 0).ok_or(SdpError::NoAudio)?;
         let keys = self.accepted_keys(stream)?;
-        let mut agreement = self.agree(&answer, stream, direction, keys)?;
+        let mut agreement = self.agree(&answer, stream, keys)?;
         // They send by our numbers, whatever theirs are (RFC 3264 §5.1).
         let offered = |format| self.terms.formats.contains(&format);
         agreement.inbound.pcmu = offered(AudioFormat::Pcmu).then_some(0);
         agreement.inbound.pcma = offered(AudioFormat::Pcma).then_some(8);
-        agreement.inbound.events[1] = Some(EVENT_PAYLOAD_TYPE);
+        agreement.inbound.events[1] = Some(event_payload_type);
         self.agreement = Some(agreement);
         Ok(())
     }
 
-    /// The first stream of an offer that we can take.
-    fn choose(&mut self, offer: &Description<'_>) -> Result<(usize, (Agreement, Option<Crypto>)), SdpError> {
+    /// The first stream of an offer that we can take, what comes of it, and our half of its encryption.
+    fn choose(&mut self, offer: &Description<'_>) -> Result<(usize, Agreement, Option<Crypto>), SdpError> {
         let mut refusal = SdpError::NoAudio;
         for (index, stream) in offer.streams.iter().enumerate() {
-            if stream.kind != "audio" || stream.port == 0 || !stream.is_rtp() {
+            if stream.kind != "audio" || stream.port == 0 {
                 continue;
             }
             match self.take(offer, stream) {
-                Ok(taken) => return Ok((index, taken)),
+                Ok((agreement, crypto)) => return Ok((index, agreement, crypto)),
                 Err(error) => refusal = error,
             }
         }
@@ -187,26 +191,27 @@ impl Negotiation {
         offer: &Description<'_>,
         stream: &Stream<'_>,
     ) -> Result<(Agreement, Option<Crypto>), SdpError> {
+        let usable = stream.cryptos.first().copied();
         let theirs = match (self.terms.srtp, stream.is_secure()) {
+            // DTLS-SRTP, or no RTP at all.
+            _ if !stream.is_rtp() => return Err(SdpError::NoCommonCrypto),
             (SrtpPolicy::Off, true) => return Err(SdpError::NoCommonCrypto),
             (SrtpPolicy::Off, false) => None,
-            (_, true) => Some(*stream.cryptos.first().ok_or(SdpError::NoCommonCrypto)?),
-            (SrtpPolicy::Required, false) => Some(*stream.cryptos.first().ok_or(SdpError::NotEncrypted)?),
-            (SrtpPolicy::Optional, false) => stream.cryptos.first().copied(),
+            (_, true) => Some(usable.ok_or(SdpError::NoCommonCrypto)?),
+            (SrtpPolicy::Required, false) => Some(usable.ok_or(SdpError::NotEncrypted)?),
+            (SrtpPolicy::Optional, false) => usable,
         };
         let ours = theirs.map(|crypto| self.our_key(crypto.master.suite()));
-        let keys = theirs.zip(ours).map(|(crypto, ours)| Keys {
-            ours,
-            theirs: crypto.master,
-            their_mki_len: crypto.mki_len,
-        });
-        let crypto = theirs.zip(ours).map(|(crypto, master)| Crypto { tag: crypto.tag, master, mki_len: 0 });
-        let agreement = self.agree(offer, stream, their_direction(offer, stream), keys)?;
-        Ok((agreement, crypto))
+        let both = theirs.zip(ours);
+        let keys =
+            both.map(|(crypto, ours)| Keys { ours, theirs: crypto.master, their_mki_len: crypto.mki_len });
+        let crypto = both.map(|(crypto, master)| Crypto { tag: crypto.tag, master, mki_len: 0 });
+        Ok((self.agree(offer, stream, keys)?, crypto))
     }
 
     fn accepted_keys(&mut self, stream: &Stream<'_>) -> Result<Option<Keys>, SdpError> {
-        let line = stream.cryptos.first().filter(|_| self.terms.srtp != SrtpPolicy::Off);
+        let offered = |crypto: &&Crypto| OFFERED_SUITES.contains(&crypto.master.suite());
+        let line = stream.cryptos.iter().find(offered).filter(|_| self.terms.srtp != SrtpPolicy::Off);
         let Some(crypto) = line else {
             return match (self.terms.srtp, stream.is_secure()) {
                 (SrtpPolicy::Required, false) => Err(SdpError::NotEncrypted),
@@ -223,9 +228,26 @@ impl Negotiation {
         &self,
         description: &Description<'_>,
         stream: &Stream<'_>,
-        theirs: Direction,
         keys: Option<Keys>,
     ) -> Result<Agreement, SdpError> {
+        let (layout, inbound) = self.payload_types(stream)?;
+        let address = stream.connection.or(description.connection);
+        let ours = their_direction(description, stream).reversed();
+        // An unspecified address is the hold of RFC 2543: nothing may be sent to it.
+        let held = address.is_some_and(|address| address.is_unspecified());
+        let direction = if held { Direction::new(false, ours.receives()) } else { ours };
+        let address = address.filter(|_| !held);
+        let remote_rtp = address.map(|address| SocketAddr::new(address, stream.port));
+        let rtcp_port = stream.rtcp_port.unwrap_or(stream.port.saturating_add(1));
+        let remote_rtcp = match stream.rtcp_mux {
+            true => remote_rtp,
+            false => stream.rtcp_address.or(address).map(|address| SocketAddr::new(address, rtcp_port)),
+        };
+        Ok(Agreement { direction, layout, inbound, remote_rtp, remote_rtcp, rtcp_mux: stream.rtcp_mux, keys })
+    }
+
+    /// The payload types of a stream that we know, and which of them we send.
+    fn payload_types(&self, stream: &Stream<'_>) -> Result<(Layout, InboundTypes), SdpError> {
         let mut inbound = InboundTypes { comfort_noise: Some(13), ..InboundTypes::default() };
         let mut chosen = None;
         let mut event_payload_type = None;
@@ -253,19 +275,7 @@ impl Negotiation {
         inbound.events[0] = event_payload_type;
         let (format, payload_type) = chosen.ok_or(SdpError::NoCommonCodec)?;
         let layout = Layout { format, payload_type, event_payload_type, ptime_ms: self.ptime_for(stream) };
-        let address = stream.connection.or(description.connection);
-        // An unspecified address is the hold of RFC 2543: nothing may be sent to it.
-        let held = address.is_some_and(|address| address.is_unspecified());
-        let ours = theirs.reversed();
-        let direction = if held { Direction::new(false, ours.receives()) } else { ours };
-        let address = address.filter(|address| !address.is_unspecified());
-        let remote_rtp = address.map(|address| SocketAddr::new(address, stream.port));
-        let rtcp_port = stream.rtcp_port.unwrap_or(stream.port.saturating_add(1));
-        let remote_rtcp = match stream.rtcp_mux {
-            true => remote_rtp,
-            false => stream.rtcp_address.or(address).map(|address| SocketAddr::new(address, rtcp_port)),
-        };
-        Ok(Agreement { direction, layout, inbound, remote_rtp, remote_rtcp, rtcp_mux: stream.rtcp_mux, keys })
+        Ok((layout, inbound))
     }
 
     /// What they want to get: whole multiples of 10 ms that both sides can.
@@ -284,8 +294,9 @@ impl Negotiation {
         key
     }
 
-    /// A whole description around `body`, with the next version if it says something new.
-    fn describe(&mut self, body: String) -> String {
+    /// A whole description around our section, with the next version if it says something new.
+    fn describe(&mut self, section: &str) -> String {
+        let body: String = self.lines.iter().map(|line| line.as_deref().unwrap_or(section)).collect();
         if self.last.as_ref() != Some(&body) {
             self.version += 1;
         }
@@ -298,6 +309,11 @@ impl Negotiation {
         self.last = Some(body);
         text
     }
+}
+
+/// The line that refuses a stream.
+fn refusal(stream: &Stream<'_>) -> String {
+    format!("m={} 0 {} {}\r\n", stream.kind, stream.profile, stream.formats.join(" "))
 }
 
 /// Their direction: of the stream, else of the session, else both ways.
@@ -317,7 +333,8 @@ fn static_type(format: AudioFormat) -> (u8, &'static str) {
 struct Section<'a> {
     profile: &'a str,
     types: &'a [(u8, &'a str)],
-    event_payload_type: Option<u8>,
+    /// The payload type of telephone-events, and which events.
+    events: Option<(u8, &'a str)>,
     ptime_ms: u8,
     direction: Direction,
     rtcp_mux: bool,
@@ -334,10 +351,10 @@ impl Section<'_> {
         for (payload_type, encoding) in self.types {
             let _ = write!(text, "a=rtpmap:{payload_type} {encoding}\r\n");
         }
-        if let Some(payload_type) = self.event_payload_type {
-            let _ = write!(text, "a=fmtp:{payload_type} 0-16\r\n");
+        if let Some((payload_type, events)) = self.events {
+            let _ = write!(text, "a=fmtp:{payload_type} {events}\r\n");
         }
-        let _ = write!(text, "a=ptime:{}\r\na=maxptime:60\r\n", self.ptime_ms);
+        let _ = write!(text, "a=ptime:{}\r\n", self.ptime_ms);
         match (self.rtcp_mux, terms.rtcp_port == terms.rtp_port.wrapping_add(1)) {
             (true, _) => text.push_str("a=rtcp-mux\r\n"),
             (false, true) => {}

@@ -16,6 +16,9 @@ pub const MAX_PACKET: usize = HEADER_LEN + 480 + 32;
 /// A caller this late did not play; its timestamps jump.
 const LATE: Duration = Duration::from_millis(100);
 
+/// Digits go on by themselves when the caller is this late.
+const PATIENCE: Duration = Duration::from_millis(60);
+
 /// How the far end wants its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -113,7 +116,7 @@ impl Outbound {
     /// When digits go on without the caller, who should have played by then.
     pub fn deadline(&self) -> Option<Timestamp> {
         let due_at = self.due_at?;
-        self.digits.is_sending().then(|| due_at + FRAME)
+        self.digits.is_sending().then(|| due_at + PATIENCE)
     }
 
     /// Send digits for a caller who does not play.

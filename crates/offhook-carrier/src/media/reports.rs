@@ -182,5 +182,5 @@ fn ntp(at: Timestamp) -> u64 {
     let micros = at.unix_micros();
     let seconds = (micros.div_euclid(1_000_000) + NTP_OFFSET) as u64;
     let fraction = (micros.rem_euclid(1_000_000) as u64) << 32;
-    seconds << 32 | fraction / 1_000_000
+    (seconds << 32) | (fraction / 1_000_000)
 }

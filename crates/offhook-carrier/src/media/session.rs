@@ -57,8 +57,8 @@ pub struct RtpSession {
     types: InboundTypes,
     latch: Latch,
     keys: Option<Keys>,
-    encryption: Option<srtp::Sender>,
-    decryption: Option<srtp::Receiver>,
+    encryption: Option<Box<srtp::Sender>>,
+    decryption: Option<Box<srtp::Receiver>>,
     reports: Reports,
     rtcp_mux: bool,
     /// Where the SDP wants reports.
@@ -147,11 +147,12 @@ impl RtpSession {
     fn set_keys(&mut self, keys: Option<Keys>) {
         let before = self.keys;
         if keys.map(|keys| keys.ours) != before.map(|keys| keys.ours) {
-            self.encryption = keys.and_then(|keys| srtp::Sender::new(&keys.ours));
+            self.encryption = keys.and_then(|keys| srtp::Sender::new(&keys.ours)).map(Box::new);
         }
         let theirs = |keys: Keys| (keys.theirs, keys.their_mki_len);
         if keys.map(theirs) != before.map(theirs) {
-            self.decryption = keys.and_then(|keys| srtp::Receiver::new(&keys.theirs, keys.their_mki_len));
+            self.decryption =
+                keys.and_then(|keys| srtp::Receiver::new(&keys.theirs, keys.their_mki_len)).map(Box::new);
         }
         self.keys = keys;
     }
@@ -165,6 +166,11 @@ impl RtpSession {
     /// Where audio goes.
     pub fn target(&self) -> Option<SocketAddr> {
         self.latch.target()
+    }
+
+    /// A source from which nothing but this session's media is expected now.
+    pub fn settled_source(&self, now: Timestamp) -> Option<SocketAddr> {
+        self.latch.settled(now).filter(|_| self.direction == Direction::SendRecv)
     }
 
     /// A datagram from the RTP port.
@@ -385,6 +391,7 @@ impl RtpSession {
             self.report(now, true, &mut send);
             self.stopped = true;
             self.reports.stop();
+            self.watching_since = None;
         }
     }
 
@@ -421,7 +428,7 @@ impl RtpSession {
 fn transmit(
     packet: &mut Outgoing<'_>,
     secure: bool,
-    encryption: &mut Option<srtp::Sender>,
+    encryption: &mut Option<Box<srtp::Sender>>,
     target: SocketAddr,
     send: &mut impl FnMut(Port, SocketAddr, &[u8]),
 ) {

@@ -29,6 +29,7 @@ enum Label {
 
 const RTCP_LABELS: u8 = 3;
 
+#[expect(clippy::large_enum_variant, reason = "whole senders and receivers are boxed")]
 enum Cipher {
     Counter { key: EncryptingKey, auth: hmac::Key, tag_len: usize },
     Gcm(LessSafeKey),
