@@ -4,3 +4,4 @@ mod convert;
 mod g711;
 mod resample;
 mod signal;
+mod tone;

@@ -1,1 +1,0 @@
-//! Tone detection: DTMF, beeps, call-progress tones, silence.
