@@ -78,12 +78,14 @@ impl SipCarrier {
     pub async fn start(config: SipConfig, incoming: mpsc::Sender<IncomingCall>) -> Result<Self, StartError> {
         check(&config)?;
         let config = Arc::new(with_media_address(config));
-        let (net, arrivals) = net::Net::bind(&config.listen, config.public_ip).await.map_err(StartError::Listen)?;
+        let (net, arrivals) =
+            net::Net::bind(&config.listen, config.public_ip).await.map_err(StartError::Listen)?;
         let listening = net.listening().into();
         let lines = LinePool::new(config.lines.iter().map(|line| (line.number.clone(), line.max_calls)));
         let (asks, asked) = mpsc::channel(ASKS);
         let next_call = Arc::new(AtomicU64::new(1));
-        let agent = Agent::new(config.clone(), net, lines.clone(), incoming, asks.downgrade(), next_call.clone())?;
+        let agent =
+            Agent::new(config.clone(), net, lines.clone(), incoming, asks.downgrade(), next_call.clone())?;
         let registered = agent.registered();
         tokio::spawn(agent.run(arrivals, asked));
         Ok(Self { config, lines, registered, listening, asks, next_call })
@@ -105,7 +107,8 @@ impl SipCarrier {
             mpsc::error::TrySendError::Closed(()) => unsent("the carrier was shut down"),
         })?;
         let line = self.config.lines[slot.index].number.clone();
-        let mut media = Media::bind(&self.media_config(slot.index)).map_err(|error| unsent(&format!("no port for audio: {error}")))?;
+        let mut media = Media::bind(&self.media_config(slot.index))
+            .map_err(|error| unsent(&format!("no port for audio: {error}")))?;
         let (signals, leg_signals) = mpsc::channel(SIGNALS);
         let handle = self.next_call.fetch_add(1, Ordering::Relaxed);
         let local_sdp = media.offer();
@@ -127,7 +130,9 @@ impl SipCarrier {
                 trunk: line.trunk.clone(),
                 busy: busy[index],
                 limit: line.max_calls,
-                registered: self.config.trunks[trunk].register.then(|| self.registered[trunk].load(Ordering::Relaxed)),
+                registered: self.config.trunks[trunk]
+                    .register
+                    .then(|| self.registered[trunk].load(Ordering::Relaxed)),
             }
         };
         self.config.lines.iter().enumerate().map(status).collect()
@@ -177,7 +182,8 @@ fn with_media_address(mut config: SipConfig) -> SipConfig {
     config.rtp.advertised_ip = config.rtp.advertised_ip.or(config.public_ip);
     if config.rtp.bind_ip.is_unspecified() && config.rtp.advertised_ip.is_none() {
         let toward = resolve::literal(config.trunks[0].hop()).map(|target| target.addr);
-        config.rtp.advertised_ip = net::local_ip_toward(toward.unwrap_or_else(|| ([192, 0, 2, 1], 5060).into())).ok();
+        config.rtp.advertised_ip =
+            net::local_ip_toward(toward.unwrap_or_else(|| ([192, 0, 2, 1], 5060).into())).ok();
     }
     config
 }

@@ -109,7 +109,11 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let mut trunks = Vec::new();
         for (index, trunk) in config.trunks.iter().enumerate() {
-            let number = config.lines.iter().find(|line| trunk_of(&config, line) == index).map(|line| line.number.as_e164());
+            let number = config
+                .lines
+                .iter()
+                .find(|line| trunk_of(&config, line) == index)
+                .map(|line| line.number.as_e164());
             let state = TrunkState::new(trunk.clone(), number, now());
             trunks.push(state.map_err(|error| StartError::Trust(trunk.name.clone(), error))?);
         }
@@ -184,7 +188,9 @@ impl Agent {
     fn arrived(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Message { flow, message: Message::Request(request) } => self.on_request(flow, request),
-            Arrival::Message { flow, message: Message::Response(response) } => self.on_response(flow, response),
+            Arrival::Message { flow, message: Message::Response(response) } => {
+                self.on_response(flow, response)
+            }
             Arrival::Opened { flow, outgoing } => self.net.opened(flow, outgoing),
             Arrival::Closed { flow, never_open, why } => {
                 debug!(remote = %flow.remote, %why, "SIP connection closed");
@@ -280,7 +286,9 @@ impl Agent {
 
     fn perform(&mut self, handle: u64, trunk: usize, effect: Effect) {
         match effect {
-            Effect::Request { request, hop, purpose } => self.request(User::Call(handle, purpose), trunk, request, hop),
+            Effect::Request { request, hop, purpose } => {
+                self.request(User::Call(handle, purpose), trunk, request, hop)
+            }
             Effect::Ack { request, hop } => self.send_ack(trunk, request, hop),
             Effect::Cancel { reason } => self.cancel(handle, reason),
             Effect::Respond { transaction, response } => self.respond(transaction, response),
@@ -320,14 +328,18 @@ impl Agent {
 
     fn no_reply(&mut self, user: User, why: NoReply) {
         match user {
-            User::Call(handle, purpose) => self.with_call(handle, |call, cx| call.on_no_reply(cx, purpose, why)),
+            User::Call(handle, purpose) => {
+                self.with_call(handle, |call, cx| call.on_no_reply(cx, purpose, why))
+            }
             User::Register(trunk) => {
                 debug!(trunk = %self.trunks[trunk].config.name, ?why, "registration failed");
                 self.trunks[trunk].registration_failed(None, None, now());
                 self.schedule_trunk(trunk);
             }
             User::Check(check, trunk) => self.checked(check, trunk, trunks::reply_of(why)),
-            User::Keepalive(trunk) => debug!(trunk = %self.trunks[trunk].config.name, ?why, "the trunk does not answer"),
+            User::Keepalive(trunk) => {
+                debug!(trunk = %self.trunks[trunk].config.name, ?why, "the trunk does not answer")
+            }
             User::Nobody => {}
         }
     }
@@ -357,7 +369,9 @@ impl Agent {
     fn contact(&mut self, trunk: usize, flow: &Flow) -> String {
         let mut addr = self.net.local_addr(flow);
         let state = &self.trunks[trunk];
-        if let Some(seen) = state.seen_as.filter(|seen| !flow.transport.is_reliable() && seen.is_ipv4() == addr.is_ipv4()) {
+        if let Some(seen) =
+            state.seen_as.filter(|seen| !flow.transport.is_reliable() && seen.is_ipv4() == addr.is_ipv4())
+        {
             addr = seen;
         }
         let transport = match flow.transport.is_reliable() {
@@ -371,9 +385,38 @@ impl Agent {
 /// Headers the owner of a call may add: none that routes, authenticates or describes it.
 fn is_free_header(name: &str) -> bool {
     let ours = [
-        "via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type", "route",
-        "record-route", "authorization", "proxy-authorization", "allow", "supported", "require", "proxy-require",
-        "session-expires", "min-se", "user-agent", "expires", "rack", "rseq", "v", "f", "t", "i", "m", "l", "c", "k", "x",
+        "via",
+        "from",
+        "to",
+        "call-id",
+        "cseq",
+        "contact",
+        "max-forwards",
+        "content-length",
+        "content-type",
+        "route",
+        "record-route",
+        "authorization",
+        "proxy-authorization",
+        "allow",
+        "supported",
+        "require",
+        "proxy-require",
+        "session-expires",
+        "min-se",
+        "user-agent",
+        "expires",
+        "rack",
+        "rseq",
+        "v",
+        "f",
+        "t",
+        "i",
+        "m",
+        "l",
+        "c",
+        "k",
+        "x",
     ];
     let token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
     !name.is_empty() && name.chars().all(token) && !ours.contains(&name.to_ascii_lowercase().as_str())

@@ -37,12 +37,24 @@ const MAX_BACKLOG: usize = 64;
 /// Something the agent has to do for the call.
 #[derive(Debug)]
 pub enum Effect {
-    Request { request: Request, hop: Hop, purpose: Purpose },
+    Request {
+        request: Request,
+        hop: Hop,
+        purpose: Purpose,
+    },
     /// An ACK: sent, and forgotten.
-    Ack { request: Request, hop: Hop },
+    Ack {
+        request: Request,
+        hop: Hop,
+    },
     /// Cancel the INVITE of this call.
-    Cancel { reason: EndReason },
-    Respond { transaction: u64, response: Response },
+    Cancel {
+        reason: EndReason,
+    },
+    Respond {
+        transaction: u64,
+        response: Response,
+    },
     /// From now on answers to the INVITE concern nobody: acknowledge a late 2xx and hang it up.
     Abandon,
 }
@@ -78,9 +90,15 @@ pub enum NoReply {
 #[derive(Debug)]
 enum Phase {
     /// Our INVITE is being addressed, or was sent.
-    Calling { provisional: bool, cancelled: bool },
+    Calling {
+        provisional: bool,
+        cancelled: bool,
+    },
     /// Their INVITE waits for our answer.
-    Incoming { transaction: u64, invite: Box<Request> },
+    Incoming {
+        transaction: u64,
+        invite: Box<Request>,
+    },
     Live,
     /// A BYE is on its way.
     Ending,
@@ -319,7 +337,13 @@ impl Call {
         }
     }
 
-    fn request_in_dialog(&mut self, cx: &mut Cx<'_>, method: Method, purpose: Purpose, shape: impl FnOnce(&mut Request)) {
+    fn request_in_dialog(
+        &mut self,
+        cx: &mut Cx<'_>,
+        method: Method,
+        purpose: Purpose,
+        shape: impl FnOnce(&mut Request),
+    ) {
         let Some(mut dialog) = self.dialog.take() else { return };
         let mut request = dialog.request(method);
         shape(&mut request);

@@ -1,0 +1,269 @@
+//! Calls we place.
+
+use offhook_carrier::{Dial, DialError};
+use offhook_core::{Digit, EndReason, LegCommand, LegEvent};
+
+use crate::far_end::{OUR_NUMBER, Rig, THEIR_NUMBER, event, number};
+
+const OWNER: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCancelled };
+
+#[tokio::test]
+async fn a_call_is_answered_and_we_hang_up() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    assert_eq!(invite.start_line(), format!("INVITE sip:{THEIR_NUMBER}@{} SIP/2.0", rig.far.addr));
+    assert!(invite.must("From").starts_with(&format!("\"Us\" <sip:{OUR_NUMBER}@")));
+    assert!(invite.must("Via").contains(";rport"));
+    assert!(invite.body().contains("m=audio"));
+    rig.far.reply(&invite, "100 Trying", "", "").await;
+    rig.far.reply(&invite, "180 Ringing", &rig.far.contact(), "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+    rig.far.pick_up(&invite, "").await;
+    let ack = rig.far.expect("ACK").await;
+    assert_eq!(ack.start_line(), format!("ACK sip:far@{} SIP/2.0", rig.far.addr));
+    assert_eq!((ack.seq(), ack.tag("To").as_str()), (invite.seq(), "far"));
+    assert_ne!(ack.branch(), invite.branch(), "the ACK of a 2xx is a transaction of its own");
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { encrypted: false, .. }));
+    let sip_call_id = Some(invite.must("Call-ID").to_owned());
+    assert_eq!(event(&mut leg).await, LegEvent::Answered { sip_call_id });
+
+    leg.send(OWNER).unwrap();
+    let bye = rig.far.expect("BYE").await;
+    assert_eq!(bye.seq(), invite.seq() + 1);
+    assert!(bye.must("Reason").starts_with("Q.850;cause=16"));
+    assert_eq!(rig.busy_lines(), 1, "the carrier still counts the call");
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn the_remote_hangs_up() {
+    let rig = Rig::new().await;
+    let (mut leg, invite) = rig.live_call().await;
+    let bye = rig.far.in_dialog(&invite, "BYE", 1, "Reason: Q.850;cause=31\r\n", "");
+    rig.far.send(rig.at, &bye).await;
+    assert_eq!(rig.far.expect("SIP/2.0").await.status(), 200);
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(31) });
+    rig.until_free().await;
+    // The same again: our 200 may have been lost.
+    rig.far.send(rig.at, &bye).await;
+    assert_eq!(rig.far.expect("SIP/2.0").await.status(), 200);
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_reason() {
+    for (status, headers, reason, cause) in [
+        ("486 Busy Here", "Reason: Q.850;cause=17\r\n", EndReason::RemoteBusy, Some(17)),
+        ("603 Decline", "", EndReason::RemoteDeclined, None),
+        ("404 Not Found", "Reason: Q.850;cause=1;text=\"x\"\r\n", EndReason::RemoteInvalidNumber, Some(1)),
+        ("480 Temporarily Unavailable", "", EndReason::RemoteUnreachable, None),
+        ("503 Service Unavailable", "Retry-After: 5\r\n", EndReason::CarrierFailed, None),
+        ("403 Forbidden", "", EndReason::CarrierRefused, None),
+        ("407 Proxy Authentication Required", "", EndReason::CarrierRefused, None),
+    ] {
+        let rig = Rig::new().await;
+        let mut leg = rig.dial();
+        let invite = rig.far.expect("INVITE").await;
+        rig.far.reply(&invite, status, headers, "").await;
+        let ack = rig.far.expect("ACK").await;
+        assert_eq!(ack.branch(), invite.branch(), "the ACK of a refusal belongs to the INVITE");
+        let LegEvent::Failed(failure) = event(&mut leg).await else { panic!("{status}") };
+        assert_eq!((failure.reason, failure.q850_cause), (reason, cause), "{status}");
+        assert_eq!(failure.sip_status, status[..3].parse().ok());
+        // Our ACK was lost: the refusal comes again, and is acknowledged again.
+        rig.far.reply(&invite, status, headers, "").await;
+        rig.far.expect("ACK").await;
+        rig.until_free().await;
+    }
+}
+
+#[tokio::test]
+async fn not_answered_after_ringing_is_no_answer() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "180 Ringing", "", "").await;
+    rig.far.reply(&invite, "480 Temporarily Unavailable", "", "").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::Ringing { .. }));
+    assert!(
+        matches!(event(&mut leg).await, LegEvent::Failed(failure) if failure.reason == EndReason::RemoteNoAnswer)
+    );
+}
+
+#[tokio::test]
+async fn silence_of_the_trunk_is_uncertain_and_never_dialled_again() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let first = rig.far.expect("INVITE").await;
+    let second = rig.far.expect("INVITE").await;
+    assert_eq!(first.text, second.text, "a retransmission, not a second call");
+    let LegEvent::Failed(failure) = event(&mut leg).await else { panic!() };
+    assert_eq!(failure.reason, EndReason::CarrierUncertain);
+    // It had reached the trunk after all, and is picked up now: stopped and hung up.
+    rig.far.pick_up(&first, "").await;
+    rig.far.expect("ACK").await;
+    rig.far.expect("BYE").await;
+}
+
+#[tokio::test]
+async fn a_ringing_call_is_cancelled() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "180 Ringing", &rig.far.contact(), "").await;
+    event(&mut leg).await;
+    leg.send(LegCommand::HangUp { reason: EndReason::PolicyRingLimit }).unwrap();
+    let cancel = rig.far.expect("CANCEL").await;
+    assert_eq!((cancel.branch(), cancel.seq()), (invite.branch(), invite.seq()));
+    assert!(cancel.must("Reason").contains("Q.850;cause=19"));
+    assert!(cancel.tag("To").is_empty());
+    rig.far.reply(&cancel, "200 OK", "", "").await;
+    rig.far.reply(&invite, "487 Request Terminated", "", "").await;
+    rig.far.expect("ACK").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_cancel_waits_for_the_first_provisional_response() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    leg.send(OWNER).unwrap();
+    assert!(rig.far.receive().await.start_line().starts_with("INVITE"), "only the retransmission");
+    rig.far.reply(&invite, "100 Trying", "", "").await;
+    let cancel = rig.far.expect("CANCEL").await;
+    rig.far.reply(&cancel, "200 OK", "", "").await;
+    rig.far.reply(&invite, "487 Request Terminated", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
+async fn a_cancel_that_crosses_the_answer_ends_with_a_bye() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "180 Ringing", "", "").await;
+    event(&mut leg).await;
+    leg.send(OWNER).unwrap();
+    let cancel = rig.far.expect("CANCEL").await;
+    rig.far.pick_up(&invite, "").await;
+    rig.far.reply(&cancel, "200 OK", "", "").await;
+    rig.far.expect("ACK").await;
+    let bye = rig.far.expect("BYE").await;
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    let mut last = event(&mut leg).await;
+    while matches!(last, LegEvent::MediaUp { .. }) {
+        last = event(&mut leg).await;
+    }
+    assert_eq!(last, LegEvent::Closed, "never shown as answered");
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_ignores_the_bye_does_not_keep_the_leg() {
+    let rig = Rig::new().await;
+    let (mut leg, _) = rig.live_call().await;
+    leg.send(OWNER).unwrap();
+    let first = rig.far.expect("BYE").await;
+    assert_eq!(rig.far.expect("BYE").await.text, first.text, "sent again");
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_dropped_leg_hangs_up() {
+    let rig = Rig::new().await;
+    let (leg, _) = rig.live_call().await;
+    drop(leg);
+    let bye = rig.far.expect("BYE").await;
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_lost_ack_is_sent_again() {
+    let rig = Rig::new().await;
+    let (_leg, invite) = rig.live_call().await;
+    rig.far.pick_up(&invite, "").await;
+    assert_eq!(rig.far.expect("ACK").await.seq(), invite.seq());
+}
+
+#[tokio::test]
+async fn of_two_phones_that_answer_the_second_is_hung_up() {
+    let rig = Rig::new().await;
+    let (mut leg, invite) = rig.live_call().await;
+    let other = invite.response("200 OK", "other", &rig.far.contact(), &rig.far.sdp("sendrecv"));
+    rig.far.send(rig.at, &other).await;
+    assert_eq!(rig.far.expect("ACK").await.tag("To"), "other");
+    let bye = rig.far.expect("BYE").await;
+    assert_eq!(bye.tag("To"), "other");
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    // The first call goes on.
+    rig.far.send(rig.at, &rig.far.in_dialog(&invite, "BYE", 1, "", "")).await;
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: None });
+}
+
+#[tokio::test]
+async fn early_media_and_reliable_provisional_responses() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    let reliable = format!("{}Require: 100rel\r\nRSeq: 41\r\n", rig.far.contact());
+    rig.far.reply(&invite, "183 Session Progress", &reliable, &rig.far.sdp("sendrecv")).await;
+    let prack = rig.far.expect("PRACK").await;
+    assert_eq!(prack.must("RAck"), format!("41 {} INVITE", invite.seq()));
+    assert_eq!(prack.tag("To"), "far");
+    rig.far.reply(&prack, "200 OK", "", "").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: true });
+    // The description may be left out of the 200: it was in the reliable response.
+    rig.far.reply(&invite, "200 OK", &rig.far.contact(), "").await;
+    rig.far.expect("ACK").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    leg.send(OWNER).unwrap();
+    assert!(rig.far.expect("BYE").await.seq() > prack.seq());
+}
+
+#[tokio::test]
+async fn keys_by_info() {
+    let rig = Rig::new().await;
+    let (mut leg, invite) = rig.live_call().await;
+    let body = "Signal=5\r\nDuration=160\r\n";
+    let info = rig.far.in_dialog(&invite, "INFO", 1, "Content-Type: application/dtmf-relay\r\n", "");
+    let info =
+        info.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    rig.far.send(rig.at, &info).await;
+    assert_eq!(rig.far.expect("SIP/2.0").await.status(), 200);
+    assert_eq!(event(&mut leg).await, LegEvent::Digit(Digit::from_char('5').unwrap()));
+}
+
+#[tokio::test]
+async fn lines_have_limits() {
+    let rig = Rig::with(|config| config.lines[0].max_calls = 1).await;
+    let from =
+        |from: Option<&str>| Dial { to: number(THEIR_NUMBER), from: from.map(number), headers: vec![] };
+    assert_eq!(rig.carrier.dial(from(Some("+14155550177"))).err(), Some(DialError::UnknownLine));
+    let leg = rig.carrier.dial(from(Some(OUR_NUMBER))).unwrap();
+    assert_eq!(leg.line(), &number(OUR_NUMBER));
+    assert_eq!(rig.carrier.dial(from(None)).err(), Some(DialError::NoLine));
+    let line = rig.carrier.lines().remove(0);
+    assert_eq!((line.busy, line.limit, line.registered), (1, 1, None));
+}
+
+#[tokio::test]
+async fn headers_of_the_owner_are_sent_but_can_change_nothing_of_ours() {
+    let rig = Rig::new().await;
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers =
+        vec![header("X-Account", "7\r\nEvil: 1"), header("Route", "<sip:evil>"), header("bad name", "x")];
+    let _leg = rig.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers }).unwrap();
+    let invite = rig.far.expect("INVITE").await;
+    assert_eq!(invite.must("X-Account"), "7  Evil: 1");
+    assert_eq!(
+        (invite.header("Route"), invite.header("Evil"), invite.header("bad name")),
+        (None, None, None)
+    );
+}

@@ -1,0 +1,180 @@
+//! SIP over TCP and TLS: one carrier calls another, and one calls a socket.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use offhook_carrier::sip::{
+    Inbound, LineConfig, Listen, Server, Timing, TlsIdentity, TlsTrust, Transport, Trunk,
+};
+use offhook_carrier::{Dial, IncomingCall, SipCarrier, SipConfig, TrunkReply};
+use offhook_core::{EndReason, LegCommand, LegEvent};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::far_end::{OUR_NUMBER, PATIENCE, Seen, THEIR_NUMBER, event, number};
+
+const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
+const KEY: &str = include_str!("tls/key.pem");
+const HANG_UP: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCancelled };
+
+fn listen(transport: Transport) -> Listen {
+    let addr = "127.0.0.1:0".parse().unwrap();
+    match transport {
+        Transport::Udp => Listen::udp(addr),
+        Transport::Tcp => Listen::tcp(addr),
+        Transport::Tls => {
+            let identity = TlsIdentity { certificates_pem: CERTIFICATE.to_vec(), key_pem: KEY.to_owned().into() };
+            Listen::tls(addr, identity)
+        }
+    }
+}
+
+async fn carrier(
+    transport: Transport,
+    line: &str,
+    server: &str,
+    trust: TlsTrust,
+) -> (SipCarrier, mpsc::Receiver<IncomingCall>) {
+    let mut trunk = Trunk::peer("far", server.parse::<Server>().unwrap());
+    trunk.tls = trust;
+    let line = LineConfig { number: number(line), display_name: None, trunk: "far".into(), max_calls: 4 };
+    let mut config = SipConfig::new(listen(transport), trunk, vec![line]);
+    config.timing = Timing { t1: Duration::from_millis(50) };
+    config.inbound = Inbound::Anybody;
+    let (calls, incoming) = mpsc::channel(4);
+    (SipCarrier::start(config, calls).await.unwrap(), incoming)
+}
+
+fn address(carrier: &SipCarrier) -> SocketAddr {
+    carrier.listening()[0].1
+}
+
+fn dial(carrier: &SipCarrier) -> offhook_carrier::Leg {
+    carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
+}
+
+async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {
+    let (theirs, mut incoming) = carrier(transport, THEIR_NUMBER, "127.0.0.1", TlsTrust::System).await;
+    let port = address(&theirs).port();
+    let (ours, _incoming) = carrier(transport, OUR_NUMBER, &format!("localhost:{port};transport={name}"), trust).await;
+    for we_hang_up in [true, false] {
+        let mut caller = dial(&ours);
+        let mut callee = timeout(PATIENCE, incoming.recv()).await.expect("no call came in").unwrap().leg;
+        assert!(matches!(event(&mut caller).await, LegEvent::Ringing { .. }));
+        callee.send(LegCommand::Answer).unwrap();
+        for leg in [&mut caller, &mut callee] {
+            assert!(matches!(event(leg).await, LegEvent::MediaUp { .. }));
+            assert!(matches!(event(leg).await, LegEvent::Answered { .. }));
+        }
+        let (first, second) = if we_hang_up { (&mut caller, &mut callee) } else { (&mut callee, &mut caller) };
+        first.send(HANG_UP).unwrap();
+        assert_eq!(event(second).await, LegEvent::HungUp { q850_cause: Some(16) });
+        assert_eq!(event(first).await, LegEvent::Closed);
+    }
+}
+
+#[tokio::test]
+async fn calls_over_tcp() {
+    call_between(Transport::Tcp, "tcp", TlsTrust::System).await;
+}
+
+#[tokio::test]
+async fn calls_over_tls() {
+    call_between(Transport::Tls, "tls", TlsTrust::Roots { pem: CERTIFICATE.to_vec() }).await;
+}
+
+#[tokio::test]
+async fn calls_over_tls_to_anybody() {
+    call_between(Transport::Tls, "tls", TlsTrust::Insecure).await;
+}
+
+#[tokio::test]
+async fn calls_over_udp_by_name() {
+    call_between(Transport::Udp, "udp", TlsTrust::System).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_no_carrier() {
+    let (theirs, _incoming) = carrier(Transport::Tls, THEIR_NUMBER, "127.0.0.1", TlsTrust::System).await;
+    let server = format!("localhost:{};transport=tls", address(&theirs).port());
+    let (ours, _none) = carrier(Transport::Tls, OUR_NUMBER, &server, TlsTrust::System).await;
+    let LegEvent::Failed(failure) = event(&mut dial(&ours)).await else { panic!() };
+    assert_eq!(failure.reason, EndReason::CarrierUnreachable, "nothing was sent: {}", failure.detail);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unreachable_at_once() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, &format!("{free};transport=tcp"), TlsTrust::System).await;
+    let LegEvent::Failed(failure) = event(&mut dial(&ours)).await else { panic!() };
+    assert_eq!(failure.reason, EndReason::CarrierUnreachable);
+    let check = ours.check().await;
+    assert!(matches!(check.trunks[0].reply, TrunkReply::Unreachable { .. }));
+    assert!(check.trunks[0].advice.is_some());
+}
+
+/// The next message on a stream that carries no bodies or known ones.
+async fn read(stream: &mut TcpStream) -> Seen {
+    let mut text = Vec::new();
+    timeout(PATIENCE, async {
+        while !text.ends_with(b"\r\n\r\n") {
+            text.push(stream.read_u8().await.unwrap());
+        }
+        let seen = String::from_utf8(text.clone()).unwrap();
+        let length = seen.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        text.extend(body);
+    })
+    .await
+    .expect("nothing arrived");
+    Seen { text: String::from_utf8(text).unwrap(), from: stream.peer_addr().unwrap() }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_invite_leaves_the_call_uncertain() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("{};transport=tcp", listener.local_addr().unwrap());
+    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, &server, TlsTrust::System).await;
+    let mut leg = dial(&ours);
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(read(&mut stream).await.start_line().starts_with("INVITE"));
+    drop(stream);
+    let LegEvent::Failed(failure) = event(&mut leg).await else { panic!() };
+    assert_eq!(failure.reason, EndReason::CarrierUncertain);
+}
+
+#[tokio::test]
+async fn a_bye_finds_its_way_after_the_connection_broke() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, &format!("{at};transport=tcp"), TlsTrust::System).await;
+    let mut leg = dial(&ours);
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let invite = read(&mut stream).await;
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let ok = invite.response("200 OK", "far", &format!("Contact: <sip:far@{at};transport=tcp>\r\n"), sdp);
+    stream.write_all(ok.as_bytes()).await.unwrap();
+    assert!(read(&mut stream).await.start_line().starts_with("ACK"));
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    drop(stream);
+    leg.send(HANG_UP).unwrap();
+    let (mut stream, _) = timeout(PATIENCE, listener.accept()).await.expect("no new connection").unwrap();
+    let bye = read(&mut stream).await;
+    assert!(bye.start_line().starts_with("BYE"));
+    stream.write_all(bye.response("200 OK", "", "", "").as_bytes()).await.unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
+async fn a_ping_on_a_stream_is_answered() {
+    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, "127.0.0.1", TlsTrust::System).await;
+    let mut stream = TcpStream::connect(address(&ours)).await.unwrap();
+    stream.write_all(b"\r\n\r\n").await.unwrap();
+    let mut pong = [0; 2];
+    timeout(PATIENCE, stream.read_exact(&mut pong)).await.expect("no pong").unwrap();
+    assert_eq!(&pong, b"\r\n");
+}
