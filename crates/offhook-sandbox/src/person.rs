@@ -134,7 +134,7 @@ impl Person {
     pub fn deadline(&self) -> Option<Timestamp> {
         match self.phase {
             Phase::Wait { until } | Phase::Holding { until } | Phase::Polite { until, .. } => Some(until),
-            Phase::Ringing { again_at, .. } => Some(again_at),
+            Phase::Ringing { again_at, give_up_at } => Some(again_at.min(give_up_at)),
             // All others are driven by the packets that go out every 20 ms.
             _ => None,
         }

@@ -1,7 +1,5 @@
 //! A call as its callee sees it: INVITE answered, ACK, CANCEL, re-INVITE, UPDATE, BYE.
 
-use std::net::SocketAddr;
-
 use offhook_core::Timestamp;
 
 use super::Output;
@@ -77,6 +75,7 @@ impl Call {
 
     /// A 200 to an INVITE, which is sent until it is acknowledged.
     fn accept(&mut self, desk: &mut Desk, now: Timestamp, key: &TxKey, sdp: Option<&str>) {
+        self.refresh = self.refresh.map(|refresh| refresh.restarted(now));
         let Some(bytes) = self.response(desk, key, 200, sdp) else { return };
         let Some(tx) = desk.server(key) else { return };
         self.unacked = Some(Unacked {
@@ -276,7 +275,7 @@ impl Call {
 }
 
 /// The rules a CANCEL is held to (RFC 3261 §9.1): all as in the INVITE, but for the method.
-pub fn check_cancel(cancel: &Request, invite: &Request, _source: SocketAddr) -> Result<(), Mistake> {
+pub fn check_cancel(cancel: &Request, invite: &Request) -> Result<(), Mistake> {
     let same = |name| cancel.message.header(name) == invite.message.header(name);
     for (right, what) in [
         (cancel.cseq.number == invite.cseq.number, "CSeq number"),

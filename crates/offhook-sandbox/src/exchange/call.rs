@@ -72,6 +72,8 @@ pub struct Call {
     pub cancelled_at: Option<Timestamp>,
     media_closed: bool,
     ticked_at: Timestamp,
+    /// Where audio came from that did not come from the port agreed on.
+    astray: Option<u16>,
     /// Goes up whenever the record changes in a way worth telling.
     pub version: u64,
 }
@@ -115,6 +117,7 @@ impl Call {
             cancelled_at: None,
             media_closed: false,
             ticked_at: now,
+            astray: None,
             version: 0,
         }
     }
@@ -169,14 +172,14 @@ impl Call {
             return self.rtcp(desk, now, bytes);
         }
         let (Some(stream), Some(ear)) = (&audio.stream, &mut audio.ear) else { return };
-        let mut broken = Vec::new();
-        // Symmetric RTP: what does not come from where we send to would not pass a NAT.
-        if from.port() != stream.addr.port() && ear.packets() == 0 {
-            broken
-                .push(("rtp.source", format!("comes from port {}, not {}", from.port(), stream.addr.port())));
+        // Symmetric RTP: what does not come from where we send to would not pass a NAT. Told at the end, and only
+        // if nothing came from there, as ports are reused and strangers' packets go astray.
+        if from.port() != stream.addr.port() {
+            self.astray = Some(from.port());
+            return;
         }
         let before = (ear.turns(), ear.digits().len(), ear.is_remote_speaking());
-        broken.extend(ear.packet(now, bytes));
+        let broken = ear.packet(now, bytes);
         let after = (ear.turns(), ear.digits().len(), ear.is_remote_speaking());
         self.version += u64::from(before != after || !broken.is_empty());
         for (rule, detail) in broken {
@@ -381,6 +384,10 @@ impl Call {
         self.ended_at = Some(now);
         self.unacked = None;
         self.version += 1;
+        if let Some(port) = self.astray.filter(|_| self.record().rtp_received == 0) {
+            let detail = format!("all audio came from port {port}, none from the one agreed on");
+            desk.violation(now, "rtp.source", detail, Some(&self.dialog.call_id));
+        }
         if let Some(Audio { stream: Some(stream), mouth: Some(mouth), ear, stopped, .. }) = &mut self.audio {
             if !*stopped {
                 let (to, bytes) = (stream.rtcp, report(mouth, now, true));

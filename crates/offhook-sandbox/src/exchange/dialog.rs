@@ -64,6 +64,12 @@ impl Dialog {
 
     /// The rules of a request inside the dialog, beyond those of any request.
     pub fn check(&mut self, request: &Request) -> Result<(), Mistake> {
+        let number = request.cseq.number;
+        // An ACK carries the number of its INVITE; any other number counts, even of a request that is refused.
+        let last = match request.method {
+            Method::Ack => None,
+            _ => self.remote_cseq.replace(number.max(self.remote_cseq.unwrap_or(0))),
+        };
         let own = Uri::parse(&self.contact);
         if own.is_some_and(|own| !own.same_target(&request.uri)) {
             let detail = format!("the {} goes to another URI than our Contact", request.method);
@@ -74,12 +80,6 @@ impl Dialog {
         if routes != expected {
             return Err(Mistake::new(400, "dialog.route", "Route is not the route set of the dialog"));
         }
-        let number = request.cseq.number;
-        // An ACK carries the number of its INVITE.
-        if request.method == Method::Ack {
-            return Ok(());
-        }
-        let last = self.remote_cseq.replace(number.max(self.remote_cseq.unwrap_or(0)));
         match last {
             Some(last) if number <= last => {
                 Err(Mistake::new(500, "cseq.order", format!("CSeq {number} after {last}")))

@@ -18,7 +18,7 @@ use rand::rngs::StdRng;
 use self::call::Call;
 use self::desk::Desk;
 use self::dialog::Dialog;
-use self::transaction::{Done, GIVE_UP, Purpose, TxKey};
+use self::transaction::{ClientTx, Done, GIVE_UP, Purpose, TxKey};
 use crate::SandboxConfig;
 use crate::numbers::TestNumber;
 use crate::person::Person;
@@ -211,12 +211,9 @@ impl Exchange {
 
     fn tick(&mut self, now: Timestamp) {
         self.desk.tick(now);
-        let is_over = |tx: &transaction::ClientTx| {
-            tx.done.is_none() && tx.resend.as_ref().is_some_and(|resend| now >= resend.give_up_at)
-        };
-        let (given_up, waiting) = std::mem::take(&mut self.desk.clients).into_iter().partition(is_over);
-        self.desk.clients = waiting;
-        let given_up: Vec<transaction::ClientTx> = given_up;
+        let is_over =
+            |tx: &mut ClientTx| tx.done.is_none() && tx.resend.is_some_and(|resend| now >= resend.give_up_at);
+        let given_up: Vec<ClientTx> = self.desk.clients.extract_if(.., is_over).collect();
         for tx in given_up {
             self.with(tx.call, |call, desk| call.unanswered(desk, now, tx.purpose));
         }
@@ -234,8 +231,9 @@ impl Exchange {
     }
 
     fn datagram(&mut self, now: Timestamp, from: SocketAddr, bytes: &[u8]) {
-        // Keep-alives between messages are in order (RFC 3261 §7.5, RFC 5626 §4.4.1).
-        if bytes.iter().all(|byte| b"\r\n\0".contains(byte)) {
+        // Keep-alives between messages are in order (RFC 3261 §7.5, RFC 5626 §4.4.1); what cannot even begin a
+        // message is somebody's audio that went astray, to a port that was a call's a moment ago.
+        if bytes.iter().all(|byte| b"\r\n\0".contains(byte)) || bytes[0] >= 0x80 {
             return;
         }
         let message = match Message::parse(bytes) {
@@ -392,7 +390,8 @@ impl Exchange {
             }
             return;
         }
-        let found = self.calls.values().find(|call| call.dialog.matches(request)).map(|call| call.key);
+        let is_of = |call: &&Call| call.answered_at.is_some() && call.dialog.matches(request);
+        let found = self.calls.values().find(is_of).map(|call| call.key);
         match found {
             Some(call) => self.with(call, |call, desk| call.ack(desk, now, request)),
             None => self.desk.violation(now, "ack.unknown", "an ACK of nothing".to_owned(), sip_call_id),
@@ -407,7 +406,7 @@ impl Exchange {
             let mistake = Mistake::new(481, "cancel.unknown", "a CANCEL of no INVITE of ours");
             return self.desk.refuse(now, &key, &mistake, None);
         };
-        if let Err(mistake) = answering::check_cancel(request, &invite, from) {
+        if let Err(mistake) = answering::check_cancel(request, &invite) {
             return self.desk.refuse(now, &key, &mistake, None);
         }
         let tag = call.and_then(|call| self.calls.get(&call)).map(|call| call.dialog.local_tag.clone());
@@ -454,9 +453,8 @@ impl Exchange {
             Ok(response) => response,
             Err(mistake) => return self.desk.violation(now, mistake.rule, mistake.detail, sip_call_id),
         };
-        let of = |tx: &transaction::ClientTx| {
-            tx.asked.branch == response.branch && tx.asked.method == response.cseq.method
-        };
+        let of =
+            |tx: &ClientTx| tx.asked.branch == response.branch && tx.asked.method == response.cseq.method;
         let Some(at) = self.desk.clients.iter().position(of) else {
             let detail = format!("a {} to nothing we asked", response.status);
             return self.desk.violation(now, "response.unknown", detail, sip_call_id);

@@ -44,6 +44,11 @@ impl Refresh {
         Self { interval, we_refresh, next_at }
     }
 
+    /// The interval runs from the 2xx.
+    pub fn restarted(self, now: Timestamp) -> Self {
+        Self::agreed(self.interval, self.we_refresh, now)
+    }
+
     /// The value of `Session-Expires` in the answer.
     pub fn header(&self) -> String {
         format!("{};refresher={}", self.interval.as_secs(), if self.we_refresh { "uas" } else { "uac" })
