@@ -9,7 +9,8 @@ mod rules;
 use std::time::Duration;
 
 pub use config::{
-    Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError, PolicyConfig,
+    Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError,
+    PolicyConfig,
 };
 pub use rules::{RefusalCode, Rule};
 

@@ -36,7 +36,10 @@ pub enum Tone {
     /// A key of the keypad, once per press.
     Digit(Digit),
     /// The beep of an answering machine, when it is over: it is our turn to speak.
-    Beep { hz: u16, duration_ms: u32 },
+    Beep {
+        hz: u16,
+        duration_ms: u32,
+    },
     Dial,
     Ringback,
     Busy,
@@ -137,7 +140,8 @@ impl ToneDetector {
             false => Spectrum::of(&self.window).sound(spectrum::is_beating(&self.window)),
         };
         let goes_on = sound.holds(self.last) && (self.level_dbfs - before_dbfs).abs() < 2.5;
-        self.tonal_hops = if goes_on { self.tonal_hops.saturating_add(1) } else { u32::from(sound.is_tone()) };
+        self.tonal_hops =
+            if goes_on { self.tonal_hops.saturating_add(1) } else { u32::from(sound.is_tone()) };
         self.last = sound;
         self.listener.hear(sound, self.level_dbfs);
         if let Some(tone) = self.cadence.hear(sound, self.level_dbfs) {
