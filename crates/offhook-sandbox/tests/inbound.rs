@@ -40,7 +40,7 @@ async fn a_caller_talks_presses_keys_and_hangs_up() {
     assert!(ack.starts_with(&format!("ACK sip:phone@{} ", phone.addr)), "{ack}");
     until(&sandbox, |_| (phone.rtp.keys.lock().unwrap().len() == 3).then_some(())).await;
     assert_eq!(*phone.rtp.keys.lock().unwrap(), [4, 2, 11]);
-    assert_eq!(phone.rtp.heard_ms(), 120);
+    assert_eq!(phone.rtp.heard_ms(), 3 * phone::WORD_MS);
     phone.rtp.say(300);
     phone.hung_up().await;
     let call = over(&sandbox).await;

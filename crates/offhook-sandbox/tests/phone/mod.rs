@@ -14,10 +14,15 @@ use tokio::time::timeout;
 /// Longer than anything here takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// 40 ms of tone for each word.
+/// What a word takes to say.
+pub const WORD_MS: u32 = 20;
+
+/// A tone for each word.
 pub fn config() -> SandboxConfig {
     let mut config = SandboxConfig::new(Arc::new(|text| {
-        (0..text.split(' ').count() * 320).map(|n| ((n as f32 * 0.4).sin() * 8_000.0) as i16).collect()
+        (0..text.split(' ').count() * WORD_MS as usize * 8)
+            .map(|n| ((n as f32 * 0.4).sin() * 8_000.0) as i16)
+            .collect()
     }));
     config.speed = 20.0;
     config.turn_end = Duration::from_millis(200);
@@ -279,7 +284,7 @@ impl Rtp {
         match packet[1] & 0x7f {
             101 if packet[1] & 0x80 != 0 => self.keys.lock().unwrap().push(packet[12]),
             0 if packet[12..].iter().any(|byte| *byte & 0x7f < 0x40) => {
-                drop(self.loud.fetch_add(1, Ordering::Relaxed))
+                self.loud.fetch_add(1, Ordering::Relaxed);
             }
             _ => {}
         }
