@@ -1,1 +1,3 @@
-//! placeholder
+//! Counterparties for tests and measurements: fakes of foreign services. Never part of the product.
+
+pub mod realtime;
