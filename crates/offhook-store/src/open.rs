@@ -100,11 +100,9 @@ impl Store {
     }
 }
 
-/// WAL with `synchronous = NORMAL`: a commit is in the write-ahead log, that is in the operating system, before it
-/// returns, so killing the process at any point loses no committed transaction and tears none. Only a crash of the
-/// machine itself can lose the last few, never their consistency: the log's checksums end it at a whole transaction.
-/// What that can cost is bounded by the rule that nothing is ever dialled from the database: a lost row is a call
-/// that is reported less, not a call that is placed twice.
+/// WAL with `synchronous = FULL`: a commit is on the disk before it returns, so neither killing the process nor a power
+/// cut loses one. With `NORMAL` a power cut could take the row of a call that was already dialled, and a client that
+/// repeats its request with the same `Idempotency-Key` would then be dialled for twice.
 ///
 /// `secure_delete` overwrites what is deleted with zeros, `auto_vacuum` lets [`Store::purge`] give the pages back.
 /// `auto_vacuum` must be chosen before the first table exists.
@@ -112,7 +110,7 @@ fn sqlite_options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .pragma("secure_delete", "ON")

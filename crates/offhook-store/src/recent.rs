@@ -27,16 +27,6 @@ impl Store {
             "SELECT MAX(finalized_at) AS at FROM calls WHERE to_number = $1 AND direction = 'outbound'";
         self.db.row(SQL, params![to]).await?.map_or(Ok(None), |row| row.opt_at("at"))
     }
-
-    /// How many calls this owner placed since then.
-    pub async fn calls_by_owner_since(&self, owner: OwnerId, since: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.recent_calls_of(owner, since).await?.count.into())
-    }
-
-    /// How many calls anybody placed to this number since then.
-    pub async fn calls_to_since(&self, to: &str, since: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.recent_calls_to(to, since).await?.count.into())
-    }
 }
 
 fn recent_of(row: Option<Row>) -> Result<Recent, StoreError> {
