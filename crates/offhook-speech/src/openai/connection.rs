@@ -15,6 +15,7 @@ use futures_util::{Sink, Stream};
 use offhook_core::call::SpeechCommand;
 use offhook_core::{Frame, Timestamp};
 use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as WsFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -234,6 +235,9 @@ fn text_frame(event: Bytes) -> Message {
 fn closing_words(error: &WsError) -> String {
     match error {
         WsError::ConnectionClosed | WsError::AlreadyClosed => "the server closed the connection".to_owned(),
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            "the connection broke off".to_owned()
+        }
         error => format!("the connection broke: {error}"),
     }
 }

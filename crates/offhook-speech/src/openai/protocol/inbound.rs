@@ -120,9 +120,13 @@ impl Protocol {
     /// Close what is open of a response, or of all: its words as far as they came, and the end of its audio.
     pub(super) fn end_utterances(&mut self, response_id: Option<&str>) {
         let mut events = Vec::new();
+        let bytes_per_ms = self.settings.prompt.format.bytes_per_ms();
         for spoken in self.voice.unfinished(response_id) {
             if !std::mem::replace(&mut spoken.text_done, true) && !spoken.text.is_empty() {
-                let text = spoken.text.clone();
+                let broken_off = !spoken.audio_done && !self.connected;
+                let audio_ms = (spoken.audio_bytes / bytes_per_ms) as u32;
+                let text = if broken_off { spoken.spoken_text(audio_ms) } else { &spoken.text };
+                let text = text.to_owned();
                 if !spoken.cut_off {
                     self.history.begin(&spoken.item_id, Role::Voice);
                     self.history.set_text(&spoken.item_id, &text);

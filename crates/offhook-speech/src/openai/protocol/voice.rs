@@ -73,13 +73,27 @@ impl Voice {
 }
 
 impl Spoken {
+    /// About how fast the voices speak; used only where the server did not come to tell how far the words go.
+    const CHARS_PER_SECOND: u64 = 15;
+
+    /// The words for which there is audio, of an utterance that broke off: the server writes words ahead of audio.
+    pub fn spoken_text(&self, audio_ms: u32) -> &str {
+        let chars = u64::from(audio_ms) * Self::CHARS_PER_SECOND / 1_000;
+        whole_words(&self.text, chars as usize)
+    }
+
     /// The words that fit into the first `heard_ms` of `audio_ms`, for the record of the conversation.
     pub fn heard_text(&self, heard_ms: u32, audio_ms: u32) -> &str {
         if heard_ms >= audio_ms {
             return &self.text;
         }
         let chars = self.text.chars().count() as u64 * u64::from(heard_ms) / u64::from(audio_ms.max(1));
-        let Some((cut, _)) = self.text.char_indices().nth(chars as usize) else { return &self.text };
-        self.text[..cut].rsplit_once(' ').map_or("", |(whole_words, _)| whole_words)
+        whole_words(&self.text, chars as usize)
     }
+}
+
+/// As many words as fit into so many characters.
+fn whole_words(text: &str, chars: usize) -> &str {
+    let Some((cut, next)) = text.char_indices().nth(chars) else { return text };
+    if next == ' ' { &text[..cut] } else { text[..cut].rsplit_once(' ').map_or("", |(words, _)| words) }
 }

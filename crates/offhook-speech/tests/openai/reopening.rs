@@ -1,0 +1,105 @@
+//! Losing the connection, and going on.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use offhook_core::call::{SpeechCommand, SpeechEvent};
+use offhook_testkit::realtime::{End, FakeRealtime, Heard, Reply, Script};
+
+use crate::talk::{Talk, config};
+
+fn reopened(event: &SpeechEvent) -> bool {
+    *event == SpeechEvent::Reopened
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_reopened_with_the_conversation_so_far() {
+    let replies = vec![
+        Reply::say("For two people, at seven, and by the window if you can.").end(End::Drop),
+        Reply::say("Sorry, the line had a short problem. What did you say?"),
+    ];
+    let heard = vec![Heard::Text("Joe's, hello?".to_owned())];
+    let server = FakeRealtime::start(Script { replies, heard, ..Script::default() }).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    talk.send(SpeechCommand::Open { say: Some("Hello, this is an AI assistant.".to_owned()) });
+    talk.until_done().await;
+    talk.until_sent(&server, "session.update", 2).await;
+    talk.remote_turn();
+    talk.until("Reopened", reopened).await;
+    talk.until_done().await;
+    assert_eq!(server.connections(), 2);
+    let said: Vec<String> = server
+        .events("conversation.item.create")
+        .iter()
+        .map(|event| format!("{} {}", event["item"]["role"], event["item"]["content"][0]["text"]))
+        .collect();
+    expect![[r#"
+        "assistant" "Hello, this is an AI assistant."
+        "user" "Joe's, hello?"
+        "assistant" "For two people, at seven,""#]]
+    .assert_eq(&said.join("\n"));
+    expect![[r#"
+        Ready { model: "gpt-realtime-2.1" }
+        audio 1 14880 bytes
+        UtteranceDone { utterance: Utterance(1) }
+        VoiceText { utterance: Utterance(1), text: "Hello, this is an AI assistant." }
+        RemoteSpeechStarted
+        RemoteSpeechStopped
+        RemoteSaid { text: Some("Joe's, hello?"), confidence: None, started_ms: 0, ended_ms: 900 }
+        audio 2 13600 bytes
+        Reopening { why: "the connection broke off" }
+        VoiceText { utterance: Utterance(2), text: "For two people, at seven," }
+        UtteranceDone { utterance: Utterance(2) }
+        Reopened
+        audio 3 25920 bytes
+        UtteranceDone { utterance: Utterance(3) }"#]]
+    .assert_eq(&talk.log().join("\n"));
+}
+
+#[tokio::test]
+async fn a_second_loss_is_the_end() {
+    let server = FakeRealtime::start(Script::default()).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    server.break_connections();
+    talk.until("Reopened", reopened).await;
+    server.break_connections();
+    assert!(talk.until_lost().await.contains("connection"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_for_a_moment_is_tried_again() {
+    let server = FakeRealtime::start(Script::default()).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    server.refuse_connections(2);
+    server.break_connections();
+    talk.until("Reopened", reopened).await;
+    assert_eq!(server.connections(), 2);
+}
+
+/// What the remote says in the meantime is not lost.
+#[tokio::test]
+async fn the_remote_is_heard_across_the_gap() {
+    let server = FakeRealtime::start(Script::default()).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    talk.send(SpeechCommand::Open { say: Some("Hello.".to_owned()) });
+    talk.until_done().await;
+    server.break_connections();
+    talk.until("Reopening", |event| matches!(event, SpeechEvent::Reopening { .. })).await;
+    talk.remote_turn();
+    let said = talk.until("words", |event| matches!(event, SpeechEvent::RemoteSaid { .. })).await;
+    let SpeechEvent::RemoteSaid { text: Some(_), started_ms, ended_ms, .. } = said else {
+        panic!("{said:?}")
+    };
+    assert_eq!((started_ms, ended_ms), (0, 900));
+}
+
+#[tokio::test]
+async fn an_expired_session_right_after_its_start_counts_as_a_loss() {
+    let server =
+        FakeRealtime::start(Script { expires_in: Duration::from_secs(60), ..Script::default() }).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    server.expire_sessions();
+    talk.until("Reopened", reopened).await;
+    server.expire_sessions();
+    assert_eq!(talk.until_lost().await, "Your session hit the maximum duration of 60 minutes.");
+}
