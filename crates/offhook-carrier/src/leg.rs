@@ -37,6 +37,10 @@ pub(crate) enum Told {
 }
 
 /// What comes out of a leg.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are frames, and boxing one would allocate per frame"
+)]
 #[derive(Debug)]
 pub enum LegOutput {
     Event(LegEvent),

@@ -396,7 +396,7 @@ async fn converse(
     let reading = async {
         let mut framer = Framer::default();
         loop {
-            while let Some(piece) = framer.next().map_err(io::Error::other)? {
+            while let Some(piece) = framer.next_piece().map_err(io::Error::other)? {
                 match piece {
                     Piece::Ping => drop(pong.try_send(())),
                     Piece::Message(bytes) => match Message::parse(&bytes) {

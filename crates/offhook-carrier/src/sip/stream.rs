@@ -29,7 +29,7 @@ impl Framer {
         &mut self.buffer
     }
 
-    pub fn next(&mut self) -> Result<Option<Piece>, Unframed> {
+    pub fn next_piece(&mut self) -> Result<Option<Piece>, Unframed> {
         let breaks = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         if breaks > 0 {
             if self.buffer.len() < 4 && breaks == self.buffer.len() {
@@ -81,7 +81,7 @@ mod tests {
     const ONE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nl: 3\r\n\r\nabc";
 
     fn pieces(framer: &mut Framer) -> Vec<Piece> {
-        std::iter::from_fn(|| framer.next().unwrap()).collect()
+        std::iter::from_fn(|| framer.next_piece().unwrap()).collect()
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         ] {
             let mut framer = Framer::default();
             framer.buffer().extend_from_slice(&bytes);
-            assert_eq!(framer.next(), Err(Unframed));
+            assert_eq!(framer.next_piece(), Err(Unframed));
         }
     }
 }

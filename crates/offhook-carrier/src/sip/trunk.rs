@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 
 use super::config::Trunk;
 use super::message::{Method, Request, Response};
+use super::net::Flow;
 use super::resolve::{Target, literal};
 use super::uri::{NameAddr, Uri};
 use super::{tls, token};
@@ -38,6 +39,9 @@ pub struct TrunkState {
     failures: u32,
     pub register_at: Option<Instant>,
     pub options_at: Option<Instant>,
+    pub registered_over: Option<Flow>,
+    /// Whether the last keep-alive was answered.
+    pub alive: bool,
     /// What others may see.
     pub registered: Arc<AtomicBool>,
     pub last_refusal: Option<u16>,
@@ -65,6 +69,8 @@ impl TrunkState {
             failures: 0,
             register_at: config.register.then_some(now),
             options_at: config.options_keepalive.map(|_| now),
+            registered_over: None,
+            alive: true,
             registered: Arc::new(AtomicBool::new(false)),
             last_refusal: None,
             config,
@@ -90,6 +96,11 @@ impl TrunkState {
         format!("<sip:{user}@{host}>")
     }
 
+    /// The outbound proxy as a route (RFC 3261 §8.1.2), so that it knows what it is asked to do.
+    pub fn route(&self) -> Option<String> {
+        self.config.outbound_proxy.as_ref().map(|proxy| format!("<sip:{proxy};lr>"))
+    }
+
     pub fn targets(&self, now: Instant) -> Option<Vec<Target>> {
         if let Some(target) = literal(self.config.hop()) {
             return Some(vec![target]);
@@ -106,6 +117,15 @@ impl TrunkState {
     pub fn next_seq(&mut self) -> u32 {
         self.seq += 1;
         self.seq
+    }
+
+    /// A keep-alive was answered, or not; worth a word when that changed.
+    pub fn kept_alive(&mut self, answered: bool) {
+        match (std::mem::replace(&mut self.alive, answered), answered) {
+            (true, false) => tracing::warn!(trunk = %self.config.name, "the trunk does not answer any more"),
+            (false, true) => tracing::info!(trunk = %self.config.name, "the trunk answers again"),
+            _ => {}
+        }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -132,6 +152,9 @@ impl TrunkState {
         let seq = self.next_seq();
         let mut request = Request::new(method, self.uri(None)?);
         let ourselves = self.address_of_record(&self.user);
+        if let Some(route) = self.route() {
+            request.headers.push("Route", route);
+        }
         request.headers.push("Max-Forwards", "70");
         request.headers.push("From", format!("{ourselves};tag={}", self.tag));
         request.headers.push("To", ourselves);

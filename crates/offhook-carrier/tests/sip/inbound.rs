@@ -96,6 +96,16 @@ async fn an_invite_sent_again_rings_once() {
 }
 
 #[tokio::test]
+async fn a_call_that_comes_twice_by_two_ways_is_one() {
+    let mut rig = Rig::new().await;
+    let (_call, _) = ring(&mut rig, "merged", "").await;
+    let other_way = rig.far.invite(OUR_NUMBER, "merged", "").replace("branch=z9hG4bK", "branch=z9hG4bKother");
+    rig.far.send(rig.at, &other_way).await;
+    rig.far.expect("SIP/2.0 482").await;
+    assert!(rig.incoming.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_2xx_that_nobody_acknowledges_ends_the_call() {
     let mut rig = Rig::new().await;
     let (mut call, _) = ring(&mut rig, "in5", "").await;
@@ -134,6 +144,7 @@ async fn what_fits_no_call_is_refused_as_the_rfc_says() {
         (request("REGISTER", &to, ""), 405, Some("Allow")),
         (request("FROBNICATE", &to, ""), 405, Some("Allow")),
         (rig.far.invite("+14155550155", "nobody", ""), 404, None),
+        (rig.far.invite(OUR_NUMBER, "odd", "").replace("application/sdp", "text/plain"), 415, Some("Accept")),
         (rig.far.invite(OUR_NUMBER, "ext", "Require: telepathy\r\n"), 420, Some("Unsupported")),
         (
             rig.far.invite(OUR_NUMBER, "short", "Session-Expires: 30\r\nSupported: timer\r\n"),

@@ -25,7 +25,8 @@ fn listen(transport: Transport) -> Listen {
         Transport::Udp => Listen::udp(addr),
         Transport::Tcp => Listen::tcp(addr),
         Transport::Tls => {
-            let identity = TlsIdentity { certificates_pem: CERTIFICATE.to_vec(), key_pem: KEY.to_owned().into() };
+            let identity =
+                TlsIdentity { certificates_pem: CERTIFICATE.to_vec(), key_pem: KEY.to_owned().into() };
             Listen::tls(addr, identity)
         }
     }
@@ -58,7 +59,8 @@ fn dial(carrier: &SipCarrier) -> offhook_carrier::Leg {
 async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {
     let (theirs, mut incoming) = carrier(transport, THEIR_NUMBER, "127.0.0.1", TlsTrust::System).await;
     let port = address(&theirs).port();
-    let (ours, _incoming) = carrier(transport, OUR_NUMBER, &format!("localhost:{port};transport={name}"), trust).await;
+    let (ours, _incoming) =
+        carrier(transport, OUR_NUMBER, &format!("localhost:{port};transport={name}"), trust).await;
     for we_hang_up in [true, false] {
         let mut caller = dial(&ours);
         let mut callee = timeout(PATIENCE, incoming.recv()).await.expect("no call came in").unwrap().leg;
@@ -68,7 +70,8 @@ async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {
             assert!(matches!(event(leg).await, LegEvent::MediaUp { .. }));
             assert!(matches!(event(leg).await, LegEvent::Answered { .. }));
         }
-        let (first, second) = if we_hang_up { (&mut caller, &mut callee) } else { (&mut callee, &mut caller) };
+        let (first, second) =
+            if we_hang_up { (&mut caller, &mut callee) } else { (&mut callee, &mut caller) };
         first.send(HANG_UP).unwrap();
         assert_eq!(event(second).await, LegEvent::HungUp { q850_cause: Some(16) });
         assert_eq!(event(first).await, LegEvent::Closed);
@@ -107,7 +110,8 @@ async fn a_certificate_that_is_not_trusted_is_no_carrier() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable_at_once() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, &format!("{free};transport=tcp"), TlsTrust::System).await;
+    let (ours, _none) =
+        carrier(Transport::Tcp, OUR_NUMBER, &format!("{free};transport=tcp"), TlsTrust::System).await;
     let LegEvent::Failed(failure) = event(&mut dial(&ours)).await else { panic!() };
     assert_eq!(failure.reason, EndReason::CarrierUnreachable);
     let check = ours.check().await;
@@ -123,7 +127,8 @@ async fn read(stream: &mut TcpStream) -> Seen {
             text.push(stream.read_u8().await.unwrap());
         }
         let seen = String::from_utf8(text.clone()).unwrap();
-        let length = seen.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        let length =
+            seen.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.unwrap();
         text.extend(body);
@@ -150,11 +155,13 @@ async fn a_connection_that_breaks_after_the_invite_leaves_the_call_uncertain() {
 async fn a_bye_finds_its_way_after_the_connection_broke() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, &format!("{at};transport=tcp"), TlsTrust::System).await;
+    let (ours, _none) =
+        carrier(Transport::Tcp, OUR_NUMBER, &format!("{at};transport=tcp"), TlsTrust::System).await;
     let mut leg = dial(&ours);
     let (mut stream, _) = listener.accept().await.unwrap();
     let invite = read(&mut stream).await;
-    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
     let ok = invite.response("200 OK", "far", &format!("Contact: <sip:far@{at};transport=tcp>\r\n"), sdp);
     stream.write_all(ok.as_bytes()).await.unwrap();
     assert!(read(&mut stream).await.start_line().starts_with("ACK"));

@@ -78,6 +78,35 @@ async fn a_stale_nonce_is_replaced_and_a_wrong_password_is_not_repeated() {
     assert_eq!((failure.reason, failure.sip_status), (EndReason::CarrierRefused, Some(407)));
 }
 
+#[tokio::test]
+async fn everything_goes_through_the_outbound_proxy() {
+    let rig = Rig::with(|config| {
+        let proxy = config.trunks[0].server.clone();
+        config.trunks[0].server = "registrar.invalid".parse().unwrap();
+        config.trunks[0].outbound_proxy = Some(proxy);
+        with_registration(config);
+    })
+    .await;
+    let register = rig.far.expect("REGISTER").await;
+    let route = format!("<sip:{};lr>", rig.far.addr);
+    assert_eq!(
+        (register.start_line(), register.must("Route")),
+        ("REGISTER sip:registrar.invalid SIP/2.0", route.as_str())
+    );
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    assert!(invite.start_line().ends_with("@registrar.invalid SIP/2.0"));
+    assert_eq!(invite.must("Route"), route);
+    // The proxy stays on the path, and the far end behind it is never addressed directly.
+    let path = format!("Record-Route: <sip:{};lr>\r\nContact: <sip:far@far.invalid>\r\n", rig.far.addr);
+    rig.far.reply(&invite, "200 OK", &path, &rig.far.sdp("sendrecv")).await;
+    let ack = rig.far.expect("ACK").await;
+    assert_eq!((ack.start_line(), ack.must("Route")), ("ACK sip:far@far.invalid SIP/2.0", route.as_str()));
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+    assert_eq!(rig.far.expect("BYE").await.must("Route"), route);
+}
+
 async fn registered(rig: &Rig, register: &Seen, expires: u32) {
     let contact = register.must("Contact").to_owned();
     rig.far.reply(register, "200 OK", &format!("Contact: {contact};expires={expires}\r\n"), "").await;

@@ -297,6 +297,7 @@ impl Agent {
             Some(User::Register(trunk)) if response.status >= 200 => {
                 self.on_registered(trunk, &response, flow)
             }
+            Some(User::Keepalive(trunk)) => self.trunks[trunk].kept_alive(true),
             Some(User::Check(check, _)) if response.status >= 200 => {
                 let round_trip = now() - sent_at;
                 let reply = crate::TrunkReply::Answered { sip_status: response.status, round_trip };
@@ -456,10 +457,10 @@ impl Agent {
         if self.client_keys.get(&entry.key) == Some(&id) {
             self.client_keys.remove(&entry.key);
         }
-        if let Some(User::Call(handle, Purpose::Invite)) = entry.user {
-            if self.invites.get(&handle) == Some(&id) {
-                self.invites.remove(&handle);
-            }
+        if let Some(User::Call(handle, Purpose::Invite)) = entry.user
+            && self.invites.get(&handle) == Some(&id)
+        {
+            self.invites.remove(&handle);
         }
     }
 

@@ -83,6 +83,8 @@ pub(crate) struct Agent {
     calls: HashMap<u64, Call>,
     /// By Call-ID and our tag.
     dialogs: HashMap<(String, String), u64>,
+    /// Inbound calls by Call-ID and the caller's tag.
+    merged: HashMap<(String, String), u64>,
     clients: HashMap<u64, ClientEntry>,
     client_keys: HashMap<(String, Method), u64>,
     /// The INVITE transaction of each outbound call.
@@ -128,6 +130,7 @@ impl Agent {
             trunks,
             calls: HashMap::new(),
             dialogs: HashMap::new(),
+            merged: HashMap::new(),
             clients: HashMap::new(),
             client_keys: HashMap::new(),
             invites: HashMap::new(),
@@ -196,6 +199,7 @@ impl Agent {
                 debug!(remote = %flow.remote, %why, "SIP connection closed");
                 self.net.closed(flow);
                 self.flow_lost(flow, never_open, &why);
+                self.register_again_after(&flow);
             }
         }
     }
@@ -273,6 +277,9 @@ impl Agent {
         if call.is_over() {
             let key = (call.call_id.clone(), call.local_tag.clone());
             self.dialogs.remove(&key);
+            if let Some(remote_tag) = call.remote_tag() {
+                self.merged.remove(&(key.0, remote_tag.to_owned()));
+            }
         }
         for effect in effects {
             self.perform(handle, trunk, effect);
@@ -308,7 +315,7 @@ impl Agent {
         };
         let Some(uri) = state.uri(Some(to)) else { return };
         let headers = dialing.dial.headers.iter().filter(|(name, _)| is_free_header(name)).cloned().collect();
-        let invitation = call::Invitation { uri, from, to: state.address_of_record(to), headers };
+        let invitation = call::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
         let start = Start {
             trunk,
             call_id: token(),
@@ -337,9 +344,7 @@ impl Agent {
                 self.schedule_trunk(trunk);
             }
             User::Check(check, trunk) => self.checked(check, trunk, trunks::reply_of(why)),
-            User::Keepalive(trunk) => {
-                debug!(trunk = %self.trunks[trunk].config.name, ?why, "the trunk does not answer")
-            }
+            User::Keepalive(trunk) => self.trunks[trunk].kept_alive(false),
             User::Nobody => {}
         }
     }

@@ -210,6 +210,13 @@ impl Agent {
             return self
                 .respond_at_once(&flow, &invite, 420, |response| response.with("Unsupported", unknown));
         }
+        if !invite.body.is_empty() && invite.sdp().is_none() {
+            return self.respond_at_once(&flow, &invite, 415, |response| response.with("Accept", SDP));
+        }
+        // The same call by another way: a proxy forked it, and both branches lead here (RFC 3261 §8.2.2.2).
+        if merge_key(&invite).is_some_and(|key| self.merged.contains_key(&key)) {
+            return self.respond_at_once(&flow, &invite, 482, |response| response);
+        }
         let slot = match self.line_of(&invite) {
             Ok(slot) => slot,
             Err(status) => return self.respond_at_once(&flow, &invite, status, |response| response),
@@ -297,14 +304,21 @@ impl Agent {
         let leg = Leg::new(handle, line.clone(), media, leg_signals, asks, Some(invite.sdp()));
         let sip_call_id = start.call_id.clone();
         let (from, from_name) = caller(&invite.headers);
+        let merge_key = merge_key(&invite);
         let mut out = Vec::new();
         let call = Call::incoming(&mut Cx { now: now(), out: &mut out }, start, id, invite, contact, flow);
         let Some(call) = call else { return };
         self.dialogs.insert((call.call_id.clone(), call.local_tag.clone()), handle);
         self.calls.insert(handle, call);
+        self.merged.extend(merge_key.map(|key| (key, handle)));
         self.settle(handle, out);
         place.send(IncomingCall { from, from_name, to: line, sip_call_id, leg });
     }
+}
+
+/// What identifies an inbound call before it has a dialog.
+fn merge_key(invite: &Request) -> Option<(String, String)> {
+    Some((invite.headers.call_id()?.to_owned(), invite.headers.from_tag()?))
 }
 
 /// Who calls: what the network asserts, before what the caller claims (RFC 3325).

@@ -47,10 +47,10 @@ impl Agent {
             return;
         }
         let state = &mut self.trunks[trunk];
-        if state.register_at.is_some_and(|at| now >= at) {
-            if let Some(request) = state.register(None) {
-                self.request(User::Register(trunk), trunk, request, Hop::Trunk);
-            }
+        if state.register_at.is_some_and(|at| now >= at)
+            && let Some(request) = state.register(None)
+        {
+            self.request(User::Register(trunk), trunk, request, Hop::Trunk);
         }
         let state = &mut self.trunks[trunk];
         if state.options_at.is_some_and(|at| now >= at) {
@@ -67,11 +67,26 @@ impl Agent {
         let nat_matters = !flow.transport.is_reliable() && self.config.public_ip.is_none();
         let state = &mut self.trunks[trunk];
         state.on_registered(response, sent_by, nat_matters, now());
+        state.registered_over = Some(flow);
         tracing::info!(trunk = %state.config.name, status = response.status, "registration answered");
         if self.stopping.is_some() {
             self.trunks[trunk].register_at = None;
         }
         self.schedule_trunk(trunk);
+    }
+
+    /// Calls come in over the connection that was registered with: when it breaks, make another one soon.
+    pub(super) fn register_again_after(&mut self, lost: &Flow) {
+        for trunk in 0..self.trunks.len() {
+            let state = &mut self.trunks[trunk];
+            let registered = state.registered.load(std::sync::atomic::Ordering::Relaxed);
+            let affected = registered && state.registered_over == Some(*lost);
+            if affected && self.stopping.is_none() {
+                state.registered_over = None;
+                state.register_at = Some(now() + Duration::from_millis(rand::random_range(500..2_000)));
+                self.schedule_trunk(trunk);
+            }
+        }
     }
 
     pub(super) fn unregister(&mut self) {

@@ -18,6 +18,7 @@ pub struct Invitation {
     pub uri: Uri,
     pub from: String,
     pub to: String,
+    pub route: Option<String>,
     pub headers: Vec<(String, String)>,
 }
 
@@ -25,6 +26,9 @@ impl Call {
     pub fn dial(cx: &mut Cx<'_>, start: Start, invitation: Invitation) -> Self {
         let mut call = Self::new(start, Phase::Calling { provisional: false, cancelled: false });
         let mut invite = Request::new(Method::Invite, invitation.uri);
+        if let Some(route) = invitation.route {
+            invite.headers.push("Route", route);
+        }
         invite.headers.push("Max-Forwards", "70");
         invite.headers.push("From", format!("{};tag={}", invitation.from, call.local_tag));
         invite.headers.push("To", invitation.to);

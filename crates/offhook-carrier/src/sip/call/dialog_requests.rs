@@ -69,6 +69,8 @@ impl Call {
         let Answer::Timer(timer) =
             session_timer::answer_request(&request.headers, self.session_wanted, cx.now)
         else {
+            // A refresh without a timer ends the timer (RFC 4028 §7.2).
+            (self.session, self.refresh_at) = (None, None);
             return;
         };
         response.headers.push("Session-Expires", timer.header(false));

@@ -219,6 +219,10 @@ impl Call {
         matches!(self.phase, Phase::Calling { .. } | Phase::Incoming { .. })
     }
 
+    pub fn remote_tag(&self) -> Option<&str> {
+        self.dialog.as_ref().map(|dialog| dialog.remote_tag.as_str())
+    }
+
     /// Whether the far end with this tag is part of the call.
     pub fn knows(&self, remote_tag: &str) -> bool {
         let dialogs = self.early.iter().map(|(dialog, _)| dialog).chain(&self.dialog);
