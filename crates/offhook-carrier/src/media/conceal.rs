@@ -69,7 +69,7 @@ impl Concealer {
             *sample = decode(self.format, byte);
         }
         let recent = &samples[HISTORY - MAX_PITCH..];
-        let likeness = |lag: &usize| {
+        let likeness = |lag: usize| {
             let earlier = &samples[HISTORY - MAX_PITCH - lag..];
             let (mut product, mut energy) = (0i64, 1i64);
             for (a, b) in recent.iter().zip(earlier) {
@@ -78,8 +78,8 @@ impl Concealer {
             }
             (product.max(0) as f64).powi(2) / energy as f64
         };
-        let best = (MIN_PITCH..=MAX_PITCH).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        self.pitch = best.unwrap_or(MIN_PITCH);
+        let scores = (MIN_PITCH..=MAX_PITCH).map(|lag| (likeness(lag), lag));
+        self.pitch = scores.max_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(MIN_PITCH, |(_, lag)| lag);
         self.period[..self.pitch].copy_from_slice(&samples[HISTORY - self.pitch..]);
     }
 }
@@ -95,5 +95,68 @@ pub fn encode(format: AudioFormat, sample: i16) -> u8 {
     match format {
         AudioFormat::Pcma => g711::encode_alaw(sample),
         _ => g711::encode_ulaw(sample),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sine(format: AudioFormat, hz: f32, samples: usize) -> Vec<u8> {
+        let at = |index: usize| (index as f32 / 8_000.0 * hz * std::f32::consts::TAU).sin() * 10_000.0;
+        (0..samples).map(|index| encode(format, at(index) as i16)).collect()
+    }
+
+    fn loudness(format: AudioFormat, audio: &[u8]) -> f32 {
+        let energy: f32 = audio.iter().map(|byte| f32::from(decode(format, *byte)).powi(2)).sum();
+        (energy / audio.len() as f32).sqrt()
+    }
+
+    #[test]
+    fn a_voice_goes_on_and_fades() {
+        for format in [AudioFormat::Pcmu, AudioFormat::Pcma] {
+            // Pitches of voices, whose period is a whole number of samples.
+            for hz in [80.0, 100.0, 125.0, 200.0] {
+                let voice = sine(format, hz, 800);
+                let mut concealer = Concealer::new(format);
+                voice[..320].chunks(160).for_each(|frame| concealer.heard(frame));
+                let mut made = Vec::new();
+                concealer.conceal(640, &mut made);
+
+                // At first it is what would have come; the fade alone makes the difference.
+                for (index, (made, real)) in made.iter().zip(&voice[320..]).take(40).enumerate() {
+                    let (made, real) = (decode(format, *made), decode(format, *real));
+                    assert!(
+                        (i32::from(made) - i32::from(real)).abs() < 1_500,
+                        "{format:?} {hz} Hz {index}: {made} {real}"
+                    );
+                }
+                let levels: Vec<f32> = made.chunks(160).map(|frame| loudness(format, frame)).collect();
+                assert!(levels[0] > levels[1] && levels[1] > levels[2], "{levels:?}");
+                assert!(made[480..].iter().all(|byte| *byte == format.silence_byte()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_made_in_pieces_is_what_is_made_at_once() {
+        let mut whole = Concealer::new(AudioFormat::Pcmu);
+        whole.heard(&sine(AudioFormat::Pcmu, 150.0, 480));
+        let mut pieces = whole.clone();
+        let (mut at_once, mut in_pieces) = (Vec::new(), Vec::new());
+        whole.conceal(320, &mut at_once);
+        for samples in [1, 79, 80, 160] {
+            pieces.conceal(samples, &mut in_pieces);
+        }
+        assert_eq!(at_once, in_pieces);
+    }
+
+    #[test]
+    fn silence_stays_silence() {
+        for format in [AudioFormat::Pcmu, AudioFormat::Pcma] {
+            let mut made = Vec::new();
+            Concealer::new(format).conceal(160, &mut made);
+            assert!(loudness(format, &made) < 10.0);
+        }
     }
 }

@@ -23,7 +23,7 @@ use offhook_core::{AudioFormat, Digit, Frame, Timestamp};
 use tokio::time::{Instant, Sleep};
 
 mod conceal;
-mod event;
+pub mod event;
 mod jitter;
 mod latch;
 pub mod negotiation;
@@ -35,7 +35,7 @@ pub mod sdes;
 pub mod sdp;
 pub mod session;
 mod socket;
-mod srtp;
+pub mod srtp;
 mod timeline;
 
 pub use sdp::{Direction, SdpError};
@@ -311,5 +311,16 @@ impl Media {
     pub fn stop(&mut self) {
         let Self { session, sockets, clock, .. } = self;
         session.stop(clock.now(), |port, to, datagram| sockets.send(port, to, datagram));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leg_can_move_between_threads() {
+        fn can_move<T: Send>() {}
+        can_move::<Media>();
     }
 }

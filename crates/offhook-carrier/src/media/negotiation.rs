@@ -100,6 +100,7 @@ impl Negotiation {
         let secure =
             self.terms.srtp == SrtpPolicy::Required || running.is_some_and(|running| running.keys.is_some());
         let rtcp_mux = running.is_some_and(|running| running.rtcp_mux);
+        let direction = running.map_or(Direction::SendRecv, |running| running.direction);
         let mut types: Vec<(u8, &str)> =
             self.terms.formats.iter().map(|format| static_type(*format)).collect();
         types.push((event_payload_type, "telephone-event/8000"));
@@ -115,7 +116,7 @@ impl Negotiation {
             types: &types,
             events: Some((event_payload_type, "0-16")),
             ptime_ms: self.terms.ptime_ms,
-            direction: Direction::SendRecv,
+            direction,
             rtcp_mux,
             cryptos: &cryptos,
         };

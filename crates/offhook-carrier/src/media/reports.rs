@@ -9,6 +9,9 @@ use super::rtcp::{self, Packet, ReportBlock, SenderInfo, Writer};
 /// Between two reports (RFC 3550 §6.2).
 pub const INTERVAL: Duration = Duration::from_secs(5);
 
+/// A larger step of transit times is a clock that was reset: one second.
+const MAX_JITTER: u32 = 8_000;
+
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_OFFSET: i64 = 2_208_988_800;
 
@@ -46,9 +49,14 @@ impl Reception {
         let arrival = (now.unix_micros() as u64).wrapping_mul(8) / 1_000;
         let transit = (arrival as u32).wrapping_sub(timestamp);
         if let Some(before) = self.transit.replace(transit) {
-            let difference = (transit.wrapping_sub(before) as i32).unsigned_abs().min(80_000);
+            let difference = (transit.wrapping_sub(before) as i32).unsigned_abs().min(MAX_JITTER);
             self.jitter = self.jitter.saturating_add(difference).saturating_sub((self.jitter + 8) >> 4);
         }
+    }
+
+    /// Forget the stream: another one begins, or the same with other numbers.
+    pub fn restart(&mut self) {
+        *self = Self::default();
     }
 
     pub fn jitter_ms(&self) -> u32 {

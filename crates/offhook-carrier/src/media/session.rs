@@ -204,7 +204,6 @@ impl RtpSession {
         }
         match self.remote_ssrc {
             Some(ssrc) if ssrc == header.ssrc => {
-                self.reports.reception.count(now, ssrc, header.sequence, header.timestamp, !event);
                 if self.take(now, packet) == Arrival::Foreign {
                     self.consider(now, header.ssrc, packet);
                 } else {
@@ -259,11 +258,16 @@ impl RtpSession {
     fn take(&mut self, now: Timestamp, packet: Packet<'_>) -> Arrival {
         let Self { jitter, timeline, lost_samples, packet_samples, .. } = self;
         let samples = packet.payload.len() as u64;
+        let is_audio = matches!(packet.content, Content::Audio(_));
         let arrival = jitter.arrive(now, packet, |packet, lost| {
             *lost_samples += u64::from(lost) * *packet_samples;
             timeline.push(now, packet, lost);
         });
-        if matches!(packet.content, Content::Audio(_)) {
+        if arrival != Arrival::Foreign {
+            let ssrc = self.remote_ssrc.unwrap_or_default();
+            self.reports.reception.count(now, ssrc, packet.sequence, packet.timestamp, is_audio);
+        }
+        if is_audio {
             match arrival {
                 Arrival::Taken => {
                     self.packet_samples = samples;
@@ -291,6 +295,7 @@ impl RtpSession {
         self.jitter.reset();
         self.timeline.resync();
         self.events.reset();
+        self.reports.reception.restart();
         let Newcomer { sequence, timestamp, content, payload, .. } = &first;
         self.take(now, Packet { sequence: *sequence, timestamp: *timestamp, content: *content, payload });
         self.take(now, packet);

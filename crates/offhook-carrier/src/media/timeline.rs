@@ -179,3 +179,37 @@ impl Timeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_does_not_listen_loses_the_oldest() {
+        let mut timeline = Timeline::new(AudioFormat::Pcmu);
+        for index in 0..250u16 {
+            let content = Content::Audio(AudioFormat::Pcmu);
+            let payload = &[index as u8; 160];
+            let packet = Packet { sequence: index, timestamp: u32::from(index) * 160, content, payload };
+            timeline.push(Timestamp::default() + FRAME * index.into(), packet, 0);
+        }
+        assert_eq!(timeline.dropped_samples, 50 * 160);
+        let frames: Vec<Frame> = std::iter::from_fn(|| timeline.pop()).collect();
+        assert_eq!(frames.len(), 200);
+        assert_eq!((frames[0].bytes()[0], frames[199].bytes()[0]), (50, 249));
+    }
+
+    #[test]
+    fn what_waits_is_recoded_when_the_format_changes() {
+        let mut timeline = Timeline::new(AudioFormat::Pcmu);
+        let content = Content::Audio(AudioFormat::Pcmu);
+        timeline.push(
+            Timestamp::default(),
+            Packet { sequence: 0, timestamp: 0, content, payload: &[0xff; 160] },
+            0,
+        );
+        timeline.set_format(AudioFormat::Pcma);
+        let frame = timeline.pop().unwrap();
+        assert_eq!((frame.format(), decode(AudioFormat::Pcma, frame.bytes()[0])), (AudioFormat::Pcma, 8));
+    }
+}

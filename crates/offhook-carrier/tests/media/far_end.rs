@@ -159,7 +159,7 @@ impl FarEnd {
     }
 
     fn note(&mut self, what: &str) {
-        let _ = writeln!(self.log, "{:>5} {what}", self.now_ms);
+        let _ = writeln!(self.log, "{} ms {what}", self.now_ms);
     }
 
     fn drain(&mut self) {

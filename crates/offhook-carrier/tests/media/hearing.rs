@@ -11,10 +11,10 @@ fn packets_in_order_are_heard_at_once() {
         far.until(20 * u64::from(index)).steady(index);
     }
     expect![[r#"
-           20 #1
-           40 #2
-           60 #3
-           60 stats: 3 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        40 ms #2
+        60 ms #3
+        60 ms stats: 3 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -27,11 +27,11 @@ fn packets_that_overtake_each_other_wait_for_their_turn() {
     far.until(65).steady(4);
     far.until(70).steady(2);
     expect![[r#"
-           20 #1
-           70 #2
-           70 #3
-           70 #4
-           70 stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        70 ms #2
+        70 ms #3
+        70 ms #4
+        70 ms stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -44,13 +44,13 @@ fn a_lost_packet_is_waited_for_and_then_concealed() {
         far.until(20 * u64::from(index)).steady(index);
     }
     expect![[r#"
-           20 #1
-          120 substitute
-          120 #3
-          120 #4
-          120 #5
-          120 #6
-          120 stats: 5 received, 1 lost, 1 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        120 ms substitute
+        120 ms #3
+        120 ms #4
+        120 ms #5
+        120 ms #6
+        120 ms stats: 5 received, 1 lost, 1 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -62,13 +62,13 @@ fn a_burst_of_losses_fades_to_silence() {
     far.until(120).steady(6);
     far.until(200);
     expect![[r#"
-           20 #1
-          180 substitute
-          180 substitute
-          180 substitute
-          180 silence
-          180 #6
-          200 stats: 2 received, 4 lost, 4 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        180 ms substitute
+        180 ms substitute
+        180 ms substitute
+        180 ms silence
+        180 ms #6
+        200 ms stats: 2 received, 4 lost, 4 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -81,12 +81,12 @@ fn two_gaps_are_waited_for_each_on_its_own() {
     far.until(100).steady(5);
     far.until(170);
     expect![[r#"
-           20 #1
-          120 substitute
-          120 #3
-          160 substitute
-          160 #5
-          170 stats: 3 received, 2 lost, 2 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        120 ms substitute
+        120 ms #3
+        160 ms substitute
+        160 ms #5
+        170 ms stats: 3 received, 2 lost, 2 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -99,11 +99,11 @@ fn late_and_repeated_packets_are_counted_and_not_heard() {
     far.until(130).steady(2);
     far.until(140).steady(4);
     expect![[r#"
-           20 #1
-          120 substitute
-          120 #3
-          140 #4
-          140 stats: 3 received, 1 lost, 1 concealed, 1 late, 2 duplicate, 0 dropped
+        20 ms #1
+        120 ms substitute
+        120 ms #3
+        140 ms #4
+        140 ms stats: 3 received, 1 lost, 1 concealed, 1 late, 2 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -116,11 +116,11 @@ fn sequence_numbers_and_timestamps_wrap() {
     far.until(60).audio(0, 160);
     far.until(80).audio(1, 320);
     expect![[r#"
-           20 #254
-           40 silence
-           60 #0
-           80 #1
-           80 stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #254
+        40 ms silence
+        60 ms #0
+        80 ms #1
+        80 ms stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -131,34 +131,34 @@ fn longer_and_shorter_packets_become_frames_of_20_ms() {
         (
             10,
             expect![[r#"
-                   10 #0(80) #1(80)
-                   30 #2(80) #3(80)
-                   50 #4(80) #5(80)
-                   70 #6(80) #7(80)
-                   90 #8(80) #9(80)
-                  110 #10(80) #11(80)
+                10 ms #0(80) #1(80)
+                30 ms #2(80) #3(80)
+                50 ms #4(80) #5(80)
+                70 ms #6(80) #7(80)
+                90 ms #8(80) #9(80)
+                110 ms #10(80) #11(80)
             "#]],
         ),
         (
             30,
             expect![[r#"
-                    0 #0
-                   30 #0(80) #1(80)
-                   30 #1
-                   60 #2
-                   90 #2(80) #3(80)
-                   90 #3
+                0 ms #0
+                30 ms #0(80) #1(80)
+                30 ms #1
+                60 ms #2
+                90 ms #2(80) #3(80)
+                90 ms #3
             "#]],
         ),
         (
             60,
             expect![[r#"
-                    0 #0
-                    0 #0
-                    0 #0
-                   60 #1
-                   60 #1
-                   60 #1
+                0 ms #0
+                0 ms #0
+                0 ms #0
+                60 ms #1
+                60 ms #1
+                60 ms #1
             "#]],
         ),
     ] {
@@ -181,12 +181,12 @@ fn another_stream_takes_over_with_its_second_packet_and_loses_nothing() {
     far.until(80).audio(9_001, 777_160);
     far.until(100).audio(9_002, 777_320);
     expect![[r#"
-           20 #1
-           40 #2
-           80 #40
-           80 #41
-          100 #42
-          100 stats: 5 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        40 ms #2
+        80 ms #40
+        80 ms #41
+        100 ms #42
+        100 ms stats: 5 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -201,11 +201,11 @@ fn a_second_stream_from_the_same_source_does_not_mix_with_the_first() {
         far.audio(9_000 + index, 777_000 + u32::from(index) * 160);
     }
     expect![[r#"
-           20 #1
-           40 #2
-           60 #3
-           80 #4
-           80 stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        40 ms #2
+        60 ms #3
+        80 ms #4
+        80 ms stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -218,11 +218,11 @@ fn a_sequence_that_jumps_is_followed_with_its_second_packet() {
     far.until(60).audio(40_001, 480);
     far.until(80).audio(40_002, 640);
     expect![[r#"
-           20 #1
-           60 #64
-           60 #65
-           80 #66
-           80 stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        60 ms #64
+        60 ms #65
+        80 ms #66
+        80 ms stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -235,11 +235,11 @@ fn timestamps_that_jump_are_followed_without_a_gap() {
     far.until(60).audio(3, 5_000_160);
     far.until(80).audio(4, 80);
     expect![[r#"
-           20 #1
-           40 #2
-           60 #3
-           80 #4
-           80 stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        40 ms #2
+        60 ms #3
+        80 ms #4
+        80 ms stats: 4 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -252,31 +252,31 @@ fn a_pause_of_the_sender_is_heard_as_silence_while_it_lasts() {
     far.until(440).audio(2, 160 * 22);
     far.until(460).audio(3, 160 * 23);
     expect![[r#"
-           20 #1
-          220 substitute
-          220 substitute
-          220 substitute
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          240 silence
-          260 silence
-          280 silence
-          300 silence
-          320 silence
-          340 silence
-          360 silence
-          380 silence
-          400 silence
-          420 silence
-          440 silence
-          440 #2
-          460 #3
-          460 stats: 3 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        220 ms substitute
+        220 ms substitute
+        220 ms substitute
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        240 ms silence
+        260 ms silence
+        280 ms silence
+        300 ms silence
+        320 ms silence
+        340 ms silence
+        360 ms silence
+        380 ms silence
+        400 ms silence
+        420 ms silence
+        440 ms silence
+        440 ms #2
+        460 ms #3
+        460 ms stats: 3 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -289,13 +289,13 @@ fn comfort_noise_is_silence_at_once() {
     far.until(100).packet(13, 3, 800, &[60]);
     far.until(120).audio(4, 960);
     expect![[r#"
-           20 #1
-           60 silence
-           80 silence
-          100 silence
-          120 silence
-          120 #4
-          120 stats: 2 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        60 ms silence
+        80 ms silence
+        100 ms silence
+        120 ms silence
+        120 ms #4
+        120 ms stats: 2 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -310,35 +310,35 @@ fn what_was_only_delayed_is_heard_all_the_same() {
     }
     far.until(300).steady(15);
     expect![[r#"
-           20 #1
-          220 substitute
-          220 substitute
-          220 substitute
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          220 silence
-          240 silence
-          260 silence
-          280 silence
-          280 #2
-          280 #3
-          280 #4
-          280 #5
-          280 #6
-          280 #7
-          280 #8
-          280 #9
-          280 #10
-          280 #11
-          280 #12
-          280 #13
-          280 #14
-          300 #15
-          300 stats: 15 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        220 ms substitute
+        220 ms substitute
+        220 ms substitute
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        220 ms silence
+        240 ms silence
+        260 ms silence
+        280 ms silence
+        280 ms #2
+        280 ms #3
+        280 ms #4
+        280 ms #5
+        280 ms #6
+        280 ms #7
+        280 ms #8
+        280 ms #9
+        280 ms #10
+        280 ms #11
+        280 ms #12
+        280 ms #13
+        280 ms #14
+        300 ms #15
+        300 ms stats: 15 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }
@@ -358,24 +358,24 @@ fn a_key_is_heard_once() {
     far.until(240).event(13, 1_600, 5, true, 640);
     far.until(320);
     expect![[r#"
-           20 #1
-           40 key 5
-          120 silence
-          120 silence
-          120 silence
-          120 silence
-          120 #8
-          240 key 5
-          320 substitute
-          320 substitute
-          320 substitute
-          320 silence
-          320 silence
-          320 silence
-          320 silence
-          320 silence
-          320 silence
-          320 silence
+        20 ms #1
+        40 ms key 5
+        120 ms silence
+        120 ms silence
+        120 ms silence
+        120 ms silence
+        120 ms #8
+        240 ms key 5
+        320 ms substitute
+        320 ms substitute
+        320 ms substitute
+        320 ms silence
+        320 ms silence
+        320 ms silence
+        320 ms silence
+        320 ms silence
+        320 ms silence
+        320 ms silence
     "#]]
     .assert_eq(&far.log());
 }
@@ -388,7 +388,7 @@ fn a_key_held_longer_than_a_duration_can_say_is_one_key() {
     // A flash is no key.
     far.event(5, 0x2_0000, 16, true, 320);
     expect![[r#"
-            0 key #
+        0 ms key #
     "#]]
     .assert_eq(&far.log());
 }
@@ -401,8 +401,8 @@ fn keys_out_of_order_are_not_heard_again() {
         .event(2, 0, 1, true, 800)
         .event(5, 1_600, 2, true, 800);
     expect![[r#"
-            0 key 1
-            0 key 2
+        0 ms key 1
+        0 ms key 2
     "#]]
     .assert_eq(&far.log());
 }
@@ -413,8 +413,8 @@ fn the_other_law_is_recoded_into_the_negotiated_one() {
     far.packet(8, 1, 0, &[0xd5; 160]);
     far.packet(0, 2, 160, &[7; 160]);
     expect![[r#"
-            0 #254
-            0 #7
+        0 ms #254
+        0 ms #7
     "#]]
     .assert_eq(&far.log());
 }
@@ -426,7 +426,7 @@ fn silence_of_packets_is_reported_once_and_not_while_held() {
     far.until(8_000);
     let log = far.log();
     assert_eq!(log.matches("stalled").count(), 1);
-    assert!(log.contains(" 3000 stalled"), "{log}");
+    assert!(log.contains("3000 ms stalled"), "{log}");
 
     far.steady(352);
     far.offers(&offer("a=sendonly\r\n"));
@@ -441,7 +441,7 @@ fn silence_of_packets_is_reported_once_and_not_while_held() {
 
     far.offers(&offer(""));
     far.until(60_000);
-    assert!(far.log().contains("52000 stalled"));
+    assert!(far.log().contains("52000 ms stalled"));
 }
 
 #[test]
@@ -458,9 +458,9 @@ fn a_stranger_is_not_heard() {
     (far.from, far.ssrc) = (remote, 0xbbbb);
     far.until(40).steady(2);
     expect![[r#"
-           20 #1
-           40 #2
-           40 stats: 2 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+        20 ms #1
+        40 ms #2
+        40 ms stats: 2 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
     "#]]
     .assert_eq(&far.stats().log());
 }

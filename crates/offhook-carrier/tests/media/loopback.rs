@@ -169,3 +169,38 @@ fn port_of(sdp: &str) -> u16 {
     let line = sdp.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
     line.split(' ').next().unwrap().parse().unwrap()
 }
+
+#[tokio::test]
+async fn nothing_is_lost_when_waiting_is_given_up() {
+    let (mut caller, mut callee) = pair(&config(), &config());
+    for index in 0..20 {
+        // A future that is polled once and dropped, before the frame and with it.
+        assert!(poll_once(&mut callee).await.is_none());
+        caller.play(&tone(AudioFormat::Pcmu, 440.0, index));
+        let frame = match poll_once(&mut callee).await {
+            Some(MediaEvent::Audio(frame)) => frame,
+            _ => next_audio(&mut callee).await,
+        };
+        assert_eq!(frame, tone(AudioFormat::Pcmu, 440.0, index));
+    }
+}
+
+async fn poll_once(media: &mut Media) -> Option<MediaEvent> {
+    tokio::select! {
+        biased;
+        event = media.recv() => Some(event),
+        () = std::future::ready(()) => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_packets_is_reported_once() {
+    let limited = MediaConfig { stall_limit: Duration::from_secs(3), ..config() };
+    let (_caller, mut callee) = pair(&config(), &limited);
+    let began = tokio::time::Instant::now();
+    assert_eq!(callee.recv().await, MediaEvent::Stalled);
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert!(timeout(Duration::from_secs(60), callee.recv()).await.is_err(), "reported once");
+    callee.watch();
+    assert_eq!(callee.recv().await, MediaEvent::Stalled, "and again when asked to watch again");
+}

@@ -5,4 +5,5 @@ mod far_end;
 mod hearing;
 mod loopback;
 mod negotiating;
+mod reporting;
 mod sending;
