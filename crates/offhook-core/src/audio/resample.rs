@@ -96,14 +96,19 @@ impl Resampler {
     }
 }
 
-/// Sum of products, rounded from Q15. The taps of a row add up to less than 2 in absolute value, so 32 bits hold it.
+/// Sum of products, rounded from Q15.
 ///
-/// In pieces of fixed length, which compile to multiply-add instructions.
+/// The taps of a row may add up to more than 2 in absolute value, more than 32 bits hold for the worst signal. So
+/// every lane adds up its own, and gives up its lowest bit before they are joined.
 fn dot(samples: &[i16], taps: &[i16]) -> i16 {
-    let product = |(sample, tap): (&i16, &i16)| i32::from(*sample) * i32::from(*tap);
-    let chunks = samples.as_chunks::<LANES>().0.iter().zip(taps.as_chunks::<LANES>().0);
-    let sum: i32 = chunks.map(|(samples, taps)| samples.iter().zip(taps).map(product).sum::<i32>()).sum();
-    ((sum + (1 << 14)) >> 15).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+    let mut lanes = [0i32; LANES];
+    for (samples, taps) in samples.as_chunks::<LANES>().0.iter().zip(taps.as_chunks::<LANES>().0) {
+        for (lane, (sample, tap)) in lanes.iter_mut().zip(samples.iter().zip(taps)) {
+            *lane += i32::from(*sample) * i32::from(*tap);
+        }
+    }
+    let sum: i32 = lanes.iter().map(|lane| lane >> 1).sum();
+    ((sum + (1 << 13)) >> 14).clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 impl Filter {

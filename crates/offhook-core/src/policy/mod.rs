@@ -65,6 +65,13 @@ pub enum Decision {
 }
 
 /// The permission for one call. Made by [`Policy::decide`] only, and used up by the call it permits.
+///
+/// ```compile_fail
+/// use offhook_core::policy::Allow;
+/// fn twice(allow: Allow) -> (Allow, Allow) {
+///     (allow.clone(), allow)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Allow {
     ring_limit: Duration,

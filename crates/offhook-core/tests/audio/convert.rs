@@ -130,3 +130,23 @@ fn reset_begins_a_new_stream() {
         assert_eq!(out, convert(&tone(from), from, to), "{from:?} to {to:?}");
     }
 }
+
+#[test]
+fn a_straggler_in_the_format_of_before_is_silence() {
+    let mut converter = Converter::new(AudioFormat::Pcma, AudioFormat::Pcmu);
+    let straggler = Frame::from_bytes(AudioFormat::Pcmu, &[0; 160]).expect("a frame");
+    assert_eq!(converter.convert_frame(&straggler), Frame::silence(AudioFormat::Pcmu));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_in_any_pieces_convert(bytes: Vec<u8>, cut in 1usize..700, pair in 0usize..36) {
+        let (from, to) = (FORMATS[pair / 6], FORMATS[pair % 6]);
+        let mut converter = Converter::new(from, to);
+        let mut out = Vec::new();
+        bytes.chunks(cut).for_each(|piece| converter.convert(piece, &mut out));
+        let expected_ms = from.duration_of(bytes.len()).as_secs_f64() * 1_000.0;
+        let converted_ms = to.duration_of(out.len()).as_secs_f64() * 1_000.0;
+        proptest::prop_assert!((expected_ms - converted_ms).abs() < 0.2, "{expected_ms} ms became {converted_ms}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Audio: companding, resampling, conversion, tones.
 
 mod convert;
+mod frame;
 mod g711;
 mod resample;
 mod signal;

@@ -167,3 +167,22 @@ fn reset_forgets_the_past() {
         assert_eq!(out, resample(&input, from, to));
     }
 }
+
+/// For output sample `n`, the input that drives it furthest: every sample at full scale, with the sign of its tap.
+fn worst_signal(n: usize, responses: &[Vec<i16>]) -> Vec<i16> {
+    responses.iter().map(|response| if response[n] < 0 { i16::MIN } else { i16::MAX }).collect()
+}
+
+#[test]
+fn the_worst_signal_saturates_and_does_not_wrap() {
+    const LEN: usize = 176;
+    for (from, to) in pairs() {
+        let impulse = |at: usize| (0..LEN).map(|n| if n == at { i16::MAX } else { 0 }).collect::<Vec<_>>();
+        let responses: Vec<Vec<i16>> = (0..LEN).map(|at| resample(&impulse(at), from, to)).collect();
+        let last = responses[0].len() - 1;
+        for n in last - 6..=last {
+            let output = resample(&worst_signal(n, &responses), from, to);
+            assert_eq!(output[n], i16::MAX, "{from:?} to {to:?}, sample {n}");
+        }
+    }
+}

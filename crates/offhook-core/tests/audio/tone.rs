@@ -448,3 +448,16 @@ fn results_nobody_reads_come_with_the_next() {
     drop(detector.push(&press_all(60, 60).received()));
     assert_eq!(detector.push(&[0; 160]).count(), ALL_KEYS.len());
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_samples_panic(samples: Vec<i16>, loud in proptest::bool::ANY) {
+        let mut detector = ToneDetector::new();
+        let extreme = |sample: &i16| if *sample < 0 { i16::MIN } else { i16::MAX };
+        let samples: Vec<i16> = if loud { samples.iter().map(extreme).collect() } else { samples };
+        for _ in 0..20 {
+            detector.push(&samples).for_each(drop);
+        }
+        proptest::prop_assert!((-96.0..=0.1).contains(&detector.level_dbfs()));
+    }
+}
