@@ -33,38 +33,38 @@ impl TelephoneEvent {
 /// Hears each key once, however often its packets are repeated.
 #[derive(Debug, Default)]
 pub struct EventReceiver {
-    last: Option<(u32, TelephoneEvent)>,
+    last: Option<Heard>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    ssrc: u32,
+    began: u32,
+    event: TelephoneEvent,
 }
 
 impl EventReceiver {
     /// The key, on the first packet of its event that arrives, be it the last one sent.
-    pub fn hear(&mut self, timestamp: u32, payload: &[u8]) -> Option<Digit> {
+    pub fn hear(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<Digit> {
         let event = TelephoneEvent::parse(payload)?;
-        if let Some((began, last)) = &mut self.last {
-            let since = timestamp.wrapping_sub(*began) as i32;
-            if since <= 0 {
-                last.duration = if since == 0 { last.duration.max(event.duration) } else { last.duration };
-                last.end |= since == 0 && event.end;
-                return None;
+        let new = Heard { ssrc, began: timestamp, event };
+        let Some(last) = self.last.as_mut().filter(|last| last.ssrc == ssrc) else {
+            self.last = Some(new);
+            return Digit::from_event(event.event);
+        };
+        let since = timestamp.wrapping_sub(last.began) as i32;
+        if since <= 0 {
+            if since == 0 {
+                last.event.duration = last.event.duration.max(event.duration);
+                last.event.end |= event.end;
             }
-            // An event longer than its duration field goes on in a new segment (RFC 4733 §2.5.1.3).
-            let continues = last.event == event.event
-                && !last.end
-                && (since == 0xffff || since == i32::from(last.duration));
-            *began = timestamp;
-            *last = event;
-            if continues {
-                return None;
-            }
-        } else {
-            self.last = Some((timestamp, event));
+            return None;
         }
-        Digit::from_event(event.event)
-    }
-
-    /// Timestamps of a new stream are no relation of the old ones.
-    pub fn reset(&mut self) {
-        self.last = None;
+        // An event longer than its duration field goes on in a new segment (RFC 4733 §2.5.1.3).
+        let before = std::mem::replace(last, new).event;
+        let follows_on = since == 0xffff || since == i32::from(before.duration);
+        let continues = before.event == event.event && !before.end && follows_on;
+        Digit::from_event(event.event).filter(|_| !continues)
     }
 }
 

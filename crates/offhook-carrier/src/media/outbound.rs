@@ -104,9 +104,10 @@ impl Outbound {
         }
     }
 
-    /// Queue keys.
-    pub fn send_digits(&mut self, digits: &str) {
+    /// Queue keys. They go out even if nothing is ever played.
+    pub fn send_digits(&mut self, now: Timestamp, digits: &str) {
         self.digits.queue(digits);
+        self.due_at.get_or_insert(now);
     }
 
     pub fn take_digits_sent(&mut self) -> bool {
@@ -132,11 +133,6 @@ impl Outbound {
         let since_due = self.due_at.map_or(0, |due_at| now.unix_micros() - due_at.unix_micros());
         // `timestamp` is that of the frame due at `due_at`.
         self.timestamp.wrapping_add((since_due * 8 / 1_000) as u32)
-    }
-
-    /// Let the digits' clock run, also when nothing was played yet.
-    pub fn start_clock(&mut self, now: Timestamp) {
-        self.due_at.get_or_insert(now);
     }
 
     /// Skip the timestamps of a pause, so that the far end can tell it from a loss.

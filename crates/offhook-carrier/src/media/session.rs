@@ -72,7 +72,10 @@ pub struct RtpSession {
     remote_ssrc: Option<u32>,
     newcomer: Option<Newcomer>,
     outbound: Option<Outbound>,
+    /// Keys pressed by the remote.
     digits: VecDeque<Digit>,
+    /// Keys to be sent once a first agreement is there.
+    early_digits: String,
     /// From when on silence of packets counts; `None` while there needn't be any.
     watching_since: Option<Timestamp>,
     stalled: bool,
@@ -108,6 +111,7 @@ impl RtpSession {
             newcomer: None,
             outbound: None,
             digits: VecDeque::new(),
+            early_digits: String::new(),
             watching_since: None,
             stalled: false,
             received_samples: 0,
@@ -137,9 +141,11 @@ impl RtpSession {
         }
         let Seed { ssrc, sequence, timestamp } = self.seed;
         let layout = agreement.layout;
-        self.outbound
-            .get_or_insert_with(|| Outbound::new(layout, ssrc, sequence, timestamp))
-            .set_layout(layout);
+        let outbound = self.outbound.get_or_insert_with(|| Outbound::new(layout, ssrc, sequence, timestamp));
+        outbound.set_layout(layout);
+        if !self.early_digits.is_empty() {
+            outbound.send_digits(now, &std::mem::take(&mut self.early_digits));
+        }
         self.watch(now);
     }
 
@@ -196,28 +202,20 @@ impl RtpSession {
         if !self.direction.receives() {
             return;
         }
+        if self.types.events.contains(&Some(header.payload_type)) {
+            // Some gateways send keys as a stream of their own, beside that of the audio.
+            self.hear_event(&header, payload);
+            if self.remote_ssrc != Some(header.ssrc) {
+                return;
+            }
+        }
         let content = self.content(header.payload_type);
         let packet = Packet { sequence: header.sequence, timestamp: header.timestamp, content, payload };
-        let event = self.types.events.contains(&Some(header.payload_type));
-        if event && self.remote_ssrc == Some(header.ssrc) {
-            self.hear_event(header.timestamp, payload);
-        }
-        match self.remote_ssrc {
-            Some(ssrc) if ssrc == header.ssrc => {
-                if self.take(now, packet) == Arrival::Foreign {
-                    self.consider(now, header.ssrc, packet);
-                } else {
-                    self.newcomer = None;
-                }
-            }
-            Some(_) => self.consider(now, header.ssrc, packet),
-            None => {
-                self.remote_ssrc = Some(header.ssrc);
-                self.take(now, packet);
-                if event {
-                    self.hear_event(header.timestamp, payload);
-                }
-            }
+        let ours = *self.remote_ssrc.get_or_insert(header.ssrc) == header.ssrc;
+        if ours && self.take(now, packet) != Arrival::Foreign {
+            self.newcomer = None;
+        } else {
+            self.consider(now, header.ssrc, packet);
         }
     }
 
@@ -247,8 +245,8 @@ impl RtpSession {
         }
     }
 
-    fn hear_event(&mut self, timestamp: u32, payload: &[u8]) {
-        if let Some(digit) = self.events.hear(timestamp, payload)
+    fn hear_event(&mut self, header: &Header, payload: &[u8]) {
+        if let Some(digit) = self.events.hear(header.ssrc, header.timestamp, payload)
             && self.digits.len() < DIGITS
         {
             self.digits.push_back(digit);
@@ -294,16 +292,10 @@ impl RtpSession {
         self.remote_ssrc = Some(ssrc);
         self.jitter.reset();
         self.timeline.resync();
-        self.events.reset();
         self.reports.reception.restart();
         let Newcomer { sequence, timestamp, content, payload, .. } = &first;
         self.take(now, Packet { sequence: *sequence, timestamp: *timestamp, content: *content, payload });
         self.take(now, packet);
-        for (packet, timestamp) in [(payload.as_slice(), *timestamp), (packet.payload, packet.timestamp)] {
-            if *content == Content::Event {
-                self.hear_event(timestamp, packet);
-            }
-        }
     }
 
     /// What comes next for the leg.
@@ -327,10 +319,11 @@ impl RtpSession {
         outbound.play(now, frame, |packet| transmit(packet, secure.0, secure.1, target, &mut send));
     }
 
+    /// Send keys, as soon as there is anywhere to send them.
     pub fn send_digits(&mut self, now: Timestamp, digits: &str) {
-        if let Some(outbound) = &mut self.outbound {
-            outbound.send_digits(digits);
-            outbound.start_clock(now);
+        match &mut self.outbound {
+            Some(outbound) => outbound.send_digits(now, digits),
+            None => self.early_digits.extend(digits.chars().take(DIGITS)),
         }
     }
 

@@ -37,6 +37,12 @@ impl FarEnd {
     }
 
     pub fn with_offer(offer: &str) -> Self {
+        let mut far_end = Self::before_any_offer();
+        far_end.offers(offer);
+        far_end
+    }
+
+    pub fn before_any_offer() -> Self {
         let terms = Terms {
             address: [192, 0, 2, 2].into(),
             rtp_port: 6000,
@@ -46,16 +52,14 @@ impl FarEnd {
             formats: vec![AudioFormat::Pcmu, AudioFormat::Pcma],
             session_id: 1,
         };
-        let mut far_end = Self {
+        Self {
             session: RtpSession::new(Seed { ssrc: 0xaaaa, sequence: 100, timestamp: 10_000 }, STALL),
             negotiation: Negotiation::new(terms),
             now_ms: 0,
             log: String::new(),
             from: "192.0.2.1:4000".parse().unwrap(),
             ssrc: 0xbbbb,
-        };
-        far_end.offers(offer);
-        far_end
+        }
     }
 
     /// A new offer, as in a re-INVITE.

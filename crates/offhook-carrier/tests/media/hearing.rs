@@ -408,6 +408,25 @@ fn keys_out_of_order_are_not_heard_again() {
 }
 
 #[test]
+fn keys_may_be_a_stream_of_their_own() {
+    let mut far = FarEnd::new("");
+    far.until(20).steady(1);
+    far.ssrc = 0xeeee;
+    far.event(1, 40_000, 9, false, 160).event(2, 40_000, 9, true, 320);
+    far.ssrc = 0xbbbb;
+    far.until(40).steady(2);
+    far.ssrc = 0xeeee;
+    far.event(3, 40_000, 9, true, 320).event(4, 40_000, 9, true, 320);
+    expect![[r#"
+        20 ms #1
+        20 ms key 9
+        40 ms #2
+        40 ms stats: 2 received, 0 lost, 0 concealed, 0 late, 0 duplicate, 0 dropped
+    "#]]
+    .assert_eq(&far.stats().log());
+}
+
+#[test]
 fn the_other_law_is_recoded_into_the_negotiated_one() {
     let mut far = FarEnd::new("");
     far.packet(8, 1, 0, &[0xd5; 160]);

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use offhook_core::{AudioFormat, Frame};
 
-use crate::far_end::FarEnd;
+use crate::far_end::{FarEnd, offer};
 
 #[test]
 fn a_frame_is_a_packet() {
@@ -129,6 +129,18 @@ fn keys_go_out_though_nobody_plays() {
         200 ms -> 192.0.2.1:4000 107 at 11120: type 0 of 160 bytes marked
         220 ms -> 192.0.2.1:4000 108 at 11280: type 0 of 160 bytes
         220 ms digits sent
+    "#]]
+    .assert_eq(&far.log());
+}
+
+#[test]
+fn keys_pressed_before_there_is_media_wait_for_it() {
+    let mut far = FarEnd::before_any_offer();
+    far.session.send_digits(far.now(), "3");
+    far.until(5_000).offers(&offer(""));
+    far.play();
+    expect![[r#"
+        5000 ms -> 192.0.2.1:4000 100 at 10000: event 3 lasting 160 marked
     "#]]
     .assert_eq(&far.log());
 }
