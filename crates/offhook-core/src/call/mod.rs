@@ -4,7 +4,7 @@
 //! or for [`Call::deadline`]. Audio itself does not pass through here: the session moves frames between leg, pump
 //! and model, and tells `Call` only what changes the course of the call.
 //!
-//! [`state`] is where the call is, [`turns`] who said what, [`tools`] what the voice may do about it.
+//! `state.rs` is where the call is, `turns.rs` who said what, `tools.rs` what the voice may do about it.
 
 mod event;
 mod state;

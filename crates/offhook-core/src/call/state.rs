@@ -222,7 +222,7 @@ impl Call {
     pub(super) fn check_deadlines(&mut self, now: Timestamp) {
         // One deadline's consequence can be the next one's start; the bound is generous.
         for _ in 0..4 {
-            if !self.deadline().is_some_and(|deadline| deadline <= now) {
+            if self.deadline().is_none_or(|deadline| deadline > now) {
                 return;
             }
             self.deadline_reached(now);

@@ -81,7 +81,13 @@ fn run(mut call: Call, script: &str, expected: Expect) {
         call.handle(at, input(what));
         drain(&mut call, at, &mut timeline);
     }
-    expected.assert_eq(&timeline);
+    expected.assert_eq(&dedent(&timeline));
+}
+
+/// As the snapshots are kept: without the indentation all lines share.
+fn dedent(timeline: &str) -> String {
+    let indent = timeline.lines().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    timeline.lines().map(|line| format!("{}\n", &line[indent..])).collect()
 }
 
 fn tick_until(call: &mut Call, until: Timestamp, timeline: &mut String) {
