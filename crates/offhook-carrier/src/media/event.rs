@@ -179,3 +179,54 @@ pub fn tone(digit: Digit, at: u16, mut put: impl FnMut(i16)) {
         put(((low * turn).sin() * AMPLITUDE + (high * turn).sin() * AMPLITUDE * 1.2) as i16);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use offhook_core::audio::tone::{Tone, ToneDetector};
+
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back() {
+        for event in [
+            TelephoneEvent { event: 0, end: false, volume: 0, duration: 0 },
+            TelephoneEvent { event: 255, end: true, volume: 63, duration: 65_535 },
+        ] {
+            assert_eq!(TelephoneEvent::parse(&event.to_bytes()), Some(event));
+        }
+        assert_eq!(TelephoneEvent::parse(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn tones_are_heard_as_the_keys_they_stand_for() {
+        let keys = "0123456789*#ABCD";
+        let mut sender = EventSender::default();
+        sender.queue(keys);
+        let mut detector = ToneDetector::new();
+        let mut heard = String::new();
+        while let Some(tick) = sender.tick(true) {
+            let mut samples = Vec::new();
+            match tick {
+                Tick::Tone { digit, at } => tone(digit, at, |sample| samples.push(sample)),
+                _ => samples.resize(FRAME_SAMPLES as usize, 0),
+            }
+            heard.extend(detector.push(&samples).filter_map(|tone| match tone {
+                Tone::Digit(digit) => Some(digit.as_char()),
+                _ => None,
+            }));
+        }
+        assert_eq!(heard, keys);
+        assert!(sender.take_done() && !sender.take_done());
+    }
+
+    #[test]
+    fn pauses_and_nonsense_between_keys() {
+        for (digits, ticks) in [("1", 9), ("w", 25), ("W", 50), ("1w2W3", 9 * 3 + 75), (" x-()", 0), ("", 0)]
+        {
+            let mut sender = EventSender::default();
+            sender.queue(digits);
+            assert_eq!(std::iter::from_fn(|| sender.tick(false)).count(), ticks, "{digits:?}");
+            assert!(sender.take_done(), "{digits:?}");
+        }
+    }
+}

@@ -109,3 +109,97 @@ impl Latch {
         self.last.is_some_and(|(at, ..)| now.since(at) < ALIVE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNALLED: &str = "192.0.2.1:4000";
+    const NAT: &str = "203.0.113.9:5555";
+    const STRANGER: &str = "198.51.100.66:6666";
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_unix_millis(1_000_000) + Duration::from_millis(ms)
+    }
+
+    /// Packets (when, from, ssrc, sequence) and whether each is heard.
+    fn check(packets: &[(u64, &str, u32, u16, bool)]) -> Latch {
+        let mut latch = Latch::default();
+        latch.signal(Some(SIGNALLED.parse().unwrap()));
+        for (ms, from, ssrc, sequence, heard) in packets {
+            let admitted = latch.admit(at(*ms), from.parse().unwrap(), *ssrc, *sequence, false);
+            assert_eq!(admitted, *heard, "{ms} ms {from} {ssrc} {sequence}");
+        }
+        latch
+    }
+
+    #[test]
+    fn the_signalled_source_is_believed_at_once() {
+        check(&[(0, SIGNALLED, 1, 10, true), (20, SIGNALLED, 1, 11, true)]);
+    }
+
+    #[test]
+    fn another_source_must_show_two_packets_in_sequence() {
+        let latch = check(&[(0, NAT, 1, 10, false), (20, NAT, 1, 12, false), (40, NAT, 1, 13, true)]);
+        assert_eq!(
+            (latch.target(), latch.moved_to()),
+            (Some(NAT.parse().unwrap()), Some(NAT.parse().unwrap()))
+        );
+    }
+
+    #[test]
+    fn a_stranger_can_not_take_over_a_live_stream() {
+        check(&[
+            (0, SIGNALLED, 1, 10, true),
+            (10, STRANGER, 2, 1, false),
+            (15, STRANGER, 2, 2, false),
+            // Even with the right source identifier he would have to know the sequence numbers.
+            (16, STRANGER, 1, 5_000, false),
+            (17, STRANGER, 1, 5_001, false),
+            (20, SIGNALLED, 1, 11, true),
+        ]);
+    }
+
+    #[test]
+    fn the_stream_may_move() {
+        check(&[
+            (0, NAT, 1, 10, false),
+            (20, NAT, 1, 11, true),
+            (40, SIGNALLED, 1, 12, false),
+            (60, SIGNALLED, 1, 13, true),
+        ]);
+    }
+
+    #[test]
+    fn the_signalled_source_takes_over_with_a_stream_of_its_own() {
+        // Early media came from a server; now the callee itself talks.
+        check(&[
+            (0, NAT, 1, 10, false),
+            (20, NAT, 1, 11, true),
+            (40, SIGNALLED, 2, 700, true),
+            (45, NAT, 1, 12, false),
+        ]);
+    }
+
+    #[test]
+    fn a_source_that_fell_silent_is_replaced() {
+        check(&[(0, SIGNALLED, 1, 10, true), (1_500, NAT, 2, 1, false), (1_520, NAT, 2, 2, true)]);
+    }
+
+    #[test]
+    fn the_right_key_is_proof_enough() {
+        let mut latch = check(&[(0, SIGNALLED, 1, 10, true)]);
+        assert!(latch.admit(at(20), NAT.parse().unwrap(), 9, 9, true));
+        assert_eq!(latch.target(), Some(NAT.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_source_is_settled_after_a_while_and_until_it_is_missed() {
+        let mut latch = check(&[(0, SIGNALLED, 1, 10, true)]);
+        let from = SIGNALLED.parse().unwrap();
+        assert_eq!(latch.settled(at(100)), None);
+        assert!(latch.admit(at(2_000), from, 1, 11, false));
+        assert_eq!(latch.settled(at(2_100)), Some(from));
+        assert_eq!(latch.settled(at(2_400)), None);
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_core::AudioFormat;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::SrtpPolicy;
 use super::outbound::Layout;
@@ -64,8 +65,8 @@ pub struct Keys {
 pub struct Negotiation {
     terms: Terms,
     version: u64,
-    /// The description sent last, without its version.
-    last: Option<String>,
+    /// The description sent last, without its version. It holds our keys.
+    last: Option<SecretString>,
     /// The telephone-event type of an offer that can be answered.
     offered: Option<u8>,
     /// The `m=` lines of the session; ours, the audio in use, is `None`. Their number never shrinks (RFC 3264 §8).
@@ -298,7 +299,7 @@ impl Negotiation {
     /// A whole description around our section, with the next version if it says something new.
     fn describe(&mut self, section: &str) -> String {
         let body: String = self.lines.iter().map(|line| line.as_deref().unwrap_or(section)).collect();
-        if self.last.as_ref() != Some(&body) {
+        if self.last.as_ref().is_none_or(|last| last.expose_secret() != body) {
             self.version += 1;
         }
         let Terms { address, session_id, .. } = &self.terms;
@@ -307,7 +308,7 @@ impl Negotiation {
             "v=0\r\no=- {session_id} {} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n{body}",
             self.version
         );
-        self.last = Some(body);
+        self.last = Some(body.into());
         text
     }
 }

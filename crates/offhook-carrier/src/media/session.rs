@@ -136,9 +136,8 @@ impl RtpSession {
         }
         self.reports.start(now);
         self.timeline.set_format(agreement.layout.format);
-        if !self.direction.receives() {
-            self.timeline.rest();
-        }
+        // Nobody need have sent anything lately.
+        self.timeline.rest();
         let Seed { ssrc, sequence, timestamp } = self.seed;
         let layout = agreement.layout;
         let outbound = self.outbound.get_or_insert_with(|| Outbound::new(layout, ssrc, sequence, timestamp));

@@ -654,3 +654,19 @@ fn an_answer_needs_an_offer_and_may_come_twice() {
     "#]]
     .assert_eq(&summary(&negotiation));
 }
+
+#[test]
+fn keys_are_not_shown() {
+    let mut negotiation = negotiation(SrtpPolicy::Required);
+    let offer = negotiation.offer();
+    let answer = sdp(&format!(
+        "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}"
+    ));
+    negotiation.accept(&answer).unwrap();
+    let shown = format!("{negotiation:?} {:?}", negotiation.agreement());
+    let ours = offer.lines().filter_map(|line| line.split_once("inline:")).map(|(_, key)| key);
+    for key in ours.chain(KEY.strip_prefix("inline:")) {
+        assert!(!shown.contains(key));
+    }
+    assert!(shown.contains("MasterKey(AES_CM_128_HMAC_SHA1_80)"), "{shown}");
+}
