@@ -19,7 +19,7 @@ use super::config::{Listen, Transport};
 use super::message::{MAX_MESSAGE, Message};
 use super::resolve::Target;
 use super::stream::{Framer, Piece};
-use super::tls;
+use super::tls::{self, Trust};
 
 /// Messages received and not yet looked at. Past it datagrams are lost, as in any full socket, and streams wait.
 const ARRIVALS: usize = 4_096;
@@ -152,7 +152,7 @@ impl Net {
     }
 
     /// A way to that target: the datagram socket, the stream that is open already, or a new one.
-    pub fn flow_to(&mut self, target: &Target, tls: &Arc<ClientConfig>) -> Result<Flow, SendError> {
+    pub fn flow_to(&mut self, target: &Target, trust: &Trust) -> Result<Flow, SendError> {
         if target.transport == Transport::Udp {
             let fits = |socket: &&Arc<UdpSocket>| {
                 socket.local_addr().is_ok_and(|local| local.is_ipv4() == target.addr.is_ipv4())
@@ -167,11 +167,12 @@ impl Net {
         });
         match open {
             Some(stream) => Ok(stream.flow),
-            None => Ok(self.connect(target, tls.clone())),
+            None if target.transport == Transport::Tls => Ok(self.connect(target, Some(trust.client()?))),
+            None => Ok(self.connect(target, None)),
         }
     }
 
-    fn connect(&mut self, target: &Target, tls: Arc<ClientConfig>) -> Flow {
+    fn connect(&mut self, target: &Target, tls: Option<Arc<ClientConfig>>) -> Flow {
         let flow = Flow { transport: target.transport, socket: self.next_stream, remote: target.addr };
         self.next_stream += 1;
         let (outgoing, waiting) = mpsc::channel(OUTGOING);
@@ -373,12 +374,10 @@ fn why(ended: io::Result<()>) -> String {
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-async fn open(flow: Flow, server_name: &str, tls: Arc<ClientConfig>) -> io::Result<Box<dyn Duplex>> {
+async fn open(flow: Flow, server_name: &str, tls: Option<Arc<ClientConfig>>) -> io::Result<Box<dyn Duplex>> {
     let stream = TcpStream::connect(flow.remote).await?;
     stream.set_nodelay(true)?;
-    if flow.transport == Transport::Tcp {
-        return Ok(Box::new(stream));
-    }
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
     let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
     Ok(Box::new(TlsConnector::from(tls).connect(name, stream).await?))
 }

@@ -1,7 +1,7 @@
 //! TLS for SIP: who is trusted, and who we are. One crypto provider, named here, so that none has to be installed.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -17,7 +17,35 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-pub fn client(trust: &TlsTrust) -> io::Result<Arc<ClientConfig>> {
+/// Whom a trunk's connections trust; read when the first of them is made, for most trunks need none.
+#[derive(Debug)]
+pub struct Trust {
+    trust: TlsTrust,
+    client: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Trust {
+    /// `now`: find out at once whether it can be used.
+    pub fn new(trust: TlsTrust, now: bool) -> io::Result<Self> {
+        let trust = Self { trust, client: OnceLock::new() };
+        if now || matches!(trust.trust, TlsTrust::Roots { .. }) {
+            trust.client()?;
+        }
+        Ok(trust)
+    }
+
+    pub fn client(&self) -> io::Result<Arc<ClientConfig>> {
+        match self.client.get() {
+            Some(client) => Ok(client.clone()),
+            None => {
+                let client = client(&self.trust)?;
+                Ok(self.client.get_or_init(|| client).clone())
+            }
+        }
+    }
+}
+
+fn client(trust: &TlsTrust) -> io::Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;

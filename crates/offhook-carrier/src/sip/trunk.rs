@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
-
-use super::config::Trunk;
+use super::config::{Transport, Trunk};
 use super::message::{Method, Request, Response};
 use super::net::Flow;
 use super::resolve::{Target, literal};
+use super::tls::Trust;
+use super::token;
 use super::uri::{NameAddr, Uri};
-use super::{tls, token};
 
 /// How long an answer of the DNS is used.
 const TARGETS_LAST: Duration = Duration::from_secs(120);
@@ -24,7 +23,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct TrunkState {
     pub config: Trunk,
-    pub tls: Arc<ClientConfig>,
+    pub trust: Trust,
     targets: Option<(Vec<Target>, Instant)>,
     /// Where its calls may come from.
     pub addresses: HashSet<IpAddr>,
@@ -57,7 +56,7 @@ impl TrunkState {
         let addresses =
             literal(config.hop()).into_iter().chain(literal(&config.server)).map(|t| t.addr.ip()).collect();
         Ok(Self {
-            tls: tls::client(&config.tls)?,
+            trust: Trust::new(config.tls.clone(), config.hop().transport == Some(Transport::Tls))?,
             targets: None,
             addresses,
             seen_as: None,

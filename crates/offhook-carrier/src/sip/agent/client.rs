@@ -144,7 +144,7 @@ impl Agent {
             (Waiting::Ack { request, .. }, found, fallback) => {
                 let target = found.ok().and_then(|targets| targets.into_iter().next());
                 let flow = target
-                    .and_then(|target| self.net.flow_to(&target, &self.trunks[trunk].tls).ok())
+                    .and_then(|target| self.net.flow_to(&target, &self.trunks[trunk].trust).ok())
                     .or(fallback);
                 if let Some(flow) = flow {
                     self.send_ack_on(request, &flow);
@@ -165,7 +165,7 @@ impl Agent {
     ) {
         let mut why = "the server has no address".to_owned();
         while let Some(target) = targets.pop_front() {
-            let flow = match self.net.flow_to(&target, &self.trunks[trunk].tls) {
+            let flow = match self.net.flow_to(&target, &self.trunks[trunk].trust) {
                 Ok(flow) => flow,
                 Err(error) => {
                     why = error.to_string();
@@ -245,7 +245,7 @@ impl Agent {
             Way::Targets(targets) => {
                 let target = targets.into_iter().next();
                 if let Some(Ok(flow)) =
-                    target.map(|target| self.net.flow_to(&target, &self.trunks[trunk].tls))
+                    target.map(|target| self.net.flow_to(&target, &self.trunks[trunk].trust))
                 {
                     self.send_ack_on(request, &flow);
                 }
@@ -454,6 +454,7 @@ impl Agent {
 
     fn forget_client(&mut self, id: u64) {
         let Some(entry) = self.clients.remove(&id) else { return };
+        self.timers.set(Timer::Client(id), None);
         if self.client_keys.get(&entry.key) == Some(&id) {
             self.client_keys.remove(&entry.key);
         }

@@ -5,10 +5,10 @@
 
 mod client;
 mod server;
+mod timers;
 mod trunks;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use tracing::debug;
 
 use self::client::{ClientEntry, Waiting};
 use self::server::ServerEntry;
+use self::timers::Timers;
 use self::trunks::Check;
 use super::call::{Call, Cx, Effect, NoReply, Purpose, Start};
 use super::config::SipConfig;
@@ -62,7 +63,7 @@ enum User {
     Nobody,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     Client(u64),
     Server(u64),
@@ -93,8 +94,7 @@ pub(crate) struct Agent {
     server_keys: HashMap<String, u64>,
     waiting: HashMap<u64, Waiting>,
     checks: HashMap<u64, Check>,
-    /// May hold instants that no longer matter: whoever is woken looks again.
-    timers: BinaryHeap<Reverse<(Instant, Timer)>>,
+    timers: Timers,
     /// Requests that could not be sent, told to their users once the current event is done with.
     unsent: VecDeque<(User, NoReply)>,
     stopping: Option<(oneshot::Sender<()>, Instant)>,
@@ -138,7 +138,7 @@ impl Agent {
             server_keys: HashMap::new(),
             waiting: HashMap::new(),
             checks: HashMap::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::default(),
             unsent: VecDeque::new(),
             stopping: None,
         })
@@ -156,7 +156,7 @@ impl Agent {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let wake_at = self.timers.peek().map(|Reverse((at, _))| *at);
+            let wake_at = self.timers.next_at();
             tokio::select! {
                 arrival = arrivals.recv() => match arrival {
                     Some(arrival) => self.arrived(arrival),
@@ -185,7 +185,7 @@ impl Agent {
     }
 
     fn wake(&mut self, at: Instant, timer: Timer) {
-        self.timers.push(Reverse((at, timer)));
+        self.timers.set(timer, Some(at));
     }
 
     fn arrived(&mut self, arrival: Arrival) {
@@ -216,11 +216,7 @@ impl Agent {
 
     fn run_timers(&mut self) {
         let now = now();
-        while let Some(Reverse((at, timer))) = self.timers.peek().copied() {
-            if at > now {
-                break;
-            }
-            self.timers.pop();
+        while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Client(id) => self.client_due(id, now),
                 Timer::Server(id) => self.server_due(id, now),
@@ -258,9 +254,7 @@ impl Agent {
             self.servers.shrink_to(256);
             self.server_keys.shrink_to(256);
         }
-        if self.timers.capacity() > 4_096 && self.timers.len() * 8 < self.timers.capacity() {
-            self.timers.shrink_to(1_024);
-        }
+        self.timers.give_memory_back();
     }
 
     /// Let a call do something, carry out what it decided, and forget it when it is over.
@@ -273,7 +267,8 @@ impl Agent {
 
     fn settle(&mut self, handle: u64, effects: Vec<Effect>) {
         let Some(call) = self.calls.get(&handle) else { return };
-        let (trunk, deadline) = (call.trunk, call.deadline());
+        let trunk = call.trunk;
+        self.timers.set(Timer::Call(handle), call.deadline());
         if call.is_over() {
             let key = (call.call_id.clone(), call.local_tag.clone());
             self.dialogs.remove(&key);
@@ -286,8 +281,7 @@ impl Agent {
         }
         if self.calls.get(&handle).is_some_and(Call::is_over) {
             self.calls.remove(&handle);
-        } else if let Some(at) = deadline {
-            self.wake(at, Timer::Call(handle));
+            self.timers.set(Timer::Call(handle), None);
         }
     }
 

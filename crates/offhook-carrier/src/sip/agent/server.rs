@@ -193,6 +193,7 @@ impl Agent {
     fn forget_server(&mut self, id: u64) {
         if let Some(entry) = self.servers.remove(&id) {
             self.server_keys.remove(&entry.key);
+            self.timers.set(Timer::Server(id), None);
         }
     }
 

@@ -37,9 +37,7 @@ impl Agent {
     }
 
     pub(super) fn schedule_trunk(&mut self, trunk: usize) {
-        if let Some(at) = self.trunks[trunk].deadline() {
-            self.wake(at, Timer::Trunk(trunk));
-        }
+        self.timers.set(Timer::Trunk(trunk), self.trunks[trunk].deadline());
     }
 
     pub(super) fn trunk_due(&mut self, trunk: usize, now: Instant) {
@@ -125,6 +123,7 @@ impl Agent {
 
     pub(super) fn check_due(&mut self, id: u64) {
         let Some(check) = self.checks.remove(&id) else { return };
+        self.timers.set(Timer::Check(id), None);
         let replies = check.replies.into_iter().map(|reply| reply.unwrap_or(TrunkReply::Silence));
         let trunks = replies.enumerate().map(|(trunk, reply)| self.report(trunk, reply)).collect();
         let _ = check.reply.send(TrunkCheck { trunks });
