@@ -57,6 +57,15 @@ impl Connection {
         Self { target, protocol, link: Link::Down, number: 0, unflushed: false, timer }
     }
 
+    /// On a connection that is up already.
+    pub(super) fn with_socket(target: Arc<Target>, settings: Settings, socket: Socket) -> Self {
+        let mut this = Self::open(target, settings);
+        this.number = this.protocol.connection().unwrap_or_default();
+        this.link = Link::Up(Box::new(socket));
+        this.protocol.connected(now());
+        this
+    }
+
     pub fn hear(&mut self, remote_frame: &Frame) {
         self.protocol.hear(remote_frame);
     }

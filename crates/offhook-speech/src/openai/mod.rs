@@ -38,9 +38,13 @@ impl OpenAi {
     }
 
     pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
-        let format = prompt.format;
-        let settings = Settings { config: Arc::clone(&self.config), prompt };
-        SpeechSession::openai(format, Connection::open(Arc::clone(&self.target), settings))
+        let settings = self.settings(prompt);
+        SpeechSession::openai(settings.prompt.format, Connection::open(Arc::clone(&self.target), settings))
+    }
+
+    fn settings(&self, mut prompt: Prompt) -> Settings {
+        prompt.format = self.format_for(prompt.format);
+        Settings { config: Arc::clone(&self.config), prompt }
     }
 
     /// G.711 passes through untouched; anything else is spoken as PCM at 24 kHz, the only rate there is.
@@ -55,42 +59,42 @@ impl OpenAi {
     /// shows before the first call does.
     pub(crate) async fn check(&self) -> Result<Checked, CheckError> {
         let what = format!("{} at {}", self.config.model, self.target.host());
-        self.target.connect().await.map_err(|error| self.check_error(what.clone(), &error))?;
-        let mut session = self.open(trial());
+        let socket = self.target.connect().await.map_err(|error| check_error(what.clone(), &error))?;
+        let mut session = Connection::with_socket(Arc::clone(&self.target), self.settings(trial()), socket);
         loop {
             match session.next().await {
                 SpeechOutput::Event(SpeechEvent::Ready { .. }) => return Ok(Checked { what }),
                 SpeechOutput::Event(SpeechEvent::Lost { why }) => {
-                    let advice = "check speech.openai: model, transcription_model and voices must exist for this \
-                                  account (on Azure they are names of deployments)";
+                    let advice = "check the model, the transcription model and the voices: they must exist for this \
+                                  account, and on Azure models are names of deployments";
                     return Err(CheckError::Unusable { what, why, advice: advice.to_owned() });
                 }
                 _ => {}
             }
         }
     }
+}
 
-    fn check_error(&self, what: String, error: &ConnectError) -> CheckError {
-        let why = error.to_string();
-        match error {
-            ConnectError::Refused { status: 401 | 403, .. } => {
-                let advice = "check the key, and that it may use this model; on Azure the address must end in \
+fn check_error(what: String, error: &ConnectError) -> CheckError {
+    let why = error.to_string();
+    match error {
+        ConnectError::Refused { status: 401 | 403, .. } => {
+            let advice = "check the key, and that it may use this model; on Azure the address must end in \
                               /openai/v1 without an api-version";
-                CheckError::Unauthorized { what, why, advice: advice.to_owned() }
-            }
-            ConnectError::Refused { status: 404, .. } => {
-                let advice = "check the address (https://api.openai.com/v1, on Azure \
+            CheckError::Unauthorized { what, why, advice: advice.to_owned() }
+        }
+        ConnectError::Refused { status: 404, .. } => {
+            let advice = "check the address (https://api.openai.com/v1, on Azure \
                               https://NAME.openai.azure.com/openai/v1) and the name of the model or deployment";
-                CheckError::Unusable { what, why, advice: advice.to_owned() }
-            }
-            ConnectError::Refused { .. } | ConnectError::Handshake(_) => {
-                let advice = "check the address, and the status page of the provider";
-                CheckError::Unusable { what, why, advice: advice.to_owned() }
-            }
-            ConnectError::Timeout(_) | ConnectError::Network(_) => {
-                let advice = "check the address, the network, and whether a firewall lets wss through";
-                CheckError::Unreachable { what, why, advice: advice.to_owned() }
-            }
+            CheckError::Unusable { what, why, advice: advice.to_owned() }
+        }
+        ConnectError::Refused { .. } | ConnectError::Handshake(_) => {
+            let advice = "check the address, and the status page of the provider";
+            CheckError::Unusable { what, why, advice: advice.to_owned() }
+        }
+        ConnectError::Timeout(_) | ConnectError::Network(_) => {
+            let advice = "check the address, the network, and whether a firewall lets wss through";
+            CheckError::Unreachable { what, why, advice: advice.to_owned() }
         }
     }
 }

@@ -183,3 +183,14 @@ async fn a_refused_session_is_lost_with_the_reason() {
     let mut talk = Talk::open(config(&server), AudioFormat::Pcmu);
     assert_eq!(talk.until_lost().await, "the server refused the session: No such voice. (model_not_found)");
 }
+
+/// More than one TLS provider is linked into the product: there is no default, and none is relied on.
+#[tokio::test]
+async fn a_server_without_tls_is_an_error_and_no_panic() {
+    let server = FakeRealtime::start(Script::default()).await;
+    let mut config = config(&server);
+    config.base_url = format!("https://{}/v1", server.address());
+    let mut talk = Talk::open(config, AudioFormat::Pcmu);
+    let why = talk.until_lost().await;
+    assert!(!why.is_empty(), "{why}");
+}

@@ -78,7 +78,7 @@ impl Protocol {
         self.responses.alive(now);
         let muted = self.responses.active().is_some_and(|active| active.muted);
         let spoken = self.voice.entry(response_id, item_id, self.connection);
-        if spoken.cut_off || muted {
+        if spoken.cut_off || spoken.audio_done || muted {
             return;
         }
         let Some(bytes) = self.appender.decode(base64) else {

@@ -31,7 +31,8 @@ impl Voice {
 
     /// The utterance of an item, begun now if it is new.
     pub fn entry(&mut self, response_id: &str, item_id: &str, connection: u32) -> &mut Spoken {
-        let index = match self.spoken.iter().rposition(|spoken| spoken.item_id == item_id) {
+        let known = |spoken: &Spoken| spoken.item_id == item_id && spoken.connection == connection;
+        let index = match self.spoken.iter().rposition(known) {
             Some(index) => index,
             None => {
                 if self.spoken.len() == Self::CAPACITY {

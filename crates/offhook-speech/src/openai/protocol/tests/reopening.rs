@@ -1,0 +1,263 @@
+//! Losing the connection, and moving on before it ends by itself.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::{Run, TALKING, check_talking};
+
+#[test]
+fn a_loss_is_bridged_with_the_conversation_so_far_and_an_honest_word() {
+    check_talking(
+        "
+        100 server input_audio_buffer.committed item_id=u1
+        100 server conversation.item.input_audio_transcription.completed item_id=u1 transcript=Who+is+this?
+        110 note Be quick.
+        120 server response.created response.id=r1
+        120 server response.output_audio_transcript.delta response_id=r1 item_id=i1 delta=I+am+calling+about+a+table
+        120 server response.output_audio.delta response_id=r1 item_id=i1 audio=900
+        130 server input_audio_buffer.speech_started item_id=u2 audio_start_ms=0
+        140 lost the connection broke off
+        150 hear 10
+        150 say One more thing.
+        200 connected
+        300 server session.updated session.model=m
+        310 server response.created response.id=r1
+        320 server response.done response.id=r1 response.status=completed
+        ",
+        expect![[r#"
+            100 RemoteSaid { text: Some("Who is this?"), confidence: None, started_ms: 0, ended_ms: 0 }
+            110 > #4 conversation.item.create system "Be quick."
+            120 audio 2 900 ms
+            130 RemoteSpeechStarted
+            140 = connection 2
+            140 Reopening { why: "the connection broke off" }
+            140 VoiceText { utterance: Utterance(2), text: "I am calling" }
+            140 UtteranceDone { utterance: Utterance(2) }
+            140 RemoteSpeechStopped
+            140 RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 0 }
+            200 > #5 session.update all, answered
+            300 > append, about 200 ms
+            300 > #6 conversation.item.create assistant "Hello."
+            300 > #7 conversation.item.create user "Who is this?"
+            300 > #8 conversation.item.create system "Be quick."
+            300 > #9 conversation.item.create assistant "I am calling"
+            300 > #10 response.create by instruction
+            300 Reopened
+            320 > #11 response.create "One more thing."
+        "#]],
+    );
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_yet_is_tried_again_for_a_while() {
+    check_talking(
+        "
+        100 lost the connection broke off
+        110 lost connection refused
+        400 lost connection refused
+        900 connected
+        1000 server session.updated session.model=m
+        2000 lost the connection broke off
+        ",
+        expect![[r#"
+            100 = connection 2
+            100 Reopening { why: "the connection broke off" }
+            110 = no connection
+            310 = connection 3
+            400 = no connection
+            800 = connection 4
+            900 > #4 session.update all, answered
+            1000 > #5 conversation.item.create assistant "Hello."
+            1000 > #6 response.create by instruction
+            1000 Reopened
+            2000 = no connection
+            2000 Lost { why: "the connection broke off" }
+        "#]],
+    );
+}
+
+#[test]
+fn a_connection_that_never_comes_back_ends_the_session() {
+    check_talking(
+        "
+        100 lost the connection broke off
+        20000 tick
+        ",
+        expect![[r#"
+            100 = connection 2
+            100 Reopening { why: "the connection broke off" }
+            12100 = no connection
+            12100 Lost { why: "the server did not answer in time" }
+        "#]],
+    );
+    check_talking(
+        "100 lost the connection broke off\n 110 refused the key was revoked",
+        expect![[r#"
+        100 = connection 2
+        100 Reopening { why: "the connection broke off" }
+        110 = no connection
+        110 Lost { why: "the key was revoked" }
+    "#]],
+    );
+}
+
+/// First words that were not said to their end must be said, whatever happens.
+#[test]
+fn first_words_that_broke_off_are_said_again() {
+    let mut run = Run::new(|_| {});
+    run.play(
+        "
+        0 connected
+        0 server session.updated session.model=m
+        10 open This call is recorded.
+        20 server response.created response.id=r0
+        30 server response.output_audio.delta response_id=r0 item_id=i0 audio=300
+        40 lost the connection broke off
+        50 connected
+        60 server session.updated session.model=m
+        70 server response.created response.id=r1
+        80 server response.done response.id=r1 response.status=completed
+        90 server response.created response.id=r2
+        95 server response.done response.id=r2 response.status=completed
+        ",
+    );
+    expect![[r#"
+        0 = connection 1
+        0 > #1 session.update all, reported
+        0 Ready { model: "m" }
+        10 > #2 response.create "This call is recorded."
+        30 audio 1 300 ms
+        40 = connection 2
+        40 Reopening { why: "the connection broke off" }
+        40 UtteranceDone { utterance: Utterance(1) }
+        50 > #3 session.update all, reported
+        60 > #4 response.create by instruction
+        60 Reopened
+        80 > #5 response.create "This call is recorded."
+        95 > #6 session.update turns, answered
+    "#]]
+    .assert_eq(&run.log);
+}
+
+/// 60 minutes: a new session is begun two minutes before, as soon as nobody speaks; no word is needed.
+#[test]
+fn a_session_is_renewed_at_a_quiet_moment_before_it_expires() {
+    let mut run = Run::new(|_| {});
+    run.play("0 connected\n 0 server session.created session.expires_at=1763686800");
+    run.play(&TALKING.replacen("0 connected", "", 1));
+    run.log.clear();
+    run.play(
+        "
+        3479000 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=90
+        3481000 server input_audio_buffer.speech_stopped item_id=u1 audio_end_ms=700
+        3481000 server conversation.item.input_audio_transcription.completed item_id=u1 transcript=Seven.
+        3481100 connected
+        3481200 server session.updated session.model=m
+        ",
+    );
+    expect![[r#"
+        3479000 RemoteSpeechStarted
+        3481000 RemoteSpeechStopped
+        3481000 = connection 2
+        3481000 RemoteSaid { text: Some("Seven."), confidence: None, started_ms: 90, ended_ms: 700 }
+        3481000 Reopening { why: "the session reaches its maximum duration" }
+        3481100 > #4 session.update all, answered
+        3481200 > #5 conversation.item.create assistant "Hello."
+        3481200 > #6 conversation.item.create user "Seven."
+        3481200 Reopened
+    "#]]
+    .assert_eq(&run.log);
+}
+
+#[test]
+fn a_session_is_renewed_in_mid_speech_when_it_must_be() {
+    let mut run = Run::new(|_| {});
+    run.play("0 connected\n 0 server session.created session.expires_at=1763686800");
+    run.play(&TALKING.replacen("0 connected", "", 1));
+    run.log.clear();
+    run.play(
+        "
+        3479000 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=90
+        3589999 hear 1
+        3590001 tick
+        ",
+    );
+    expect![[r#"
+        3479000 RemoteSpeechStarted
+        3589999 > append, about 20 ms
+        3590000 = connection 2
+        3590000 Reopening { why: "the session reaches its maximum duration" }
+        3590000 RemoteSpeechStopped
+        3590000 RemoteSaid { text: None, confidence: None, started_ms: 20, ended_ms: 20 }
+    "#]]
+    .assert_eq(&run.log);
+}
+
+/// Not foreseen, but not a loss either: another one may follow.
+#[test]
+fn an_expired_session_is_bridged_like_a_loss() {
+    let expired = "error.code=session_expired error.message=Too+old. error.type=x";
+    check_talking(
+        &format!(
+            "
+            3600000 server error {expired}
+            3600010 connected
+            3600020 server session.updated session.model=m
+            3600030 server response.created response.id=r1
+            3600040 server response.done response.id=r1 response.status=completed
+            3700000 lost the connection broke off
+            "
+        ),
+        expect![[r#"
+            3600000 = connection 2
+            3600000 Reopening { why: "Too old." }
+            3600010 > #4 session.update all, answered
+            3600020 > #5 conversation.item.create assistant "Hello."
+            3600020 > #6 response.create by instruction
+            3600020 Reopened
+            3700000 = connection 3
+            3700000 Reopening { why: "the connection broke off" }
+        "#]],
+    );
+}
+
+#[test]
+fn a_server_that_falls_silent_is_pinged_and_then_given_up() {
+    let mut run = Run::new(|config| config.keepalive = Duration::from_secs(20));
+    run.play(TALKING);
+    run.log.clear();
+    run.play("5000 server from.the.future\n 60000 tick");
+    expect![[r#"
+        25000 > ping
+        45000 = connection 2
+        45000 Reopening { why: "the server fell silent" }
+        57000 = no connection
+        57000 Lost { why: "the server did not answer in time" }
+    "#]]
+    .assert_eq(&run.log);
+}
+
+/// A tool the old connection called is answered in words: the new one knows nothing of the call.
+#[test]
+fn an_output_for_a_call_of_the_old_connection_becomes_a_remark() {
+    check_talking(
+        r#"
+        100 server response.function_call_arguments.done response_id=r1 call_id=c1 name=wait_on_hold arguments="{}"
+        110 lost the connection broke off
+        120 connected
+        130 server session.updated session.model=m
+        140 output 1 on hold
+        "#,
+        expect![[r#"
+            100 ToolCall { id: ToolCallId(1), tool: WaitOnHold }
+            110 = connection 2
+            110 Reopening { why: "the connection broke off" }
+            120 > #4 session.update all, answered
+            130 > #5 conversation.item.create assistant "Hello."
+            130 > #6 response.create by instruction
+            130 Reopened
+            140 > #7 conversation.item.create system "You called wait_on_hold; it answered: on hold"
+        "#]],
+    );
+}
