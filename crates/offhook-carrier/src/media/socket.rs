@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
@@ -114,8 +115,9 @@ impl Socket {
 
 /// A pair of sockets: RTP on an even port, RTCP on the next.
 pub fn bind_pair(ip: std::net::IpAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<(Socket, Socket)> {
-    /// Where the next call begins to look, so that a port rests before it is used again.
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    /// Where the next call begins to look, so that a port rests before it is used again; elsewhere in every process,
+    /// so that it can't be known.
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(rand::random()));
 
     let bind = |port: u16| UdpSocket::bind((ip, port));
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);

@@ -23,6 +23,9 @@ const MAX_FILL: i64 = 4_000;
 /// Frames kept for a listener that does not fetch them: four seconds.
 const CAPACITY: usize = 32_000;
 
+/// What was fetched is cleared away from this much on.
+const COMPACT: usize = 1_600;
+
 #[derive(Debug)]
 pub struct Timeline {
     format: AudioFormat,
@@ -74,6 +77,7 @@ impl Timeline {
     pub fn resync(&mut self) {
         self.next = None;
         self.ahead = 0;
+        self.fill_at = None;
     }
 
     /// Stop filling until the next audio.
@@ -173,7 +177,8 @@ impl Timeline {
             self.dropped_samples += drop as u64;
             self.fetched += drop;
         }
-        if self.fetched > CAPACITY {
+        // Packets that are no whole number of frames never leave it empty.
+        if self.fetched > COMPACT {
             self.pending.drain(..self.fetched);
             self.fetched = 0;
         }
