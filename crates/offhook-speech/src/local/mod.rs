@@ -1,23 +1,162 @@
-//! The local voice.
+//! The local voice: voice activity detection, a recognizer, a brain and a synthesizer, each replaceable.
+//!
+//! [`conversation`] is the whole of it without IO; [`session`] runs one as a task of its own. Programs and servers are
+//! asked a sentence at a time, beside the audio path.
 
-use offhook_core::audio::AudioFormat;
+mod brain;
+mod config;
+mod conversation;
+mod ear;
+mod endpoint;
+mod mouth;
+mod pocketsphinx;
+mod program;
+mod recognizer;
+mod session;
+mod synthesizer;
+pub mod tagged;
+mod vad;
+mod wav;
+
+use std::time::Duration;
+
+pub use config::{BrainConfig, Config, RecognizerConfig, Server, SynthesizerConfig};
+pub use endpoint::EndpointError;
+use offhook_core::audio::{AudioFormat, SampleRate};
+pub use program::ProgramError;
+pub use recognizer::{RecognizeError, Recognizer, Transcript};
+pub use synthesizer::{SpeakError, Synthesizer};
 
 use crate::{CheckError, Checked, Prompt, SpeechSession};
+use brain::chat::Chat;
+use brain::script::Script;
+use conversation::{Brain, Conversation};
+use ear::Ear;
+use endpoint::Endpoint;
+use session::Session;
+use vad::Vad;
 
-/// The local voice.
+/// Why the local voice can't be put together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    #[error("{name} not found: `apt install {package}`, or choose another in speech.local")]
+    NoProgram { name: &'static str, package: &'static str },
+    #[error("no program that speaks was found: `apt install flite`, or set speech.local.synthesizer")]
+    NoSynthesizer,
+    #[error("no place for a temporary file: {0}; check TMPDIR")]
+    File(String),
+    #[error("no HTTP client can be made: {0}")]
+    Http(String),
+}
+
+/// The local voice. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Local;
+pub struct Local {
+    synthesizer: Synthesizer,
+    recognizer: Recognizer,
+    brain: Option<Endpoint>,
+    turn_end: Duration,
+}
 
 impl Local {
+    /// Find the programs and set up the servers that `config` names.
+    pub fn find(config: Config) -> Result<Self, FindError> {
+        Ok(Self {
+            synthesizer: Synthesizer::find(config.synthesizer, config.voices)?,
+            recognizer: Recognizer::find(config.recognizer)?,
+            brain: match config.brain {
+                BrainConfig::Script => None,
+                BrainConfig::Http(server) => Some(synthesizer::endpoint(server)?),
+            },
+            turn_end: config.turn_end,
+        })
+    }
+
+    pub fn synthesizer(&self) -> &Synthesizer {
+        &self.synthesizer
+    }
+
+    pub fn recognizer(&self) -> &Recognizer {
+        &self.recognizer
+    }
+
+    /// For people: `local (flite, pocketsphinx, script)`.
+    fn what(&self) -> String {
+        let brain = self.brain.as_ref().map_or("script", Endpoint::model);
+        format!("local ({}, {}, {brain})", self.synthesizer.what(), self.recognizer.what())
+    }
+
+    fn language_problems(&self, language: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.synthesizer.speaks(language) {
+            problems.push(format!("{} can't speak {language}, and speaks English", self.synthesizer.what()));
+        }
+        if !self.recognizer.understands(language) {
+            problems.push(format!("{} understands English, not {language}", self.recognizer.what()));
+        }
+        if self.brain.is_none() && !language.to_lowercase().starts_with("en") {
+            problems.push(format!("the script knows English, not {language}"));
+        }
+        problems
+    }
+
+    /// Must be called within a tokio runtime.
     pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
-        SpeechSession::from_channels(prompt.format).0
+        let (session, end) = SpeechSession::from_channels(prompt.format);
+        let vad = match self.recognizer {
+            Recognizer::Tagged => Vad::Energy,
+            _ => Vad::speech(),
+        };
+        let brain = match self.brain {
+            Some(_) => Brain::Chat(Box::new(Chat::new(prompt.instructions))),
+            None => Brain::Script(Box::new(Script::new(&prompt.brief))),
+        };
+        let ear = Ear::new(vad, self.turn_end.as_millis() as u32);
+        let task = Session::new(self.clone(), prompt.voice, prompt.language, end, prompt.format)
+            .begin(Conversation::new(ear, brain), self.brain.clone());
+        tokio::spawn(task.run());
+        session
     }
 
+    /// Telephone audio as it is; of anything wider, the telephone band.
     pub(crate) fn format_for(&self, leg: AudioFormat) -> AudioFormat {
-        leg
+        match leg.sample_rate() {
+            SampleRate::Hz8000 => leg,
+            _ => AudioFormat::Pcm16(SampleRate::Hz8000),
+        }
     }
 
+    /// Speak and understand a word, and see whether the servers answer.
     pub(crate) async fn check(&self) -> Result<Checked, CheckError> {
-        Ok(Checked { what: "the local voice".to_owned() })
+        let servers = [self.synthesizer.endpoint(), self.recognizer.endpoint(), self.brain.as_ref()];
+        for endpoint in servers.into_iter().flatten() {
+            endpoint.check().await.map_err(check_error)?;
+        }
+        let unusable = |what: String, why: String| {
+            let advice = "see `offhook doctor`, or choose another in speech.local".to_owned();
+            CheckError::Unusable { what, why, advice }
+        };
+        let spoken = self.synthesizer.speak("Goodbye.", "chris").await;
+        let samples = spoken.map_err(|error| unusable(self.synthesizer.what(), error.to_string()))?;
+        let heard = self.recognizer.recognize(&samples, "en-US").await;
+        heard.map_err(|error| unusable(self.recognizer.what(), error.to_string()))?;
+        Ok(Checked { what: self.what() })
+    }
+}
+
+fn check_error(error: EndpointError) -> CheckError {
+    let why = error.to_string();
+    match error {
+        EndpointError::Unauthorized { url, .. } => {
+            CheckError::Unauthorized { what: url, why, advice: "set the api_key of this server".to_owned() }
+        }
+        EndpointError::Unreachable { url, .. } => CheckError::Unreachable {
+            what: url,
+            why,
+            advice: "start the server, or correct base_url".to_owned(),
+        },
+        EndpointError::Refused { url, .. } | EndpointError::Unusable { url, .. } => {
+            CheckError::Unusable { what: url, why, advice: "check base_url and model".to_owned() }
+        }
     }
 }

@@ -1,0 +1,26 @@
+//! What decides what to say.
+
+pub mod chat;
+mod hearing;
+mod plan;
+pub mod script;
+
+use offhook_core::call::ToolCall;
+
+/// What the remote said in one turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The number of the turn in the call's transcript.
+    pub turn: u32,
+    /// `None` when it was not understood.
+    pub text: Option<String>,
+    /// Per mille; `None` when the recognizer gives none.
+    pub confidence: Option<u32>,
+}
+
+/// What a brain wants done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    Say(String),
+    Tool(ToolCall),
+}

@@ -1,0 +1,448 @@
+//! A conversation without a model: a fixed course, by keywords. It passes on and writes down, and commits to nothing.
+//!
+//! It says the lines of its [`Plan`] one turn at a time, answers with facts it was given, thanks, and says goodbye. What
+//! stands in the way ends the call with a result that names it. Every result is made of quotes.
+
+use std::fmt::Write as _;
+
+use offhook_core::brief::Brief;
+use offhook_core::call::{TaskReport, ToolCall};
+use offhook_core::journal::{AnsweredBy, TaskStatus};
+
+use super::hearing::{self, Choice, Meaning};
+use super::plan::Plan;
+use super::{Act, Heard};
+
+#[derive(Debug)]
+pub struct Script {
+    plan: Plan,
+    /// The first words of the call, said again to a person who comes after a machine.
+    opening: Option<String>,
+    stage: Stage,
+    /// The next of the plan's lines.
+    next: usize,
+    /// Which line was said last and not answered yet.
+    unanswered: Option<usize>,
+    /// What was heard before the first word of ours.
+    early: Vec<Heard>,
+    answers: Vec<Answer>,
+    /// Asked for and not at hand, but not certainly heard.
+    doubtful: Option<String>,
+    misheard: u32,
+    machine: Machine,
+    /// Whether the menu was reported.
+    menu_reported: bool,
+    menus_without_choice: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Listens; it is not our turn yet.
+    Waiting,
+    Talking,
+    /// All was said and answered, and thanked for.
+    Thanked,
+    /// Nothing more is said by itself: it is over, or a machine takes a message.
+    Over,
+}
+
+/// Whether a machine is on the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Machine {
+    No,
+    /// A menu, or the hold after it: silent until a person speaks.
+    Menu,
+    /// A person asked to wait.
+    Hold,
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    turn: u32,
+    text: String,
+    sure: bool,
+    /// Whether we had said what the call is for.
+    after_line: bool,
+}
+
+impl Script {
+    /// Below this, what was heard is a guess.
+    const SURE: u32 = 600;
+    /// Not understood so often in a row, the call comes to an end.
+    const MISHEARD: u32 = 3;
+    /// How long nobody must have spoken before the script goes on by itself.
+    const GO_ON_MS: u64 = 1_500;
+    const GO_ON_AFTER_HELLO_MS: u64 = 200;
+    const GOODBYE_MS: u64 = 5_000;
+    const QUOTES: usize = 4;
+
+    pub fn new(brief: &Brief) -> Self {
+        let mut plan = Plan::new(&brief.task);
+        if plan.principal.is_none() {
+            let greeting = brief.greeting.as_deref().unwrap_or_default();
+            plan.principal = Plan::new(greeting).principal;
+        }
+        Self {
+            plan,
+            opening: None,
+            stage: Stage::Waiting,
+            next: 0,
+            unanswered: None,
+            early: Vec::new(),
+            answers: Vec::new(),
+            doubtful: None,
+            misheard: 0,
+            machine: Machine::No,
+            menu_reported: false,
+            menus_without_choice: 0,
+        }
+    }
+
+    /// It is our turn; `say` is being said.
+    pub fn opened(&mut self, say: Option<&str>) -> Vec<Act> {
+        self.opening = say.map(str::to_owned);
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Talking;
+        }
+        let early = std::mem::take(&mut self.early);
+        let machine = early.iter().filter_map(|heard| heard.text.as_deref()).any(|text| {
+            matches!(hearing::meaning(text), Meaning::Voicemail | Meaning::Menu(_) | Meaning::Hold)
+        });
+        match machine {
+            true => self.heard(&early),
+            // They said hello before; our first line follows the opening.
+            false => Vec::new(),
+        }
+    }
+
+    /// How long nobody must have spoken before [`Self::go_on`]; `None` while it is the remote's turn.
+    pub fn patience_ms(&self, remote_has_spoken: bool) -> Option<u64> {
+        match (self.stage, self.machine) {
+            (Stage::Talking, Machine::No) if self.next == 0 && remote_has_spoken => {
+                Some(Self::GO_ON_AFTER_HELLO_MS)
+            }
+            (Stage::Talking, Machine::No) if self.next == 0 => Some(Self::GO_ON_MS),
+            (Stage::Thanked, Machine::No) => Some(Self::GOODBYE_MS),
+            _ => None,
+        }
+    }
+
+    /// Nobody has spoken for a while.
+    pub fn go_on(&mut self) -> Vec<Act> {
+        match self.stage {
+            Stage::Talking => self.next_line(""),
+            Stage::Thanked => self.finish(),
+            Stage::Waiting | Stage::Over => Vec::new(),
+        }
+    }
+
+    /// Only this share (per mille) of a text of ours was heard.
+    pub fn cut(&mut self, text: &str, heard: u32) {
+        const ENOUGH: u32 = 700;
+        let line = self.unanswered.filter(|index| text.ends_with(&self.plan.lines[*index]));
+        if let Some(line) = line
+            && heard < ENOUGH
+        {
+            self.next = line;
+            self.unanswered = None;
+        }
+    }
+
+    /// Something that is not speech has been audible for a while.
+    pub fn music(&mut self) -> Vec<Act> {
+        match (self.stage, self.machine) {
+            (Stage::Over | Stage::Waiting, _) | (_, Machine::Hold) => Vec::new(),
+            _ => self.hold(),
+        }
+    }
+
+    /// The remote's turn is over.
+    pub fn heard(&mut self, heard: &[Heard]) -> Vec<Act> {
+        match self.stage {
+            Stage::Over => return Vec::new(),
+            Stage::Waiting => {
+                self.early.extend_from_slice(heard);
+                return Vec::new();
+            }
+            Stage::Talking | Stage::Thanked => {}
+        }
+        let text = heard.iter().filter_map(|heard| heard.text.as_deref()).collect::<Vec<_>>().join(" ");
+        if text.is_empty() {
+            return self.not_understood();
+        }
+        self.misheard = 0;
+        self.note_answers(heard);
+        let sure = heard.iter().all(is_sure);
+        let meaning = hearing::meaning(&text);
+        if let Some(acts) = self.by_machine(&meaning, &text) {
+            return acts;
+        }
+        self.by_person(meaning, &text, sure)
+    }
+
+    /// What a machine says, or a person before we may speak again; `None` when it is our turn to talk.
+    fn by_machine(&mut self, meaning: &Meaning, text: &str) -> Option<Vec<Act>> {
+        match meaning {
+            Meaning::Voicemail if self.answers.is_empty() || self.machine == Machine::Menu => {
+                self.stage = Stage::Over;
+                Some(vec![Act::Tool(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail })])
+            }
+            Meaning::Menu(choices) => Some(self.press(choices)),
+            Meaning::Hold => Some(self.hold()),
+            _ if self.machine == Machine::Menu && !hearing::greets(text) => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    fn by_person(&mut self, meaning: Meaning, text: &str, sure: bool) -> Vec<Act> {
+        let introduce = std::mem::replace(&mut self.machine, Machine::No) == Machine::Menu;
+        if introduce {
+            // Somebody new, who has not been told yet who is calling.
+            let opening = self.opening.clone().unwrap_or_default();
+            self.next = self.unanswered.take().unwrap_or(self.next);
+            return self.next_line(&opening);
+        }
+        let goodbye = hearing::says_goodbye(text);
+        match meaning {
+            Meaning::WrongNumber => {
+                self.end(TaskStatus::Failed, "wrong number", "I am sorry to have disturbed you. Goodbye.")
+            }
+            Meaning::NotWanted => self.end(
+                TaskStatus::Failed,
+                "does not want the call",
+                "I understand. I am sorry to have disturbed you. Goodbye.",
+            ),
+            Meaning::Handoff => self.hand_over(),
+            Meaning::Wants(what) => self.wants(&what, sure || goodbye),
+            Meaning::WhetherRobot => self.robot(),
+            Meaning::Repeat => self.repeat(),
+            Meaning::Question if sure => self.question(text),
+            _ if self.doubtful.is_some() && (goodbye || meaning != Meaning::Talk) => self.lacks(),
+            Meaning::Greeting if hearing::only_hello(text) && self.unanswered.is_some() => self.repeat(),
+            _ if goodbye => self.finish(),
+            meaning => self.answered(meaning == Meaning::Decision),
+        }
+    }
+
+    /// The remote answered, or said something to answer to: on with the next line, then thanks, then goodbye.
+    fn answered(&mut self, decision: bool) -> Vec<Act> {
+        if self.stage == Stage::Thanked && !decision {
+            return self.finish();
+        }
+        let thanks = if self.unanswered.take().is_some() { "Thank you." } else { "" };
+        if self.next < self.plan.lines.len() {
+            return self.next_line(thanks);
+        }
+        self.stage = Stage::Thanked;
+        let whom = self.plan.principal.as_deref().map_or(String::new(), |name| format!(" to {name}"));
+        vec![Act::Say(match decision {
+            true => format!(
+                "Thank you. I can't decide that myself. I will pass it on{whom}, who will get back to you."
+            ),
+            false => format!("Thank you. I have noted that, and will pass it on{whom}."),
+        })]
+    }
+
+    fn next_line(&mut self, before: &str) -> Vec<Act> {
+        let Some(line) = self.plan.lines.get(self.next) else {
+            self.stage = Stage::Thanked;
+            return self.finish();
+        };
+        let text = format!("{before} {line}").trim_start().to_owned();
+        self.unanswered = Some(self.next);
+        self.next += 1;
+        vec![Act::Say(text)]
+    }
+
+    fn repeat(&mut self) -> Vec<Act> {
+        match self.unanswered.or(self.next.checked_sub(1)) {
+            Some(line) => {
+                self.next = line;
+                let opening = self.opening.clone().filter(|_| line == 0).unwrap_or_default();
+                self.next_line(&opening)
+            }
+            None => self.next_line(""),
+        }
+    }
+
+    fn robot(&mut self) -> Vec<Act> {
+        let whom = self
+            .plan
+            .principal
+            .as_deref()
+            .map_or(String::new(), |name| format!(", calling on behalf of {name}"));
+        let answer = format!("Yes, I am an AI assistant{whom}.");
+        match self.unanswered {
+            Some(line) => {
+                self.next = line;
+                self.next_line(&answer)
+            }
+            None if self.next < self.plan.lines.len() => self.next_line(&answer),
+            None => vec![Act::Say(answer)],
+        }
+    }
+
+    fn hand_over(&mut self) -> Vec<Act> {
+        let whom = self.plan.principal.clone().unwrap_or_else(|| "the person I am calling for".to_owned());
+        let say = format!(
+            "I can't connect you right now. I will let {whom} know that you want to speak in person. Thank you. Goodbye."
+        );
+        self.end(TaskStatus::Blocked, &format!("they want to speak to {whom} in person"), &say)
+    }
+
+    fn wants(&mut self, what: &str, sure: bool) -> Vec<Act> {
+        let secret = hearing::SECRETS.contains(&what);
+        if let Some(fact) = self.plan.fact(what).filter(|_| !secret) {
+            return vec![Act::Say(fact.to_owned())];
+        }
+        if self.doubtful.as_deref() == Some(what) || sure {
+            self.doubtful = Some(what.to_owned());
+            return self.lacks();
+        }
+        self.doubtful = Some(what.to_owned());
+        vec![Act::Say(format!(
+            "I think you asked for the {what}. I do not have that at hand. Can we go on without it?"
+        ))]
+    }
+
+    /// What was asked for is not at hand: the call can't reach its goal.
+    fn lacks(&mut self) -> Vec<Act> {
+        let what = self.doubtful.take().unwrap_or_default();
+        let say = format!(
+            "I am sorry, I do not have the {what} at hand. I will find out and call back. Thank you. Goodbye."
+        );
+        self.end(TaskStatus::Blocked, &format!("missing: {what}"), &say)
+    }
+
+    fn question(&mut self, text: &str) -> Vec<Act> {
+        match self.plan.answer_to(text) {
+            Some(fact) => vec![Act::Say(fact.to_owned())],
+            None => {
+                let say = "I am sorry, I do not have that at hand. I will find out and call back. Thank you. Goodbye.";
+                self.end(TaskStatus::Blocked, &format!("missing: the answer to \"{text}\""), say)
+            }
+        }
+    }
+
+    fn not_understood(&mut self) -> Vec<Act> {
+        // Machines mumble; a line that was cut off is simply said again.
+        if self.machine != Machine::No {
+            return Vec::new();
+        }
+        self.misheard += 1;
+        if self.misheard >= Self::MISHEARD {
+            let say = "I am sorry, I can't understand you well enough. I will call back. Thank you. Goodbye.";
+            return self.end(TaskStatus::Unclear, "the other side could not be understood", say);
+        }
+        if self.unanswered.is_none() && self.next < self.plan.lines.len() {
+            return self.next_line("");
+        }
+        vec![Act::Say(match self.misheard {
+            1 => "I am sorry, I did not understand that. Could you please say it again?".to_owned(),
+            _ => "I am sorry, I still did not understand. Could you say it in a few short words?".to_owned(),
+        })]
+    }
+
+    fn press(&mut self, choices: &[Choice]) -> Vec<Act> {
+        self.machine = Machine::Menu;
+        let mut acts = Vec::new();
+        if !std::mem::replace(&mut self.menu_reported, true) {
+            acts.push(Act::Tool(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }));
+        }
+        match choose(choices, &self.plan.topic()) {
+            Some(key) => acts.push(Act::Tool(ToolCall::SendDigits { digits: key.to_string() })),
+            None => {
+                self.menus_without_choice += 1;
+                if self.menus_without_choice >= Self::MISHEARD {
+                    let menu = "none of the choices of the phone menu fits";
+                    acts.extend(self.end(TaskStatus::Blocked, menu, "Goodbye."));
+                }
+            }
+        }
+        acts
+    }
+
+    fn hold(&mut self) -> Vec<Act> {
+        let talked =
+            self.answers.iter().any(|answer| hearing::greets(&answer.text)) && self.machine != Machine::Menu;
+        self.machine = if talked { Machine::Hold } else { Machine::Menu };
+        vec![Act::Tool(ToolCall::WaitOnHold)]
+    }
+
+    /// The conversation came to its end by itself.
+    fn finish(&mut self) -> Vec<Act> {
+        let all_said = self.next >= self.plan.lines.len();
+        let answer = self.answers.iter().rev().find(|answer| answer.after_line);
+        let (status, reason) = match answer {
+            Some(answer) if all_said && answer.sure => (TaskStatus::Done, "said and answered"),
+            Some(_) if all_said => (TaskStatus::Unclear, "answered, but not clearly heard"),
+            Some(_) => (TaskStatus::Unclear, "the other side ended the conversation early"),
+            None => (TaskStatus::Unclear, "nothing was answered"),
+        };
+        let say = if self.stage == Stage::Thanked {
+            "That is all. Thank you. Goodbye."
+        } else {
+            "Thank you. Goodbye."
+        };
+        self.end(status, reason, say)
+    }
+
+    fn end(&mut self, status: TaskStatus, reason: &str, say: &str) -> Vec<Act> {
+        self.stage = Stage::Over;
+        let result = Some(self.result(status, reason));
+        vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason: reason.to_owned(), result })]
+    }
+
+    fn result(&self, status: TaskStatus, reason: &str) -> TaskReport {
+        let mut summary = match status {
+            TaskStatus::Done => String::new(),
+            _ => format!("{}{}. ", reason[..1].to_uppercase(), &reason[1..]),
+        };
+        let from = self.answers.len().saturating_sub(Self::QUOTES);
+        let quoted = &self.answers[from..];
+        for (index, answer) in quoted.iter().enumerate() {
+            let said = if index == 0 { "They said:" } else { "Then:" };
+            let unsure = if answer.sure { "" } else { " (not clearly heard)" };
+            let _ = write!(summary, "{said} \"{}\"{unsure} ", answer.text);
+        }
+        if quoted.is_empty() {
+            summary.push_str("They said nothing that was understood.");
+        }
+        TaskReport {
+            status,
+            summary: summary.trim_end().to_owned(),
+            evidence_turns: quoted.iter().map(|answer| answer.turn).collect(),
+        }
+    }
+
+    fn note_answers(&mut self, heard: &[Heard]) {
+        for heard in heard {
+            if let Some(text) = &heard.text {
+                let sure = is_sure(heard);
+                self.answers.push(Answer {
+                    turn: heard.turn,
+                    text: text.clone(),
+                    sure,
+                    after_line: self.next > 0,
+                });
+            }
+        }
+    }
+}
+
+fn is_sure(heard: &Heard) -> bool {
+    heard.text.is_some() && heard.confidence.is_none_or(|confidence| confidence >= Script::SURE)
+}
+
+/// The choice that has most to do with `topic`, else the one that leads to a person.
+fn choose(choices: &[Choice], topic: &[String]) -> Option<char> {
+    const PERSON: &[&str] =
+        &["operator", "representative", "agent", "receptionist", "person", "reception", "other"];
+    let common = |choice: &Choice| {
+        hearing::stems(choice.label.iter()).iter().filter(|stem| topic.contains(stem)).count()
+    };
+    let best = choices.iter().rev().max_by_key(|choice| common(choice)).filter(|choice| common(choice) > 0);
+    let person =
+        || choices.iter().find(|choice| choice.label.iter().any(|word| PERSON.contains(&word.as_str())));
+    best.or_else(person).map(|choice| choice.key)
+}

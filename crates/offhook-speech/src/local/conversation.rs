@@ -1,0 +1,392 @@
+//! One conversation of the local voice, without IO: audio, commands and results go in, effects come out.
+//!
+//! The ear tells turns, the recognizer (outside) makes words of them, the brain decides, the mouth speaks. The brain is
+//! asked once the remote has finished and everything they said is recognized, so that it never answers half a turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use offhook_core::call::{SpeechCommand, SpeechEvent};
+
+use super::brain::chat::{Chat, ChatEvent, ChatRequest};
+use super::brain::script::Script;
+use super::brain::{Act, Heard};
+use super::ear::{Ear, EarEvent, HeardTurn};
+use super::mouth::{Cut, Job, Mouth, MouthEvent};
+use super::recognizer::Transcript;
+
+/// What decides; see [`super::brain`].
+#[derive(Debug)]
+pub enum Brain {
+    Script(Box<Script>),
+    Chat(Box<Chat>),
+}
+
+/// One turn for the recognizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnId(pub u32);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Emit(SpeechEvent),
+    Audio {
+        utterance: offhook_core::call::Utterance,
+        samples: Arc<[i16]>,
+    },
+    Recognize {
+        turn: TurnId,
+        samples: Vec<i16>,
+    },
+    Synthesize {
+        job: Job,
+        sentence: String,
+    },
+    /// Ask the chat model, in place of what it was asked before.
+    Think(ChatRequest),
+    StopThinking,
+}
+
+#[derive(Debug)]
+pub struct Conversation {
+    ear: Ear,
+    mouth: Mouth,
+    brain: Brain,
+    effects: VecDeque<Effect>,
+    /// Turns in the order they were spoken, until their words are reported.
+    turns: VecDeque<PendingTurn>,
+    last_turn: u32,
+    /// Recognized, and not yet put to the brain.
+    heard: Vec<Heard>,
+    remote_has_spoken: bool,
+    suspended: bool,
+    open: bool,
+    closing: bool,
+    /// Since when nobody speaks.
+    quiet_since_ms: u64,
+    synthesis_failures: u32,
+}
+
+#[derive(Debug)]
+struct PendingTurn {
+    id: TurnId,
+    started_ms: u32,
+    ended_ms: u32,
+    result: Option<Option<Transcript>>,
+}
+
+impl Conversation {
+    /// Failures of the synthesizer in a row after which the voice counts as lost: better an end than silence.
+    const SYNTHESIS_FAILURES: u32 = 3;
+
+    pub fn new(ear: Ear, brain: Brain) -> Self {
+        Self {
+            ear,
+            mouth: Mouth::default(),
+            brain,
+            effects: VecDeque::new(),
+            turns: VecDeque::new(),
+            last_turn: 0,
+            heard: Vec::new(),
+            remote_has_spoken: false,
+            suspended: false,
+            open: false,
+            closing: false,
+            quiet_since_ms: 0,
+            synthesis_failures: 0,
+        }
+    }
+
+    /// The next thing to do about what happened.
+    pub fn poll(&mut self, now_ms: u64) -> Option<Effect> {
+        if let Some(effect) = self.effects.pop_front() {
+            return Some(effect);
+        }
+        if self.closing || self.suspended {
+            return None;
+        }
+        self.mouth.poll(now_ms, self.ear.is_speech()).map(|event| match event {
+            MouthEvent::Synthesize { job, sentence } => Effect::Synthesize { job, sentence },
+            MouthEvent::Audio { utterance, samples } => Effect::Audio { utterance, samples },
+            MouthEvent::Event(event) => Effect::Emit(event),
+        })
+    }
+
+    /// When to call [`Self::tick`] at the latest.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        if self.suspended || self.closing {
+            return None;
+        }
+        [self.mouth.deadline_ms(), self.go_on_at_ms()].into_iter().flatten().min()
+    }
+
+    /// When the brain goes on by itself, if nobody speaks before.
+    fn go_on_at_ms(&self) -> Option<u64> {
+        let Brain::Script(script) = &self.brain else { return None };
+        let busy = self.ear.is_speech() || !self.turns.is_empty() || !self.open || self.mouth.has_more();
+        let patience = script.patience_ms(self.remote_has_spoken).filter(|_| !busy)?;
+        Some(self.quiet_since_ms.max(self.mouth.playing_until_ms()) + patience)
+    }
+
+    pub fn tick(&mut self, now_ms: u64) {
+        if self.suspended || self.closing {
+            return;
+        }
+        if self.go_on_at_ms().is_some_and(|at| at <= now_ms)
+            && let Brain::Script(script) = &mut self.brain
+        {
+            let acts = script.go_on();
+            self.quiet_since_ms = now_ms;
+            self.act(acts);
+        }
+    }
+
+    /// The next of the remote's audio, 8 kHz.
+    pub fn hear(&mut self, now_ms: u64, samples: &[i16]) {
+        if self.suspended || self.closing {
+            self.ear.skip(samples);
+        } else {
+            self.ear.push(samples);
+        }
+        self.drain_ear(now_ms);
+    }
+
+    fn drain_ear(&mut self, now_ms: u64) {
+        while let Some(event) = self.ear.poll() {
+            match event {
+                EarEvent::SpeechStarted => {
+                    self.remote_has_spoken = true;
+                    self.effects.push_back(Effect::Emit(SpeechEvent::RemoteSpeechStarted));
+                    if let Brain::Chat(chat) = &mut self.brain
+                        && chat.stop()
+                    {
+                        self.mouth.end_line();
+                        self.effects.push_back(Effect::StopThinking);
+                    }
+                }
+                EarEvent::SpeechStopped => {
+                    self.quiet_since_ms = now_ms;
+                    self.effects.push_back(Effect::Emit(SpeechEvent::RemoteSpeechStopped));
+                    self.consider();
+                }
+                EarEvent::Turn(HeardTurn { samples, started_ms, ended_ms }) => {
+                    self.last_turn += 1;
+                    let id = TurnId(self.last_turn);
+                    self.turns.push_back(PendingTurn { id, started_ms, ended_ms, result: None });
+                    self.effects.push_back(Effect::Recognize { turn: id, samples });
+                }
+                EarEvent::Music => {
+                    if let Brain::Script(script) = &mut self.brain {
+                        let acts = script.music();
+                        self.act(acts);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the recognizer made of a turn.
+    pub fn recognized(&mut self, now_ms: u64, turn: TurnId, transcript: Option<Transcript>) {
+        if let Some(pending) = self.turns.iter_mut().find(|pending| pending.id == turn) {
+            pending.result = Some(transcript);
+        }
+        while self.turns.front().is_some_and(|pending| pending.result.is_some()) {
+            let Some(PendingTurn { started_ms, ended_ms, result, .. }) = self.turns.pop_front() else {
+                break;
+            };
+            let transcript = result.flatten().filter(|transcript| !transcript.text.trim().is_empty());
+            let (text, confidence) = match transcript {
+                Some(Transcript { text, confidence }) => (Some(text), confidence),
+                None => (None, None),
+            };
+            let turn = self.mouth.remote_turn(now_ms);
+            self.heard.push(Heard { turn, text: text.clone(), confidence });
+            self.effects.push_back(Effect::Emit(SpeechEvent::RemoteSaid {
+                text,
+                confidence,
+                started_ms,
+                ended_ms,
+            }));
+        }
+        self.quiet_since_ms = self.quiet_since_ms.max(now_ms);
+        self.consider();
+    }
+
+    /// Whether every turn that ended has been recognized.
+    pub fn is_settled(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Put to the brain what was heard, once the remote is done.
+    fn consider(&mut self) {
+        if self.heard.is_empty()
+            || self.ear.is_speech()
+            || !self.turns.is_empty()
+            || self.suspended
+            || self.closing
+        {
+            return;
+        }
+        if matches!(self.brain, Brain::Chat(_)) && !self.open {
+            return;
+        }
+        // What was going to be said was thought up before this was heard.
+        let unsaid = self.mouth.take_unsaid();
+        self.put_cuts(unsaid);
+        let heard = std::mem::take(&mut self.heard);
+        match &mut self.brain {
+            Brain::Script(script) => {
+                let acts = script.heard(&heard);
+                self.act(acts);
+            }
+            Brain::Chat(chat) => {
+                chat.heard(&heard);
+                self.think();
+            }
+        }
+    }
+
+    fn put_cuts(&mut self, cuts: Vec<Cut>) {
+        for cut in cuts {
+            match &mut self.brain {
+                Brain::Script(script) => script.cut(&cut.text, cut.heard),
+                Brain::Chat(chat) => chat.cut(&cut),
+            }
+        }
+    }
+
+    fn act(&mut self, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Say(text) => self.mouth.say(&text, false),
+                Act::Tool(tool) => self.mouth.tool(tool),
+            }
+        }
+    }
+
+    fn think(&mut self) {
+        if let Brain::Chat(chat) = &mut self.brain {
+            self.effects.push_back(Effect::Think(chat.ask()));
+        }
+    }
+
+    pub fn command(&mut self, now_ms: u64, command: SpeechCommand) {
+        match command {
+            SpeechCommand::Open { say } => self.opened(now_ms, say),
+            SpeechCommand::Say { text } => {
+                if let Brain::Chat(chat) = &mut self.brain {
+                    chat.said(&text);
+                }
+                self.mouth.say(&text, true);
+            }
+            SpeechCommand::Note { text, respond } => {
+                if let Brain::Chat(chat) = &mut self.brain {
+                    chat.note(&text);
+                    if respond {
+                        self.think();
+                    }
+                }
+            }
+            SpeechCommand::ToolOutput { id, output, respond } => {
+                if let Brain::Chat(chat) = &mut self.brain {
+                    chat.tool_output(id, &output);
+                    if respond {
+                        self.think();
+                    }
+                }
+            }
+            SpeechCommand::Truncate { utterance, heard_ms } => {
+                let cut = self.mouth.cut(now_ms, utterance, heard_ms);
+                self.put_cuts(cut.into_iter().collect());
+            }
+            SpeechCommand::Suspend => self.suspend(now_ms),
+            SpeechCommand::Resume => {
+                self.suspended = false;
+                self.quiet_since_ms = now_ms;
+            }
+            SpeechCommand::Close => {
+                self.ear.finish();
+                self.drain_ear(now_ms);
+                self.closing = true;
+                self.mouth.hush(now_ms);
+                self.effects.push_back(Effect::StopThinking);
+            }
+        }
+    }
+
+    fn opened(&mut self, now_ms: u64, say: Option<String>) {
+        self.open = true;
+        self.quiet_since_ms = now_ms;
+        if let Some(say) = &say {
+            self.mouth.say(say, true);
+        }
+        match &mut self.brain {
+            Brain::Script(script) => {
+                let acts = script.opened(say.as_deref());
+                self.act(acts);
+            }
+            Brain::Chat(chat) => {
+                if let Some(say) = &say {
+                    chat.said(say);
+                }
+                chat.heard(&std::mem::take(&mut self.heard));
+                self.think();
+            }
+        }
+    }
+
+    fn suspend(&mut self, now_ms: u64) {
+        self.suspended = true;
+        self.ear.forget();
+        self.drain_ear(now_ms);
+        if let Brain::Chat(chat) = &mut self.brain
+            && chat.stop()
+        {
+            self.effects.push_back(Effect::StopThinking);
+        }
+        let unsaid = self.mouth.hush(now_ms);
+        self.put_cuts(unsaid);
+    }
+
+    /// The synthesizer is done with a sentence, or failed.
+    pub fn spoken(&mut self, now_ms: u64, job: Job, result: Result<Arc<[i16]>, String>) {
+        match result {
+            Ok(samples) => {
+                self.synthesis_failures = 0;
+                self.mouth.spoken(now_ms, job, Some(samples), self.ear.is_speech());
+            }
+            Err(message) => {
+                self.synthesis_failures += 1;
+                let event = if self.synthesis_failures >= Self::SYNTHESIS_FAILURES {
+                    SpeechEvent::Lost { why: format!("nothing can be spoken: {message}") }
+                } else {
+                    SpeechEvent::Problem { code: "synthesizer".to_owned(), message }
+                };
+                self.effects.push_back(Effect::Emit(event));
+                self.mouth.spoken(now_ms, job, None, false);
+            }
+        }
+    }
+
+    /// What comes of a question to the chat model.
+    pub fn thought(&mut self, event: ChatEvent) {
+        let Brain::Chat(chat) = &mut self.brain else { return };
+        if let ChatEvent::Failed { message } = &event {
+            let problem = SpeechEvent::Problem { code: "brain".to_owned(), message: message.clone() };
+            self.effects.push_back(Effect::Emit(problem));
+        }
+        let ended = !matches!(event, ChatEvent::Text(_));
+        for act in chat.thought(event) {
+            match act {
+                Act::Say(sentence) => self.mouth.say_more(&sentence),
+                Act::Tool(tool) => self.mouth.tool(tool),
+            }
+        }
+        if ended {
+            self.mouth.end_line();
+        }
+    }
+
+    pub fn problem(&mut self, code: &str, message: String) {
+        self.effects.push_back(Effect::Emit(SpeechEvent::Problem { code: code.to_owned(), message }));
+    }
+}

@@ -1,0 +1,356 @@
+//! What the voice says: lines in order, sentence by sentence, and how much of them was heard.
+//!
+//! Whether a line is still playing is estimated from the audio handed over, as the playout is not ours to see; a cut
+//! is reported by the call.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use offhook_core::call::{SpeechEvent, ToolCall, ToolCallId, Utterance};
+
+/// One piece of work for the synthesizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job(pub u32);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum MouthEvent {
+    Synthesize { job: Job, sentence: String },
+    Audio { utterance: Utterance, samples: Arc<[i16]> },
+    Event(SpeechEvent),
+}
+
+#[derive(Debug, Default)]
+pub struct Mouth {
+    agenda: VecDeque<Item>,
+    current: Option<Current>,
+    /// Handed over, and perhaps still playing.
+    handed: VecDeque<Handed>,
+    playing_until_ms: u64,
+    last_audio_ms: u64,
+    utterances: u32,
+    jobs: u32,
+    tools: u32,
+    /// Turns of both sides so far, counted as the call counts them.
+    turns: u32,
+    events: VecDeque<MouthEvent>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Line(Line),
+    Tool(ToolCall),
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    sentences: VecDeque<String>,
+    /// Said also while the remote speaks.
+    at_once: bool,
+    /// More sentences may come.
+    open: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    utterance: Utterance,
+    line: Line,
+    job: Option<Job>,
+    played_ms: u64,
+}
+
+#[derive(Debug)]
+struct Handed {
+    utterance: Utterance,
+    text: String,
+    ms: u64,
+    ends_at_ms: u64,
+}
+
+/// A line of which not all was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pub text: String,
+    /// Per mille.
+    pub heard: u32,
+}
+
+impl Cut {
+    /// The words that were heard, whole ones only.
+    pub fn heard_text(&self) -> &str {
+        let chars = self.text.chars().count() * self.heard as usize / 1_000;
+        match self.text.char_indices().nth(chars) {
+            None => &self.text,
+            Some((cut, _)) => self.text[..cut].rsplit_once(' ').map_or("", |(words, _)| words),
+        }
+    }
+}
+
+impl Mouth {
+    /// A tool that ends the call comes this much after the last audio, when that is certainly being played.
+    const TOOL_LAG_MS: u64 = 150;
+
+    pub fn say(&mut self, text: &str, at_once: bool) {
+        let text = text.trim().to_owned();
+        let sentences = sentences(&text);
+        self.agenda.push_back(Item::Line(Line { text, sentences, at_once, open: false }));
+    }
+
+    pub fn tool(&mut self, tool: ToolCall) {
+        self.agenda.push_back(Item::Tool(tool));
+    }
+
+    /// One more sentence of the line that is being thought up; begins it if there is none.
+    pub fn say_more(&mut self, sentence: &str) {
+        let sentence = sentence.trim();
+        let open = match (self.agenda.back_mut(), &mut self.current) {
+            (Some(Item::Line(line)), _) if line.open => Some(line),
+            (None, Some(current)) if current.line.open => Some(&mut current.line),
+            _ => None,
+        };
+        match open {
+            Some(line) => {
+                line.text = format!("{} {sentence}", line.text);
+                line.sentences.push_back(sentence.to_owned());
+                let text = line.text.clone();
+                if let Some(current) =
+                    self.current.as_ref().filter(|current| current.line.open && current.played_ms > 0)
+                {
+                    let utterance = current.utterance;
+                    self.emit(SpeechEvent::VoiceText { utterance, text });
+                }
+            }
+            None => self.agenda.push_back(Item::Line(Line {
+                text: sentence.to_owned(),
+                sentences: VecDeque::from([sentence.to_owned()]),
+                at_once: false,
+                open: true,
+            })),
+        }
+    }
+
+    /// Nothing more comes of the line that was being thought up.
+    pub fn end_line(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.line.open = false;
+        }
+        for item in &mut self.agenda {
+            if let Item::Line(line) = item {
+                line.open = false;
+            }
+        }
+    }
+
+    /// Begin what can begin, and report what happened.
+    pub fn poll(&mut self, now_ms: u64, remote_speaks: bool) -> Option<MouthEvent> {
+        self.count_played(now_ms);
+        self.advance(now_ms, remote_speaks);
+        self.events.pop_front()
+    }
+
+    fn advance(&mut self, now_ms: u64, remote_speaks: bool) {
+        loop {
+            if let Some(current) = &mut self.current {
+                if current.job.is_some() {
+                    return;
+                }
+                if let Some(sentence) = current.line.sentences.pop_front() {
+                    self.jobs += 1;
+                    current.job = Some(Job(self.jobs));
+                    return self.events.push_back(MouthEvent::Synthesize { job: Job(self.jobs), sentence });
+                }
+                if current.line.open {
+                    return;
+                }
+                self.finish_current();
+            }
+            match self.agenda.front() {
+                Some(Item::Line(line)) if remote_speaks && !line.at_once => return,
+                Some(Item::Tool(_)) if now_ms < self.tool_at_ms() => return,
+                _ => {}
+            }
+            match self.agenda.pop_front() {
+                Some(Item::Line(line)) => self.begin(line),
+                Some(Item::Tool(tool)) => {
+                    self.tools += 1;
+                    self.emit(SpeechEvent::ToolCall { id: ToolCallId(self.tools), tool });
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn begin(&mut self, line: Line) {
+        self.utterances += 1;
+        self.current = Some(Current { utterance: Utterance(self.utterances), line, job: None, played_ms: 0 });
+    }
+
+    fn finish_current(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        if current.played_ms > 0 {
+            self.handed.push_back(Handed {
+                utterance: current.utterance,
+                text: current.line.text,
+                ms: current.played_ms,
+                ends_at_ms: self.playing_until_ms,
+            });
+        }
+        self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
+    }
+
+    fn tool_at_ms(&self) -> u64 {
+        self.last_audio_ms + if self.last_audio_ms == 0 { 0 } else { Self::TOOL_LAG_MS }
+    }
+
+    fn emit(&mut self, event: SpeechEvent) {
+        self.events.push_back(MouthEvent::Event(event));
+    }
+
+    /// The synthesizer is done with a sentence. Whether it was still wanted.
+    pub fn spoken(
+        &mut self,
+        now_ms: u64,
+        job: Job,
+        samples: Option<Arc<[i16]>>,
+        remote_speaks: bool,
+    ) -> bool {
+        let Some(current) = self.current.as_mut().filter(|current| current.job == Some(job)) else {
+            return false;
+        };
+        current.job = None;
+        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else { return true };
+        if current.played_ms == 0 {
+            if remote_speaks && !current.line.at_once {
+                self.put_back();
+                return true;
+            }
+            let (utterance, text) = (current.utterance, current.line.text.clone());
+            self.events.push_back(MouthEvent::Event(SpeechEvent::VoiceText { utterance, text }));
+        }
+        let ms = samples.len() as u64 / 8;
+        current.played_ms += ms;
+        self.playing_until_ms = self.playing_until_ms.max(now_ms) + ms;
+        self.last_audio_ms = now_ms.max(1);
+        let utterance = current.utterance;
+        self.events.push_back(MouthEvent::Audio { utterance, samples });
+        true
+    }
+
+    /// Somebody began to speak before us: the line waits, whole.
+    fn put_back(&mut self) {
+        if let Some(current) = self.current.take() {
+            let Line { text, at_once, open, .. } = current.line;
+            let sentences = sentences(&text);
+            self.agenda.push_front(Item::Line(Line { text, sentences, at_once, open }));
+            let utterance = current.utterance;
+            self.emit(SpeechEvent::UtteranceDone { utterance });
+        }
+    }
+
+    /// The call cut this utterance off.
+    pub fn cut(&mut self, now_ms: u64, utterance: Utterance, heard_ms: u32) -> Option<Cut> {
+        self.playing_until_ms = now_ms;
+        let handed = self.handed.iter().position(|handed| handed.utterance == utterance);
+        let (text, ms) = match (handed.and_then(|index| self.handed.remove(index)), &self.current) {
+            (Some(handed), _) => (handed.text, handed.ms),
+            (None, Some(current)) if current.utterance <= utterance => {
+                let current = self.current.take()?;
+                let rest =
+                    current.line.sentences.iter().map(|sentence| sentence.len() as u64 * 65).sum::<u64>();
+                self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
+                (current.line.text, current.played_ms + rest)
+            }
+            _ => return None,
+        };
+        // What came after it was dropped unheard.
+        self.handed.retain(|handed| handed.utterance < utterance);
+        if self.current.as_ref().is_some_and(|current| current.utterance > utterance) {
+            self.put_back();
+        }
+        let heard = (u64::from(heard_ms) * 1_000).checked_div(ms).unwrap_or(0).min(1_000) as u32;
+        let cut = Cut { text, heard };
+        if !cut.heard_text().is_empty() {
+            self.turns += 1;
+        }
+        Some(cut)
+    }
+
+    /// Take back every line that has not begun; tools stay.
+    pub fn take_unsaid(&mut self) -> Vec<Cut> {
+        let mut unsaid = Vec::new();
+        self.agenda.retain(|item| match item {
+            Item::Line(line) if !line.at_once => {
+                unsaid.push(Cut { text: line.text.clone(), heard: 0 });
+                false
+            }
+            _ => true,
+        });
+        unsaid
+    }
+
+    /// Stop altogether.
+    pub fn hush(&mut self, now_ms: u64) -> Vec<Cut> {
+        self.playing_until_ms = now_ms;
+        if let Some(current) = self.current.take() {
+            self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
+        }
+        self.take_unsaid()
+    }
+
+    fn count_played(&mut self, now_ms: u64) {
+        while self.handed.front().is_some_and(|handed| handed.ends_at_ms <= now_ms) {
+            self.handed.pop_front();
+            self.turns += 1;
+        }
+    }
+
+    /// The number of the turn the remote has just had.
+    pub fn remote_turn(&mut self, now_ms: u64) -> u32 {
+        self.count_played(now_ms);
+        self.turns += 1;
+        self.turns
+    }
+
+    /// Whether anything is still to be said or done.
+    pub fn has_more(&self) -> bool {
+        self.current.is_some() || !self.agenda.is_empty()
+    }
+
+    pub fn playing_until_ms(&self) -> u64 {
+        self.playing_until_ms
+    }
+
+    /// When [`Self::poll`] has something to do that nothing else announces.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match self.agenda.front() {
+            Some(Item::Tool(_)) if self.current.is_none() => Some(self.tool_at_ms()),
+            _ => None,
+        }
+    }
+}
+
+/// The sentences of a text; one for the synthesizer at a time.
+pub fn sentences(text: &str) -> VecDeque<String> {
+    let mut all = VecDeque::new();
+    let mut rest = text.trim();
+    while let Some(end) = sentence_end(rest) {
+        let (sentence, after) = rest.split_at(end);
+        all.push_back(sentence.trim().to_owned());
+        rest = after.trim_start();
+    }
+    if !rest.is_empty() {
+        all.push_back(rest.to_owned());
+    }
+    all
+}
+
+/// Where the first sentence ends, if another begins after it. Short ones go with the next, to be spoken in one breath.
+pub fn sentence_end(text: &str) -> Option<usize> {
+    const SHORT: usize = 12;
+    text.match_indices(['.', '!', '?']).map(|(at, mark)| at + mark.len()).find(|end| {
+        let abbreviated = ["Mr.", "Mrs.", "Ms.", "Dr.", "St.", "No.", "a.m.", "p.m."]
+            .iter()
+            .any(|short| text[..*end].ends_with(short));
+        *end >= SHORT && !abbreviated && text[*end..].starts_with(char::is_whitespace)
+    })
+}
