@@ -52,16 +52,20 @@ impl LinePool {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place on that line, or on the least busy one.
-    pub fn take(&self, number: Option<&PhoneNumber>) -> Result<LineSlot, TakeError> {
+    /// A place on that line, or on the least busy one of those that are `well`; of the others if none is.
+    pub fn take(
+        &self,
+        number: Option<&PhoneNumber>,
+        well: impl Fn(usize) -> bool,
+    ) -> Result<LineSlot, TakeError> {
         let mut lines = self.lock();
         let wanted = |line: &Line| number.is_none_or(|number| line.number == *number);
         if !lines.iter().any(wanted) {
             return Err(TakeError::UnknownLine);
         }
         let free = lines.iter().enumerate().filter(|(_, line)| wanted(line) && line.busy < line.limit);
-        let index =
-            free.min_by_key(|(_, line)| line.busy).map(|(index, _)| index).ok_or(TakeError::NoLine)?;
+        let best = free.min_by_key(|(index, line)| (!well(*index), line.busy));
+        let index = best.map(|(index, _)| index).ok_or(TakeError::NoLine)?;
         lines[index].busy += 1;
         Ok(LineSlot { pool: self.clone(), index })
     }
@@ -74,5 +78,31 @@ impl LinePool {
 impl Drop for LineSlot {
     fn drop(&mut self) {
         self.pool.lock()[self.index].busy -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_busy_line_that_is_well_is_taken_and_given_back() {
+        let numbers =
+            ["+14155550191", "+14155550192", "+14155550193"].map(|text| PhoneNumber::parse(text).unwrap());
+        let pool = LinePool::new(numbers.iter().cloned().zip([2, 1, 1]));
+        let all_but_the_third = |index| index != 2;
+        let mut slots = Vec::new();
+        for expected in [0, 1, 0, 2] {
+            let slot = pool.take(None, all_but_the_third).unwrap();
+            assert_eq!(slot.index, expected);
+            slots.push(slot);
+        }
+        assert_eq!(pool.take(None, |_| true).err(), Some(TakeError::NoLine));
+        assert_eq!(pool.take(Some(&numbers[1]), |_| true).err(), Some(TakeError::NoLine));
+        let stranger = PhoneNumber::parse("+14155550199").unwrap();
+        assert_eq!(pool.take(Some(&stranger), |_| true).err(), Some(TakeError::UnknownLine));
+        slots.remove(1);
+        assert_eq!(pool.busy(), [2, 0, 1]);
+        assert_eq!(pool.take(Some(&numbers[1]), |_| false).unwrap().index, 1);
     }
 }

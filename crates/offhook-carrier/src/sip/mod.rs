@@ -24,7 +24,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use offhook_core::PhoneNumber;
@@ -36,6 +36,8 @@ pub use config::{
     Inbound, LineConfig, Listen, ParseServerError, Server, SipConfig, TlsIdentity, TlsTrust, Transport, Trunk,
 };
 pub use transaction::Timing;
+
+use trunk::Health;
 
 use crate::leg::Leg;
 use crate::line::{LinePool, LineStatus, TakeError};
@@ -67,7 +69,7 @@ pub enum StartError {
 pub struct SipCarrier {
     config: Arc<SipConfig>,
     lines: LinePool,
-    registered: Arc<[Arc<AtomicBool>]>,
+    health: Arc<[Arc<Health>]>,
     listening: Arc<[(Transport, SocketAddr)]>,
     asks: mpsc::Sender<Ask>,
     next_call: Arc<AtomicU64>,
@@ -86,9 +88,9 @@ impl SipCarrier {
         let next_call = Arc::new(AtomicU64::new(1));
         let agent =
             Agent::new(config.clone(), net, lines.clone(), incoming, asks.downgrade(), next_call.clone())?;
-        let registered = agent.registered();
+        let health = agent.health();
         tokio::spawn(agent.run(arrivals, asked));
-        Ok(Self { config, lines, registered, listening, asks, next_call })
+        Ok(Self { config, lines, health, listening, asks, next_call })
     }
 
     /// Where it really listens, with the ports the system chose.
@@ -97,7 +99,8 @@ impl SipCarrier {
     }
 
     pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
-        let slot = self.lines.take(dial.from.as_ref()).map_err(|error| match error {
+        let well = |line: usize| self.health[trunk_of(&self.config, &self.config.lines[line])].is_well();
+        let slot = self.lines.take(dial.from.as_ref(), well).map_err(|error| match error {
             TakeError::NoLine => DialError::NoLine,
             TakeError::UnknownLine => DialError::UnknownLine,
         })?;
@@ -132,7 +135,7 @@ impl SipCarrier {
                 limit: line.max_calls,
                 registered: self.config.trunks[trunk]
                     .register
-                    .then(|| self.registered[trunk].load(Ordering::Relaxed)),
+                    .then(|| self.health[trunk].is_registered()),
             }
         };
         self.config.lines.iter().enumerate().map(status).collect()

@@ -90,6 +90,11 @@ pub struct Net {
 }
 
 impl Flow {
+    #[cfg(test)]
+    pub fn datagram(socket: u64, remote: SocketAddr) -> Self {
+        Self { transport: Transport::Udp, socket, remote }
+    }
+
     /// The same socket, another address.
     pub fn toward(self, remote: SocketAddr) -> Self {
         Self { remote, ..self }

@@ -39,11 +39,34 @@ pub struct TrunkState {
     pub register_at: Option<Instant>,
     pub options_at: Option<Instant>,
     pub registered_over: Option<Flow>,
-    /// Whether the last keep-alive was answered.
-    pub alive: bool,
     /// What others may see.
-    pub registered: Arc<AtomicBool>,
+    pub health: Arc<Health>,
     pub last_refusal: Option<u16>,
+}
+
+/// What others may see of a trunk.
+#[derive(Debug)]
+pub struct Health {
+    /// Whether it is to know us by registration.
+    registers: bool,
+    registered: AtomicBool,
+    /// Whether the last keep-alive was answered.
+    alive: AtomicBool,
+}
+
+impl Health {
+    fn new(registers: bool) -> Self {
+        Self { registers, registered: AtomicBool::new(false), alive: AtomicBool::new(true) }
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call over it has a chance.
+    pub fn is_well(&self) -> bool {
+        self.alive.load(Ordering::Relaxed) && (!self.registers || self.is_registered())
+    }
 }
 
 impl TrunkState {
@@ -69,8 +92,7 @@ impl TrunkState {
             register_at: config.register.then_some(now),
             options_at: config.options_keepalive.map(|_| now),
             registered_over: None,
-            alive: true,
-            registered: Arc::new(AtomicBool::new(false)),
+            health: Arc::new(Health::new(config.register)),
             last_refusal: None,
             config,
         })
@@ -120,7 +142,7 @@ impl TrunkState {
 
     /// A keep-alive was answered, or not; worth a word when that changed.
     pub fn kept_alive(&mut self, answered: bool) {
-        match (std::mem::replace(&mut self.alive, answered), answered) {
+        match (self.health.alive.swap(answered, Ordering::Relaxed), answered) {
             (true, false) => tracing::warn!(trunk = %self.config.name, "the trunk does not answer any more"),
             (false, true) => tracing::info!(trunk = %self.config.name, "the trunk answers again"),
             _ => {}
@@ -174,11 +196,11 @@ impl TrunkState {
             200..300 => {
                 let granted = self.granted(response);
                 if granted.is_zero() {
-                    self.registered.store(false, Ordering::Relaxed);
+                    self.health.registered.store(false, Ordering::Relaxed);
                     self.register_at = None;
                     return;
                 }
-                self.registered.store(true, Ordering::Relaxed);
+                self.health.registered.store(true, Ordering::Relaxed);
                 self.failures = 0;
                 self.last_refusal = None;
                 // Early enough for a retry, a lost answer and a slow registrar.
@@ -211,7 +233,7 @@ impl TrunkState {
     }
 
     pub fn registration_failed(&mut self, status: Option<u16>, retry_after: Option<Duration>, now: Instant) {
-        self.registered.store(false, Ordering::Relaxed);
+        self.health.registered.store(false, Ordering::Relaxed);
         self.last_refusal = status;
         let backoff = (FIRST_RETRY * 2u32.pow(self.failures.min(8))).min(LAST_RETRY);
         self.failures += 1;

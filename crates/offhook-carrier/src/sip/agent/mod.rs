@@ -10,7 +10,7 @@ mod trunks;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use offhook_core::EndReason;
@@ -26,7 +26,7 @@ use super::config::SipConfig;
 use super::message::{Message, Method};
 use super::net::{Arrival, Flow, Net};
 use super::resolve::{ResolveError, Target};
-use super::trunk::TrunkState;
+use super::trunk::{Health, TrunkState};
 use super::{StartError, call, token, trunk_of, uri};
 use crate::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
@@ -144,8 +144,8 @@ impl Agent {
         })
     }
 
-    pub fn registered(&self) -> Arc<[Arc<AtomicBool>]> {
-        self.trunks.iter().map(|trunk| trunk.registered.clone()).collect()
+    pub fn health(&self) -> Arc<[Arc<Health>]> {
+        self.trunks.iter().map(|trunk| trunk.health.clone()).collect()
     }
 
     pub async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut asks: mpsc::Receiver<Ask>) {

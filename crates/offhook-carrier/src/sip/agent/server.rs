@@ -275,7 +275,7 @@ impl Agent {
             _ => None,
         };
         let line = number.or_else(by_registration).ok_or(404u16)?;
-        self.lines.take(Some(&line.number)).map_err(|error| match error {
+        self.lines.take(Some(&line.number), |_| true).map_err(|error| match error {
             TakeError::NoLine => 486,
             TakeError::UnknownLine => 404,
         })

@@ -77,7 +77,7 @@ impl Agent {
     pub(super) fn register_again_after(&mut self, lost: &Flow) {
         for trunk in 0..self.trunks.len() {
             let state = &mut self.trunks[trunk];
-            let registered = state.registered.load(std::sync::atomic::Ordering::Relaxed);
+            let registered = state.health.is_registered();
             let affected = registered && state.registered_over == Some(*lost);
             if affected && self.stopping.is_none() {
                 state.registered_over = None;
@@ -90,7 +90,7 @@ impl Agent {
     pub(super) fn unregister(&mut self) {
         for trunk in 0..self.trunks.len() {
             self.trunks[trunk].options_at = None;
-            let registered = self.trunks[trunk].registered.load(std::sync::atomic::Ordering::Relaxed);
+            let registered = self.trunks[trunk].health.is_registered();
             let request = registered.then(|| self.trunks[trunk].register(Some(Duration::ZERO))).flatten();
             if let Some(request) = request {
                 self.request(User::Register(trunk), trunk, request, Hop::Trunk);
@@ -131,7 +131,7 @@ impl Agent {
 
     fn report(&self, trunk: usize, reply: TrunkReply) -> TrunkReport {
         let state = &self.trunks[trunk];
-        let is_registered = state.registered.load(std::sync::atomic::Ordering::Relaxed);
+        let is_registered = state.health.is_registered();
         let registered = state.config.register.then_some(is_registered);
         let server = state.config.hop().to_string();
         let advice = match (&reply, registered, state.last_refusal) {

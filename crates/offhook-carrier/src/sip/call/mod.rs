@@ -6,6 +6,8 @@ mod caller;
 mod dialog_requests;
 mod ending;
 mod refresh;
+#[cfg(test)]
+mod tests;
 
 pub use caller::Invitation;
 
