@@ -439,6 +439,21 @@ fn the_other_law_is_recoded_into_the_negotiated_one() {
 }
 
 #[test]
+fn the_codec_may_change_in_mid_call() {
+    let mut far = FarEnd::new("");
+    far.until(20).steady(1).play();
+    far.offers(&offer("").replace("RTP/AVP 0 8", "RTP/AVP 8"));
+    far.until(40).packet(8, 2, 320, &[2; 160]).play();
+    expect![[r#"
+        20 ms #1
+        20 ms -> 192.0.2.1:4000 100 at 10000: type 0 of 160 bytes marked
+        40 ms #2
+        40 ms -> 192.0.2.1:4000 101 at 10160: type 8 of 160 bytes
+    "#]]
+    .assert_eq(&far.log());
+}
+
+#[test]
 fn silence_of_packets_is_reported_once_and_not_while_held() {
     let mut far = FarEnd::new("");
     far.until(1_000).steady(1);

@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use offhook_carrier::media::{Media, MediaConfig, MediaEvent, SrtpPolicy};
+use offhook_carrier::media::{Direction, Media, MediaConfig, MediaEvent, SrtpPolicy};
 use offhook_core::audio::g711;
 use offhook_core::{AudioFormat, Digit, Frame};
 use tokio::time::timeout;
@@ -203,4 +203,30 @@ async fn silence_of_packets_is_reported_once() {
     assert!(timeout(Duration::from_secs(60), callee.recv()).await.is_err(), "reported once");
     callee.watch();
     assert_eq!(callee.recv().await, MediaEvent::Stalled, "and again when asked to watch again");
+}
+
+#[tokio::test]
+async fn a_session_goes_on_after_it_was_held_and_offered_again() {
+    for srtp in [SrtpPolicy::Off, SrtpPolicy::Required] {
+        let config = MediaConfig { srtp, ..config() };
+        let (mut caller, mut callee) = pair(&config, &config);
+        talk(&mut caller, &mut callee, 5).await;
+
+        // The far end holds: it must not hear us, and we know.
+        let held = caller.offer().replace("a=sendrecv", "a=sendonly");
+        assert!(callee.answer(&held).unwrap().contains("a=recvonly"));
+        assert_eq!(callee.direction(), Direction::RecvOnly);
+        let sent = callee.stats().sent_frames;
+        callee.play(&tone(AudioFormat::Pcmu, 440.0, 0));
+        assert_eq!(callee.stats().sent_frames, sent);
+
+        // And takes the call back, by an offer of its own or by one of ours.
+        let answer = callee.answer(&caller.offer()).unwrap();
+        caller.accept(&answer).unwrap();
+        let answer = caller.answer(&callee.offer()).unwrap();
+        callee.accept(&answer).unwrap();
+        assert_eq!((caller.direction(), callee.direction()), (Direction::SendRecv, Direction::SendRecv));
+        let (by_caller, by_callee) = talk(&mut caller, &mut callee, 5).await;
+        assert!(share_at(&by_caller, 1_000.0) > 0.9 && share_at(&by_callee, 440.0) > 0.9);
+    }
 }
