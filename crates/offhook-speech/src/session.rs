@@ -213,3 +213,61 @@ impl FrameQueue {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: AudioFormat = AudioFormat::Pcmu;
+
+    fn frame(value: u8) -> Frame {
+        Frame::from_bytes(FORMAT, &[value; 160]).unwrap()
+    }
+
+    fn lost(output: &SpeechOutput) -> bool {
+        matches!(output, SpeechOutput::Event(SpeechEvent::Lost { .. }))
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_gone_is_lost_once() {
+        let (mut session, provider) = SpeechSession::from_channels(FORMAT);
+        let event = SpeechOutput::Event(SpeechEvent::RemoteSpeechStarted);
+        provider.outputs.send(event.clone()).await.unwrap();
+        drop(provider);
+        assert_eq!(session.next().await, event, "what was said before comes first");
+        assert!(lost(&session.next().await));
+        assert_eq!(session.send(SpeechCommand::Close), Ok(()));
+        tokio::select! {
+            biased;
+            output = session.next() => panic!("{output:?} after Lost"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_hears_that_the_session_is_gone() {
+        let (session, mut provider) = SpeechSession::from_channels(FORMAT);
+        drop(session);
+        assert_eq!(provider.remote_frames.next().await, None);
+        assert_eq!(provider.commands.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_frames_give_way() {
+        let (mut session, provider) = SpeechSession::from_channels(FORMAT);
+        for value in 0..=FrameQueue::CAPACITY as u8 {
+            session.hear(&frame(value));
+        }
+        assert_eq!(session.dropped_frames(), 1);
+        assert_eq!(provider.remote_frames.next().await, Some(frame(1)));
+    }
+
+    #[tokio::test]
+    async fn commands_are_refused_when_nobody_takes_them() {
+        let (mut session, _provider) = SpeechSession::from_channels(FORMAT);
+        for _ in 0..COMMANDS {
+            assert_eq!(session.send(SpeechCommand::Resume), Ok(()));
+        }
+        assert_eq!(session.send(SpeechCommand::Resume), Err(Busy));
+    }
+}

@@ -133,7 +133,7 @@ impl Config {
             speed: None,
             headers: Vec::new(),
             connect_timeout: Duration::from_secs(10),
-            keepalive: Duration::from_secs(20),
+            keepalive: Duration::from_secs(6),
         }
     }
 

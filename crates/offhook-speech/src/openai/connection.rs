@@ -50,6 +50,12 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
 impl Connection {
     pub(super) fn open(target: Arc<Target>, settings: Settings) -> Self {
         let protocol = Protocol::new(settings, now());
@@ -100,10 +106,10 @@ impl Connection {
         match self.protocol.connection() {
             Some(number) if number == self.number => {}
             Some(number) => {
-                let target = Arc::clone(&self.target);
+                let (target, within) = (Arc::clone(&self.target), self.protocol.connect_within());
                 self.number = number;
                 self.unflushed = false;
-                self.link = Link::Connecting(Box::pin(async move { target.connect().await }));
+                self.link = Link::Connecting(Box::pin(async move { target.connect(within).await }));
             }
             None => self.hang_up(),
         }

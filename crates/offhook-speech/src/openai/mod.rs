@@ -1,7 +1,7 @@
 //! The Realtime protocol (GA) of OpenAI, Azure and compatible servers.
 //!
-//! [`protocol`] is the protocol without a socket, [`connection`] the socket without decisions; [`client_event`] and
-//! [`server_event`] are the two directions of the wire.
+//! `protocol` is the protocol without a socket, `connection` the socket without decisions; `client_event` and
+//! `server_event` are the two directions of the wire.
 
 mod client_event;
 mod config;
@@ -59,7 +59,11 @@ impl OpenAi {
     /// shows before the first call does.
     pub(crate) async fn check(&self) -> Result<Checked, CheckError> {
         let what = format!("{} at {}", self.config.model, self.target.host());
-        let socket = self.target.connect().await.map_err(|error| check_error(what.clone(), &error))?;
+        let socket = self
+            .target
+            .connect(self.config.connect_timeout)
+            .await
+            .map_err(|error| check_error(what.clone(), &error))?;
         let mut session = Connection::with_socket(Arc::clone(&self.target), self.settings(trial()), socket);
         loop {
             match session.next().await {

@@ -62,7 +62,6 @@ pub(super) struct Target {
     host: String,
     port: u16,
     tls: bool,
-    timeout: Duration,
 }
 
 impl std::fmt::Debug for Target {
@@ -88,7 +87,7 @@ impl Target {
         if let Some((name, value)) = credentials(&config.auth)? {
             request.headers_mut().insert(name, value);
         }
-        Ok(Self { request, host, port, tls, timeout: config.connect_timeout })
+        Ok(Self { request, host, port, tls })
     }
 
     /// For people: where this is.
@@ -96,10 +95,10 @@ impl Target {
         &self.host
     }
 
-    pub async fn connect(&self) -> Result<Socket, ConnectError> {
-        match tokio::time::timeout(self.timeout, self.handshake()).await {
+    pub async fn connect(&self, within: Duration) -> Result<Socket, ConnectError> {
+        match tokio::time::timeout(within, self.handshake()).await {
             Ok(connected) => connected,
-            Err(_) => Err(ConnectError::Timeout(self.timeout)),
+            Err(_) => Err(ConnectError::Timeout(within)),
         }
     }
 

@@ -97,7 +97,7 @@ impl FakeRealtime {
         self.shared.recorded().clone()
     }
 
-    /// The events of one type, without audio appends unless asked for.
+    /// The events of one type, over all connections.
     pub fn events(&self, kind: &str) -> Vec<Value> {
         let recorded = self.shared.recorded();
         let of_kind = recorded.iter().filter(|recorded| recorded.event["type"] == kind);

@@ -5,6 +5,7 @@ use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
 
 use super::super::client_event::{self, Ask, Role};
 use super::link::Phase;
+use super::responses::Why;
 use super::{OUTGOING, Protocol};
 use crate::Busy;
 
@@ -22,9 +23,9 @@ impl Protocol {
         match command {
             SpeechCommand::Open { say } => {
                 self.opened = true;
-                self.responses.want(say.map_or(Ask::Answer, Ask::Words), true);
+                self.responses.want(say.map_or(Ask::Answer, Ask::Words), Why::Opening);
             }
-            SpeechCommand::Say { text } => self.responses.want(Ask::Words(text), false),
+            SpeechCommand::Say { text } => self.responses.want(Ask::Words(text), Why::Asked),
             SpeechCommand::Note { text, respond } => {
                 self.remark(&text);
                 self.answer_if(respond);
@@ -44,7 +45,7 @@ impl Protocol {
 
     fn answer_if(&mut self, respond: bool) {
         if respond {
-            self.responses.want(Ask::Answer, false);
+            self.responses.want(Ask::Answer, Why::Asked);
         }
     }
 
@@ -82,6 +83,7 @@ impl Protocol {
         }
         let bytes_per_ms = self.settings.prompt.format.bytes_per_ms();
         let mut cuts = Vec::new();
+        let mut remark = None;
         for spoken in self.voice.from(utterance) {
             if std::mem::replace(&mut spoken.cut_off, true) {
                 continue;
@@ -92,7 +94,14 @@ impl Protocol {
             self.history.set_text(&spoken.item_id, spoken.heard_text(heard_ms, audio_ms));
             if spoken.connection == self.connection && spoken.audio_bytes > 0 {
                 cuts.push((spoken.item_id.clone(), heard_ms));
+            } else if heard_ms < audio_ms {
+                // The new connection was told of all of it; there is no item to cut.
+                let heard = spoken.heard_text(heard_ms, audio_ms);
+                remark = Some(format!("You were cut off. The other side only heard: {heard:?}"));
             }
+        }
+        if let Some(remark) = remark {
+            self.remark(&remark);
         }
         if self.is_live() {
             for (item_id, heard_ms) in cuts {

@@ -6,7 +6,7 @@ use offhook_core::call::SpeechEvent;
 use super::super::client_event::{self, Ask, Role, Turns};
 use super::super::server_event::{self, ErrorBody, RateLimit, Response, ServerEvent};
 use super::remote::Span;
-use super::responses::Wanted;
+use super::responses::{Wanted, Why};
 use super::{Protocol, link::Phase};
 use crate::{SpeechOutput, tools};
 
@@ -56,7 +56,7 @@ impl Protocol {
                 self.remote.stopped(item_id, audio_end_ms);
                 self.emit(SpeechEvent::RemoteSpeechStopped);
             }
-            ServerEvent::Committed { item_id } => self.committed(item_id),
+            ServerEvent::Committed { item_id } => self.committed(item_id, now),
             ServerEvent::RemoteTranscript { item_id, transcript } => self.remote_said(item_id, &transcript),
             ServerEvent::RemoteTranscriptFailed { item_id, error } => {
                 self.problem(&format!("transcription.{}", error.code()), error.message());
@@ -146,12 +146,13 @@ impl Protocol {
         self.emit(SpeechEvent::RemoteSpeechStarted);
     }
 
-    fn committed(&mut self, item_id: &str) {
+    fn committed(&mut self, item_id: &str, now: Timestamp) {
         self.history.begin(item_id, Role::Remote);
         let owed = self.remote.committed(item_id);
         // The server answers by itself once it is told to; until then it is on us.
         if owed && self.turns == Turns::Reported && matches!(self.phase, Phase::Live) {
-            self.responses.want(Ask::Answer, false);
+            self.responses.want(Ask::Answer, Why::Owed);
+            self.ask_next(now);
         }
     }
 
@@ -219,7 +220,7 @@ impl Protocol {
         if self.responses.failed_in_a_row >= FAILURES {
             return self.over(&format!("the model fails every response: {code}"));
         }
-        self.responses.want_first(wanted.unwrap_or(Wanted { ask: Ask::Answer, opening: false }));
+        self.responses.want_first(wanted.unwrap_or(Wanted { ask: Ask::Answer, why: Why::Asked }));
     }
 
     /// After the first words the server may answer by itself.

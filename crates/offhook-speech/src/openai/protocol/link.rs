@@ -34,6 +34,7 @@ pub(super) enum Phase {
 
 /// How long a call can stand without its voice.
 const REOPEN_WITHIN: Duration = Duration::from_secs(12);
+const RECONNECT_WITHIN: Duration = Duration::from_secs(4);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// For the transcripts of what was said last.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -43,7 +44,7 @@ const ROLLOVER_BEFORE: Duration = Duration::from_secs(120);
 const ROLLOVER_AT_LATEST: Duration = Duration::from_secs(10);
 /// A session that is to expire sooner than this after it began is a clock that goes wrong.
 const SHORTEST_SESSION: Duration = Duration::from_secs(300);
-/// After this, the end of a connection is a loss of its own and no longer the same trouble.
+/// How many connections a session may lose.
 const LOSSES_ALLOWED: u32 = 1;
 
 /// Asked of the model after a loss: what happened is not hidden from the other side.
@@ -67,6 +68,12 @@ impl Protocol {
             Phase::Over | Phase::Reopening { retry_at: Some(_), .. } => None,
             _ => Some(self.connection),
         }
+    }
+
+    /// How long an attempt to connect may take: one that hangs must leave time for another.
+    pub fn connect_within(&self) -> Duration {
+        let allowed = self.settings.config.connect_timeout;
+        if let Phase::Reopening { .. } = self.phase { allowed.min(RECONNECT_WITHIN) } else { allowed }
     }
 
     pub fn is_over(&self) -> bool {

@@ -20,8 +20,16 @@ pub(super) struct Responses {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub ask: Ask,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
     /// The first words of the call.
-    pub opening: bool,
+    Opening,
+    /// The remote said something that the server was told not to answer by itself.
+    Owed,
+    Asked,
 }
 
 #[derive(Debug)]
@@ -58,8 +66,8 @@ impl Responses {
     }
 
     /// Any number of plain answers that wait are one answer.
-    pub fn want(&mut self, ask: Ask, opening: bool) {
-        let wanted = Wanted { ask, opening };
+    pub fn want(&mut self, ask: Ask, why: Why) {
+        let wanted = Wanted { ask, why };
         if wanted.ask != Ask::Answer || !self.queue.contains(&wanted) {
             self.queue.push_back(wanted);
         }
@@ -73,13 +81,14 @@ impl Responses {
 
     /// Before everything that waits.
     pub fn want_first_words(&mut self, instructions: &str) {
-        self.want_first(Wanted { ask: Ask::Instructed(instructions.to_owned()), opening: false });
+        self.want_first(Wanted { ask: Ask::Instructed(instructions.to_owned()), why: Why::Asked });
     }
 
     /// Whether the first words of the call are still to be spoken.
     pub fn opens(&self) -> bool {
         let active = self.active.as_ref().and_then(|active| active.asked.as_ref());
-        active.is_some_and(|(_, wanted)| wanted.opening) || self.queue.iter().any(|wanted| wanted.opening)
+        active.is_some_and(|(_, wanted)| wanted.why == Why::Opening)
+            || self.queue.iter().any(|wanted| wanted.why == Why::Opening)
     }
 
     pub fn clear_queue(&mut self) {
@@ -90,6 +99,10 @@ impl Responses {
     pub fn created(&mut self, response_id: &str, now: Timestamp) {
         let asked =
             self.active.take().and_then(|active| active.asked.filter(|_| active.response_id.is_none()));
+        if asked.is_none() {
+            // The server answers by itself what an answer was owed for.
+            self.queue.retain(|wanted| wanted.why != Why::Owed);
+        }
         self.active = Some(Active {
             response_id: Some(response_id.to_owned()),
             asked,
@@ -117,7 +130,7 @@ impl Responses {
         self.active.take()
     }
 
-    /// Our request met one of the server's own: ask again when that is done.
+    /// Our request met one of the server's own: ask again when that is done, unless that is just what was asked for.
     pub fn collided(&mut self, event_id: Option<&str>, now: Timestamp) {
         let active = self.active.get_or_insert_with(|| Active {
             response_id: None,
@@ -127,7 +140,9 @@ impl Responses {
             cancelled: false,
         });
         let refused = active.asked.take_if(|(asked, _)| event_id.is_none_or(|id| id == asked));
-        if let Some((_, wanted)) = refused {
+        if let Some((_, wanted)) = refused
+            && wanted.why != Why::Owed
+        {
             self.want_first(wanted);
         }
     }

@@ -261,3 +261,33 @@ fn an_output_for_a_call_of_the_old_connection_becomes_a_remark() {
         "#]],
     );
 }
+
+/// What was still playing when the session was renewed, and was then spoken over.
+#[test]
+fn an_utterance_of_the_old_connection_is_cut_off_in_words() {
+    check_talking(
+        "
+        100 server response.created response.id=r1
+        110 server response.output_audio.delta response_id=r1 item_id=i1 audio=1500
+        110 server response.output_audio_transcript.done response_id=r1 item_id=i1 transcript=I+would+like+a+table
+        120 server response.done response.id=r1 response.status=completed
+        3600000 server error error.code=session_expired error.message=Too+old. error.type=x
+        3600010 connected
+        3600020 server session.updated session.model=m
+        3600030 truncate 2 750
+        ",
+        expect![[r#"
+            110 audio 2 1500 ms
+            110 VoiceText { utterance: Utterance(2), text: "I would like a table" }
+            120 UtteranceDone { utterance: Utterance(2) }
+            3600000 = connection 2
+            3600000 Reopening { why: "Too old." }
+            3600010 > #4 session.update all, answered
+            3600020 > #5 conversation.item.create assistant "Hello."
+            3600020 > #6 conversation.item.create assistant "I would like a table"
+            3600020 > #7 response.create by instruction
+            3600020 Reopened
+            3600030 > #8 conversation.item.create system "You were cut off. The other side only heard: \"I would\""
+        "#]],
+    );
+}

@@ -251,3 +251,33 @@ fn on_hold_nothing_is_heard_and_nothing_said() {
         "#]],
     );
 }
+
+/// The server answers what we were about to ask it to answer: once is enough.
+#[test]
+fn an_owed_answer_that_the_server_gives_by_itself_is_not_given_twice() {
+    check(
+        "
+        0 connected
+        0 server session.updated session.model=m
+        10 open Hello.
+        20 server response.created response.id=r0
+        40 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=20
+        60 server response.done response.id=r0 response.status=completed
+        70 server input_audio_buffer.speech_stopped item_id=u1 audio_end_ms=700
+        70 server input_audio_buffer.committed item_id=u1
+        71 server response.created response.id=r1
+        72 server error error.code=conversation_already_has_active_response error.event_id=offhook_4 error.message=x
+        80 server response.done response.id=r1 response.status=completed
+        ",
+        expect![[r#"
+            0 = connection 1
+            0 > #1 session.update all, reported
+            0 Ready { model: "m" }
+            10 > #2 response.create "Hello."
+            40 RemoteSpeechStarted
+            60 > #3 session.update turns, answered
+            70 RemoteSpeechStopped
+            70 > #4 response.create freely
+        "#]],
+    );
+}
