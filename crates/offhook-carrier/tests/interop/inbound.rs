@@ -1,0 +1,122 @@
+//! Calls SIPp places to us.
+
+use std::time::Duration;
+
+use offhook_core::{AudioFormat, EndReason, LegCommand, LegEvent};
+
+use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, number};
+use crate::sipp::Scenario;
+use crate::sound::{Tone, echoed_level};
+
+#[tokio::test]
+async fn a_call_comes_in_is_heard_and_we_hang_up() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("call").call(rig.at);
+    let mut call = rig.incoming().await;
+    assert_eq!(call.from, Some(number(THEIR_NUMBER)));
+    assert_eq!(call.from_name.as_deref(), Some("Anna"));
+    call.leg.send(LegCommand::Answer).unwrap();
+    established(&mut call.leg).await;
+    let level = echoed_level(&mut call.leg, AudioFormat::Pcmu, Tone::new(600.0, -25.0)).await;
+    assert!((-26.0..-24.0).contains(&level), "{level} dBFS");
+    call.leg.send(HANG_UP).unwrap();
+    assert_eq!(event(&mut call.leg).await, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn the_caller_hangs_up() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("call_and_hang_up").call(rig.at);
+    let mut leg = rig.answered().await;
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn the_caller_gives_up_before_we_answer() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("cancel").call(rig.at);
+    let mut leg = rig.incoming().await.leg;
+    // Its CANCEL says that somebody else picked up.
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(26) });
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_call_is_declined() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("declined").call(rig.at);
+    let mut leg = rig.incoming().await.leg;
+    leg.send(LegCommand::HangUp { reason: EndReason::PolicyRefused }).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_comes_again() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("caller_lost_ack").call(rig.at);
+    let mut leg = rig.answered().await;
+    leg.send(HANG_UP).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_never_acknowledges_is_hung_up() {
+    let hasty = Duration::from_millis(25);
+    let mut rig = Rig::with("127.0.0.1:9", |config| config.timing.t1 = hasty).await;
+    let sipp = Scenario::new("never_acknowledges").call(rig.at);
+    let mut leg = rig.incoming().await.leg;
+    leg.send(LegCommand::Answer).unwrap();
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert_eq!(event(&mut leg).await, LegEvent::Lost);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_call_without_an_offer_gets_ours() {
+    let mut rig = Rig::called().await;
+    let sipp = Scenario::new("late_offer").call(rig.at);
+    let mut leg = rig.answered().await;
+    leg.send(HANG_UP).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn past_the_limit_callers_are_told_when_to_try_again_and_the_others_go_on() {
+    let mut rig = Rig::with("127.0.0.1:9", |config| config.max_calls = 1).await;
+    let accepted = Scenario::new("call").call(rig.at);
+    let mut leg = rig.answered().await;
+    Scenario::new("over_limit").calls(20).call(rig.at).finish().await;
+    let level = echoed_level(&mut leg, AudioFormat::Pcmu, Tone::new(440.0, -20.0)).await;
+    assert!((-21.0..-19.0).contains(&level), "{level} dBFS");
+    leg.send(HANG_UP).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    accepted.finish().await;
+    rig.until_free().await;
+    // And there is room again.
+    let next = Scenario::new("call_and_hang_up").call(rig.at);
+    let mut leg = rig.answered().await;
+    assert!(matches!(event(&mut leg).await, LegEvent::HungUp { .. }));
+    next.finish().await;
+}
+
+#[tokio::test]
+async fn what_we_cannot_do_is_refused_as_the_rfc_says() {
+    let rig = Rig::called().await;
+    Scenario::new("unknown_number").dialling("+14155550000").call(rig.at).finish().await;
+    Scenario::new("unknown_extension").call(rig.at).finish().await;
+    Scenario::new("strays").call(rig.at).finish().await;
+    Scenario::new("options").call(rig.at).finish().await;
+    assert_eq!(rig.busy_lines(), 0);
+}

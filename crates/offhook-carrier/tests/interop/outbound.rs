@@ -1,0 +1,139 @@
+//! Calls we place to SIPp.
+
+use offhook_carrier::Leg;
+use offhook_core::{AudioFormat, EndReason, LegEvent};
+
+use crate::rig::{HANG_UP, Rig, established, event, rung_and_established};
+use crate::sipp::{Scenario, Sipp};
+use crate::sound::{Tone, echoed_level};
+
+async fn dialled(scenario: Scenario) -> (Sipp, Rig, Leg) {
+    let sipp = scenario.answer().await;
+    let rig = Rig::toward(sipp.addr).await;
+    let leg = rig.dial();
+    (sipp, rig, leg)
+}
+
+async fn hang_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
+    leg.send(HANG_UP).unwrap();
+    let mut end = event(&mut leg).await;
+    // An answer that comes too late still says what its audio would be.
+    while matches!(end, LegEvent::MediaUp { .. }) {
+        end = event(&mut leg).await;
+    }
+    assert_eq!(end, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+/// The far end hangs up, once all was as it should be.
+async fn hung_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_call_is_answered_and_hears_its_own_echo() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("answer")).await;
+    rung_and_established(&mut leg).await;
+    let level = echoed_level(&mut leg, AudioFormat::Pcmu, Tone::new(440.0, -20.0)).await;
+    assert!((-21.0..-19.0).contains(&level), "{level} dBFS");
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_takes_only_a_law_gets_it() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("answer_with_codec")).await;
+    let up = event(&mut leg).await;
+    assert_eq!(up, LegEvent::MediaUp { format: AudioFormat::Pcma, encrypted: false });
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    let level = echoed_level(&mut leg, AudioFormat::Pcma, Tone::new(1_000.0, -30.0)).await;
+    assert!((-31.0..-29.0).contains(&level), "{level} dBFS");
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_acknowledged_again() {
+    for (status, cause, reason) in [
+        ("486 Busy Here", 17, EndReason::RemoteBusy),
+        ("600 Busy Everywhere", 17, EndReason::RemoteBusy),
+        ("603 Decline", 21, EndReason::RemoteDeclined),
+        ("404 Not Found", 1, EndReason::RemoteInvalidNumber),
+        ("480 Temporarily Unavailable", 20, EndReason::RemoteUnreachable),
+        ("503 Service Unavailable", 41, EndReason::CarrierFailed),
+        ("403 Forbidden", 57, EndReason::CarrierRefused),
+        ("302 Moved Temporarily", 23, EndReason::RemoteUnreachable),
+    ] {
+        let scenario = Scenario::new("refuse").with("status", status).with("cause", cause.to_string());
+        let (sipp, rig, mut leg) = dialled(scenario).await;
+        let LegEvent::Failed(failure) = event(&mut leg).await else { panic!("{status}") };
+        assert_eq!((failure.reason, failure.q850_cause), (reason, Some(cause)), "{status}");
+        assert_eq!(failure.sip_status, status[..3].parse().ok());
+        sipp.finish().await;
+        rig.until_free().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_answers() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("ring")).await;
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn nothing_is_cancelled_before_the_trunk_has_said_anything() {
+    let (sipp, rig, leg) = dialled(Scenario::new("try_only")).await;
+    // SIPp takes no CANCEL before its 100.
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_crosses_our_cancel_is_hung_up() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("cancel_crosses_answer")).await;
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn early_media_is_heard_before_the_answer() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("early_media")).await;
+    let mut early = [event(&mut leg).await, event(&mut leg).await];
+    early.sort_by_key(|event| matches!(event, LegEvent::MediaUp { .. }));
+    assert_eq!(early[0], LegEvent::Ringing { early_media: true });
+    assert!(matches!(early[1], LegEvent::MediaUp { .. }), "{early:?}");
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn a_reliable_provisional_response_is_acknowledged() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("reliable_ringing")).await;
+    let early = [event(&mut leg).await, event(&mut leg).await];
+    assert!(early.contains(&LegEvent::Ringing { early_media: true }), "{early:?}");
+    // The answer itself carries no session description: the early one stays in force.
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    hang_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn what_is_said_twice_happens_once() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("repeats")).await;
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(LegEvent::Answered { .. })) {
+        told.push(event(&mut leg).await);
+    }
+    let count = |wanted: fn(&LegEvent) -> bool| told.iter().filter(|event| wanted(event)).count();
+    assert_eq!(count(|event| matches!(event, LegEvent::MediaUp { .. })), 1, "{told:?}");
+    assert_eq!(count(|event| matches!(event, LegEvent::Ringing { early_media: false })), 1, "{told:?}");
+    assert_eq!(count(|event| matches!(event, LegEvent::Ringing { early_media: true })), 1, "{told:?}");
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn a_lost_ack_is_sent_again_and_makes_no_second_call() {
+    let (sipp, rig, mut leg) = dialled(Scenario::new("lost_ack")).await;
+    established(&mut leg).await;
+    hung_up(sipp, rig, leg).await;
+}

@@ -1,0 +1,109 @@
+//! Our side: a carrier whose trunk is a program of somebody else.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use offhook_carrier::sip::{LineConfig, Listen, Server, Timing, Trunk};
+use offhook_carrier::{Dial, IncomingCall, Leg, LegOutput, SipCarrier, SipConfig};
+use offhook_core::{EndReason, LegCommand, LegEvent, PhoneNumber};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::program::{PATIENCE, until};
+
+pub const OUR_NUMBER: &str = "+14155550199";
+pub const THEIR_NUMBER: &str = "+14155550100";
+pub const HANG_UP: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCancelled };
+
+pub fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::parse(text).unwrap()
+}
+
+pub struct Rig {
+    pub carrier: SipCarrier,
+    incoming: mpsc::Receiver<IncomingCall>,
+    /// Where the carrier listens.
+    pub at: SocketAddr,
+}
+
+impl Rig {
+    pub async fn toward(far: SocketAddr) -> Self {
+        Self::with(&far.to_string(), |_| {}).await
+    }
+
+    /// Only called, never calling.
+    pub async fn called() -> Self {
+        Self::with("127.0.0.1:9", |_| {}).await
+    }
+
+    pub async fn with(server: &str, change: impl FnOnce(&mut SipConfig)) -> Self {
+        let server: Server = server.parse().unwrap();
+        let line = LineConfig {
+            number: number(OUR_NUMBER),
+            display_name: None,
+            trunk: "far".into(),
+            max_calls: 100,
+        };
+        let listen = Listen::udp("127.0.0.1:0".parse().unwrap());
+        let mut config = SipConfig::new(listen, Trunk::peer("far", server), vec![line]);
+        // A fifth of the RFC's times: what has to be waited for is waited for in a second.
+        config.timing = Timing { t1: Duration::from_millis(100) };
+        change(&mut config);
+        let (calls, incoming) = mpsc::channel(100);
+        let carrier = SipCarrier::start(config, calls).await.unwrap();
+        let at = carrier.listening()[0].1;
+        Self { carrier, incoming, at }
+    }
+
+    pub fn dial(&self) -> Leg {
+        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
+    }
+
+    /// The next call that comes in.
+    pub async fn incoming(&mut self) -> IncomingCall {
+        timeout(PATIENCE, self.incoming.recv()).await.expect("no call came in").unwrap()
+    }
+
+    /// The next call that comes in, answered.
+    pub async fn answered(&mut self) -> Leg {
+        let mut leg = self.incoming().await.leg;
+        leg.send(LegCommand::Answer).unwrap();
+        established(&mut leg).await;
+        leg
+    }
+
+    pub fn busy_lines(&self) -> usize {
+        self.carrier.lines().iter().map(|line| line.busy).sum()
+    }
+
+    /// Nothing of any call is left.
+    pub async fn until_free(&self) {
+        until("the lines are free", || self.busy_lines() == 0).await;
+    }
+}
+
+/// The next event of a leg; its audio is let pass.
+pub async fn event(leg: &mut Leg) -> LegEvent {
+    let told = timeout(PATIENCE, async {
+        loop {
+            if let LegOutput::Event(event) = leg.next().await {
+                return event;
+            }
+        }
+    });
+    told.await.expect("the leg has nothing to say")
+}
+
+/// Media is up and the call is answered, with no ringing in between.
+pub async fn established(leg: &mut Leg) {
+    let media = event(leg).await;
+    assert!(matches!(media, LegEvent::MediaUp { .. }), "{media:?}");
+    let answered = event(leg).await;
+    assert!(matches!(answered, LegEvent::Answered { .. }), "{answered:?}");
+}
+
+/// It rings, then it is answered.
+pub async fn rung_and_established(leg: &mut Leg) {
+    assert_eq!(event(leg).await, LegEvent::Ringing { early_media: false });
+    established(leg).await;
+}

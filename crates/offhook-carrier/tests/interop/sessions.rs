@@ -1,0 +1,84 @@
+//! Session timers (RFC 4028) and glare, against SIPp.
+
+use std::time::Duration;
+
+use offhook_carrier::{Leg, SipConfig};
+use offhook_core::{Digit, LegEvent};
+
+use crate::rig::{Rig, established, event};
+use crate::sipp::{Scenario, Sipp};
+
+async fn established_with(scenario: &'static str) -> (Sipp, Rig, Leg) {
+    let sipp = Scenario::new(scenario).answer().await;
+    // SIPp sends no sound by itself, and the clock is turned forward below.
+    let patient = |config: &mut SipConfig| config.rtp.stall_limit = Duration::from_secs(3_600);
+    let rig = Rig::with(&sipp.addr.to_string(), patient).await;
+    let mut leg = rig.dial();
+    established(&mut leg).await;
+    (sipp, rig, leg)
+}
+
+/// SIPp hangs up when everything was as it should be.
+async fn hung_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+/// Turn the carrier's clock forward; SIPp's goes on as it does.
+async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn the_session_is_refreshed_by_update() {
+    let (sipp, rig, leg) = established_with("refreshed_by_update").await;
+    later(46).await;
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn the_session_is_refreshed_by_reinvite_where_there_is_no_update() {
+    let (sipp, rig, leg) = established_with("refreshed_by_reinvite").await;
+    later(46).await;
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn the_far_end_refreshes_the_session() {
+    let (sipp, rig, leg) = established_with("refreshes").await;
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_refreshes_no_more_is_given_up() {
+    let (sipp, rig, mut leg) = established_with("stops_refreshing").await;
+    later(61).await;
+    assert_eq!(event(&mut leg).await, LegEvent::Lost);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_longer_interval_is_agreed_to() {
+    let (sipp, rig, leg) = established_with("interval_too_small").await;
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn an_interval_too_short_is_refused() {
+    let (sipp, rig, leg) = established_with("wants_too_short").await;
+    hung_up(sipp, rig, leg).await;
+}
+
+#[tokio::test]
+async fn of_two_offers_at_once_ours_comes_again() {
+    let (sipp, rig, mut leg) = established_with("glare").await;
+    later(46).await;
+    // SIPp presses a key when both are refused; whose dialog it is tries again within four seconds.
+    assert_eq!(event(&mut leg).await, LegEvent::Digit(Digit::from_char('1').unwrap()));
+    later(5).await;
+    hung_up(sipp, rig, leg).await;
+}
