@@ -21,3 +21,9 @@ pub fn instant(at: Timestamp) -> Instant {
     let (anchor, unix) = *ANCHOR;
     anchor + at.since(unix)
 }
+
+/// ISO 8601 in UTC with milliseconds, as the API writes instants: `2026-11-03T18:22:04.310Z`.
+pub fn iso(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.unix_millis()).unwrap_or_default();
+    format!("{at:.3}")
+}

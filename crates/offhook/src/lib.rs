@@ -3,9 +3,12 @@
 //! [`gateway::Gateway`] holds the use-cases; HTTP, MCP and the command line are codecs over it and nothing else.
 //! [`engine`] starts and finds the sessions of live calls; [`session`] is the loop of one call.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod gateway;
 pub mod http;

@@ -1,1 +1,223 @@
-//! (under construction)
+//! The command line: a codec over the gateway, in this process (`serve`, `demo`, `key`, `doctor`) or over HTTP.
+
+mod call;
+mod client;
+mod doctor;
+mod key;
+mod serve;
+mod show;
+mod state;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError, Env};
+use crate::demo::{self, DemoArgs, DemoError};
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook demo                                    a real call to a test number, no account needed
+  offhook serve                                   the API on http://127.0.0.1:7465
+  offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --wait
+  offhook show 0199a1e0-… --transcript
+  offhook doctor                                  what is not right yet, and what to do about it
+
+Exit codes:
+  0  done                  3  the server can't be reached
+  1  a call was not answered, or a check failed
+  2  wrong usage or configuration
+  4  the server refused the request; the message says why";
+
+/// A phone line for AI agents that you run yourself.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "OFFHOOK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where the server answers [default: from `listen` of the configuration]
+    #[arg(long, global = true, value_name = "URL", env = "OFFHOOK_URL")]
+    url: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a real call to a test number on this machine and show it as it happens
+    Demo(Demo),
+    /// Run the phone line: HTTP API, calls, everything
+    Serve,
+    /// Place a call
+    Call(call::Args),
+    /// List calls, newest first
+    Calls(show::ListArgs),
+    /// Show one call
+    Show(show::Args),
+    /// Hang up a call
+    Hangup {
+        /// The call's id
+        id: String,
+    },
+    /// Make, list and revoke API keys (on the machine of the server)
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Check configuration, ports, store, trunk and model, and say what to do
+    Doctor,
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script
+    Completions {
+        /// The shell it is for
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = demo_numbers())]
+struct Demo {
+    /// The test number, whole or its last four digits
+    #[arg(long, value_name = "NUMBER", default_value = "0100", conflicts_with = "all")]
+    number: String,
+    /// Call every test number and compare what came with what is documented; exit code 1 if any differs
+    #[arg(long)]
+    all: bool,
+    /// Where recordings, transcripts and the database go
+    #[arg(long, value_name = "DIR", default_value = "offhook-demo")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Every key, what it is set to, and by what; secrets are masked
+    Show,
+    /// Only say whether it is right
+    Check,
+}
+
+fn demo_numbers() -> String {
+    let rows = offhook_sandbox::NUMBERS.iter().map(|number| format!("  {}  {}\n", number.number, number.behaviour));
+    format!("Test numbers:\n{}", rows.collect::<String>())
+}
+
+/// Why a command did not do what it should; the variant is the exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command did its work, and the answer is no.
+    #[error("")]
+    No,
+    #[error("{0}")]
+    Failed(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::No | Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+            Self::Refused(_) => 4,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::NoSuchNumber(_) => Self::Usage(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// What every command can use.
+#[derive(Debug)]
+struct Context {
+    config_file: Option<PathBuf>,
+    json: bool,
+    url: Option<String>,
+    env: Env,
+}
+
+impl Context {
+    fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::load(self.config_file.as_deref(), &self.env)?.0)
+    }
+}
+
+/// Run the command line of this process.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { config_file: cli.config, json: cli.json, url: cli.url, env: Env::process() };
+    match dispatch(cli.command, &context).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let message = failure.to_string();
+            if !message.is_empty() {
+                eprintln!("offhook: {message}");
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo(args, context).await,
+        Command::Serve => serve::run(context).await,
+        Command::Call(args) => call::run(args, context).await,
+        Command::Calls(args) => show::list(args, context).await,
+        Command::Show(args) => show::one(args, context).await,
+        Command::Hangup { id } => call::hang_up(&id, context).await,
+        Command::Key(command) => key::run(command, context).await,
+        Command::Doctor => doctor::run(context).await,
+        Command::Config(command) => show_config(command, context),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "offhook", &mut script);
+            // A closed pipe (`| head`) is no failure.
+            let _ = std::io::stdout().write_all(&script);
+            Ok(())
+        }
+    }
+}
+
+async fn demo(args: Demo, context: &Context) -> Result<(), Failure> {
+    serve::log(&config::Log { filter: "error".to_owned(), json: false });
+    let args = DemoArgs { number: Some(args.number), all: args.all, json: context.json, out: Some(args.out) };
+    if demo::run(args).await? { Ok(()) } else { Err(Failure::No) }
+}
+
+fn show_config(command: ConfigCommand, context: &Context) -> Result<(), Failure> {
+    let (_, written) = Config::load(context.config_file.as_deref(), &context.env)?;
+    match command {
+        ConfigCommand::Check => {
+            for warning in &written.warnings {
+                eprintln!("offhook: {warning}");
+            }
+            println!("the configuration is right");
+        }
+        ConfigCommand::Show if context.json => println!("{}", config::entries_json(&written)),
+        ConfigCommand::Show => print!("{}", config::entries_text(&written)),
+    }
+    Ok(())
+}

@@ -1,11 +1,30 @@
 //! The use-cases. Every surface (HTTP, MCP, command line, demo) is a codec over this and nothing else.
 
+mod inbound;
+mod journal;
+pub mod keys;
+mod place;
+mod recording;
+mod restart;
+mod view;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_core::journal::{AnsweredBy, TaskStatus};
-use offhook_core::{CallId, EndReason, JournalEntry, Outcome, OwnerId, Timestamp};
+use offhook_core::brief::{Disclosure, Opening};
+use offhook_core::call::CallCommand;
+use offhook_core::policy::{Policy, RefusalCode, Rule};
+use offhook_core::{CallId, EndReason, Outcome, OwnerId, PhoneNumber, Timestamp};
+use offhook_store::Store;
 use secrecy::SecretString;
+use tokio::sync::Mutex;
+
+use crate::engine::Engine;
+pub use journal::JournalStream;
+pub use keys::{PREFIX as KEY_PREFIX, Secret};
+pub use place::VOICES;
 
 /// Who is asking, once the key was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +91,15 @@ pub enum PlaceCallError {
     InvalidVoice,
     #[error("{field}: {why}")]
     InvalidField { field: &'static str, why: String },
-    /// A calling rule refused; `code` is the API error code.
+    /// A calling rule refused.
     #[error("{message}")]
-    Refused { rule: &'static str, code: &'static str, message: String, retry_after: Option<Duration> },
+    Refused { rule: Rule, code: RefusalCode, message: String, retry_after: Option<Duration> },
     #[error("this Idempotency-Key was used for a different request; choose a new one")]
     IdempotencyKeyReused,
     #[error("all lines are in use; try again in 15 seconds")]
     NoLine,
+    #[error("calling is switched off here; the operator can set calling_enabled = true")]
+    CallingDisabled,
     #[error("offhook is shutting down; try again shortly")]
     ShuttingDown,
     #[error("the call could not be recorded in the store, so it was not placed")]
@@ -210,16 +231,104 @@ pub struct Check {
     pub todo: String,
 }
 
-/// A subscription to a call's journal: what was already written, then what comes, until the call ended.
-#[derive(Debug)]
-pub struct JournalStream {
-    pub(crate) backlog: std::vec::IntoIter<JournalEntry>,
-    pub(crate) live: Option<tokio::sync::broadcast::Receiver<JournalEntry>>,
-    pub(crate) last_seq: u64,
-}
-
 #[derive(Clone, Debug)]
 pub struct RecordingFile {
     pub path: PathBuf,
     pub content_type: &'static str,
+}
+
+/// What the gateway is told once, at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether calls are placed at all.
+    pub calling: bool,
+    /// A caller without a key gets one on its first call.
+    pub mint_keys: bool,
+    pub opening: Opening,
+    pub disclosure: Disclosure,
+    /// BCP 47.
+    pub language: String,
+    /// How long a signed recording link works.
+    pub recording_link: Duration,
+    /// Our own numbers.
+    pub lines: Vec<PhoneNumber>,
+    /// How calls to our lines are answered; `None` declines them.
+    pub inbound: Option<Inbound>,
+}
+
+/// How the voice answers a call to one of our lines.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    pub instructions: String,
+    pub greeting: Option<String>,
+    pub personality: Option<String>,
+    pub voice: String,
+}
+
+/// One phone line for many agents. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    engine: Engine,
+    policy: Policy,
+    settings: Settings,
+    secret: Secret,
+    /// Held from counting the live calls to starting one more, so that no limit is passed by two at once.
+    admission: Mutex<()>,
+}
+
+impl Gateway {
+    pub fn new(store: Store, engine: Engine, policy: Policy, settings: Settings, secret: Secret) -> Self {
+        Self { inner: Arc::new(Inner { store, engine, policy, settings, secret, admission: Mutex::new(()) }) }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// Hang up a call of the caller's; repeat at will.
+    pub async fn hang_up(&self, caller: Caller, id: CallId) -> Result<HungUp, CallError> {
+        let call = self.own_call(caller, id).await?;
+        if let Some(end) = &call.end {
+            return Ok(HungUp::AlreadyOver { answered: end.outcome == Outcome::Answered });
+        }
+        self.inner.engine.command(id, CallCommand::HangUp);
+        Ok(if call.answered_at.is_some() { HungUp::Ended } else { HungUp::Cancelled })
+    }
+
+    /// Cheap enough to be asked every few seconds.
+    pub async fn readiness(&self) -> Vec<Check> {
+        let store = self.inner.store.ping().await;
+        let draining = self.inner.engine.is_draining();
+        vec![
+            Check {
+                name: "store",
+                ok: store.is_ok(),
+                found: store.as_ref().err().map_or_else(|| "answers".to_owned(), ToString::to_string),
+                todo: if store.is_ok() { String::new() } else { "check database_url and the disk".to_owned() },
+            },
+            Check {
+                name: "calls",
+                ok: !draining,
+                found: if draining { "shutting down" } else { "accepted" }.to_owned(),
+                todo: String::new(),
+            },
+        ]
+    }
+
+    /// Refuse new calls, end the live ones, and wait until each is written.
+    pub async fn shutdown(&self) {
+        self.inner.engine.drain(Duration::from_secs(10)).await;
+        self.inner.engine.carrier().shutdown().await;
+        let _ = self.inner.engine.writer().flush().await;
+    }
 }

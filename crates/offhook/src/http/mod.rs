@@ -1,1 +1,97 @@
-//! (under construction)
+//! The HTTP API: decodes requests, asks the gateway, encodes answers. All routes are in [`router`].
+//!
+//! Paths have no version prefix because the contract has none; what we add are optional fields and new paths.
+
+mod access;
+mod call_view;
+mod calls;
+mod error;
+mod events;
+mod health;
+mod new_call;
+mod openapi;
+mod origin;
+mod range;
+mod recording;
+mod request;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use jiff::tz::TimeZone;
+use offhook_core::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::gateway::Gateway;
+
+/// Instructions of a few pages fit; a book does not.
+const BODY_LIMIT: usize = 256 * 1_024;
+
+/// What every handler needs. Cheap to clone.
+#[derive(Clone, Debug)]
+struct Api {
+    gateway: Gateway,
+    /// Without a slash at the end; links begin with it.
+    public_url: Arc<str>,
+}
+
+/// The whole API.
+pub fn router(gateway: Gateway, public_url: String) -> Router {
+    let api = Api { gateway, public_url: public_url.trim_end_matches('/').into() };
+    let (router, document) = routes().split_for_parts();
+    let document: Arc<str> = openapi::complete(document, &api.public_url).into();
+    router
+        .route("/openapi.json", get(move || openapi::serve(document.clone())))
+        .route("/", get(health::front))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(api.clone(), origin::guard))
+        .layer(from_fn(access::log))
+        .with_state(api)
+}
+
+/// Everything that is part of the OpenAPI document.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(calls::place))
+        .routes(routes!(calls::show))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::list))
+        .routes(routes!(recording::locate))
+        .routes(routes!(recording::download))
+        .routes(routes!(events::follow))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+}
+
+/// The OpenAPI document, without a server.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}
+
+/// ISO 8601 in UTC, with milliseconds and `Z`.
+fn iso(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.unix_millis()).unwrap_or_default();
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_793_730_124_310_999, "2026-11-03T18:22:04.310Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(iso(Timestamp::from_unix_micros(micros)), text);
+        }
+    }
+}

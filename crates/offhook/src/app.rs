@@ -1,0 +1,265 @@
+//! The whole product put together from a configuration: store, recorder, carrier, model, gateway, HTTP server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Trunk};
+use offhook_carrier::{Carrier, IncomingCall, SipCarrier};
+use offhook_core::PhoneNumber;
+use offhook_core::policy::Policy;
+use offhook_sandbox::{Sandbox, SandboxConfig};
+use offhook_speech::{Model, local, openai};
+use offhook_store::{OpenError, Retention, Store};
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::config::{Config, RetentionDays, SpeechModel};
+use crate::engine::Engine;
+use crate::gateway::{Gateway, Secret, Settings};
+use crate::http;
+use crate::recorder::Recorder;
+
+/// Inbound calls that wait to be looked at.
+const INCOMING: usize = 64;
+/// How often what has expired is deleted.
+const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// The number offhook calls from in its sandbox, and how many calls that line carries.
+const SANDBOX_LINE: (&str, usize) = ("+14155550199", 32);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("can't use {}: {why}; set data_dir to a directory this user may write", path.display())]
+    DataDir { path: PathBuf, why: io::Error },
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the store can't be read: {0}")]
+    Read(#[from] offhook_store::StoreError),
+    #[error("can't listen on {addr}: {why}; set listen to a free address")]
+    Listen { addr: SocketAddr, why: io::Error },
+    #[error("the sandbox exchange can't start: {0}")]
+    Sandbox(io::Error),
+    #[error("there is no trunk to call through, and the sandbox is off; see docs/carriers/sip.md")]
+    NoCarrier,
+    #[error(transparent)]
+    Carrier(#[from] offhook_carrier::StartError),
+    #[error(transparent)]
+    Voice(#[from] local::FindError),
+    #[error(transparent)]
+    Check(#[from] offhook_speech::CheckError),
+    #[error(transparent)]
+    Model(#[from] openai::ConfigError),
+}
+
+/// A running offhook.
+#[derive(Debug)]
+pub struct App {
+    gateway: Gateway,
+    sandbox: Option<Sandbox>,
+    addr: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Start everything; when this returns, calls are accepted.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        install_crypto();
+        let data_dir = |why| StartError::DataDir { path: config.data_dir.clone(), why };
+        private_dir(&config.data_dir).map_err(data_dir)?;
+        let secret = Secret::load_or_create(&config.data_dir.join("secret")).map_err(data_dir)?;
+        let recorder = Recorder::start(config.data_dir.join("recordings")).map_err(data_dir)?;
+        let store = Store::open(config.database_url.expose_secret()).await?;
+
+        let model = model(&config).await?;
+        let sandbox = if config.sandbox { Some(sandbox(&config).await?) } else { None };
+        let sip = match (&config.sip, &sandbox) {
+            (Some(sip), _) => sip.clone(),
+            (None, Some(sandbox)) => sandbox_trunk(sandbox.addr()),
+            (None, None) => return Err(StartError::NoCarrier),
+        };
+        let (incoming, inbox) = mpsc::channel(INCOMING);
+        let carrier = Carrier::Sip(SipCarrier::start(sip, incoming).await?);
+
+        let lines = carrier.lines().into_iter().map(|line| line.number).collect();
+        let engine = Engine::new(carrier, model, store.clone(), recorder, config.limits);
+        let policy = Policy::new(config.policy.clone());
+        let gateway = Gateway::new(store, engine, policy, settings(&config, lines), secret);
+        gateway.reconcile().await?;
+
+        let listen = |why| StartError::Listen { addr: config.listen, why };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let addr = listener.local_addr().map_err(listen)?;
+        let app = Self { gateway, sandbox, addr, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        app.spawn(listener, inbox, config);
+        Ok(app)
+    }
+
+    fn spawn(&self, listener: TcpListener, mut inbox: mpsc::Receiver<IncomingCall>, config: Config) {
+        let (gateway, stop) = (self.gateway.clone(), self.stop.clone());
+        let public_url = config.public_url.clone().unwrap_or_else(|| self.url());
+        let router = http::router(gateway.clone(), public_url);
+        self.tasks.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the HTTP server stopped");
+            }
+        });
+        let (calls, stop) = (self.gateway.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while let Some(Some(incoming)) = stop.run_until_cancelled(inbox.recv()).await {
+                calls.take(incoming).await;
+            }
+        });
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            loop {
+                purge(&gateway, config.retention).await;
+                if stop.run_until_cancelled(tokio::time::sleep(PURGE_EVERY)).await.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.sandbox.as_ref()
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where the API answers, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Refuse new calls, end the live ones, write everything down, then stop.
+    pub async fn shutdown(self) {
+        self.gateway.shutdown().await;
+        self.stop.cancel();
+        self.tasks.close();
+        // An event stream that nobody reads must not keep the process alive.
+        let _ = tokio::time::timeout(Duration::from_secs(3), self.tasks.wait()).await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+        }
+        self.gateway.store().close().await;
+    }
+}
+
+/// One TLS implementation for everything. A dependency may link another; none must be chosen by accident.
+pub fn install_crypto() {
+    // Fails when it was done before, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+async fn model(config: &Config) -> Result<Model, StartError> {
+    let model = match &config.speech {
+        SpeechModel::Local(local) => Model::Local(local::Local::find(local.clone())?),
+        SpeechModel::OpenAi(openai) => Model::OpenAi(openai::OpenAi::new(openai.clone())?),
+    };
+    // A missing program is a clear error now, not silence on the line later. A model that is only out of reach may
+    // come back: calls wait for it, and `doctor` says what is wrong.
+    if let Model::Local(_) = &model {
+        model.check().await?;
+    }
+    Ok(model)
+}
+
+/// The people behind the test numbers speak with the synthesizer of the local voice.
+async fn sandbox(config: &Config) -> Result<Sandbox, StartError> {
+    let local = match &config.speech {
+        SpeechModel::Local(local) => local.clone(),
+        SpeechModel::OpenAi(_) => local::Config::default(),
+    };
+    let voices = local::Local::find(local)?;
+    let sentences = offhook_sandbox::numbers::sentences();
+    let mut spoken = std::collections::HashMap::new();
+    for sentence in sentences {
+        let samples = voices.synthesizer().speak(sentence, SANDBOX_VOICE).await;
+        spoken.insert(sentence.to_owned(), samples.map_err(|error| StartError::Sandbox(io::Error::other(error)))?);
+    }
+    let render = Arc::new(move |text: &str| spoken.get(text).map(|samples| samples.to_vec()).unwrap_or_default());
+    Sandbox::start(SandboxConfig::new(render)).await.map_err(StartError::Sandbox)
+}
+
+/// Another voice than the agent's default, so that a listener can tell them apart.
+const SANDBOX_VOICE: &str = "eric";
+
+fn sandbox_trunk(exchange: SocketAddr) -> SipConfig {
+    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport: None };
+    let (number, max_calls) = SANDBOX_LINE;
+    let line = LineConfig {
+        number: PhoneNumber::parse(number).expect("a test number parses, which a test shows"),
+        display_name: Some("offhook".to_owned()),
+        trunk: "sandbox".to_owned(),
+        max_calls,
+    };
+    let listen = Listen::udp(SocketAddr::from(([127, 0, 0, 1], 0)));
+    SipConfig::new(listen, Trunk::peer("sandbox", server), vec![line])
+}
+
+fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
+    Settings {
+        calling: config.calling_enabled,
+        mint_keys: config.allow_anonymous_keys,
+        opening: config.opening,
+        disclosure: config.disclosure,
+        language: config.language.clone(),
+        recording_link: config.recording_link,
+        lines,
+        inbound: None,
+    }
+}
+
+/// Delete what retention no longer allows: rows, words, files.
+async fn purge(gateway: &Gateway, days: RetentionDays) {
+    let now = clock::now();
+    let before = |days: Option<u32>| days.map(|days| now - Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let retention = Retention {
+        now,
+        transcripts_before: before(days.transcripts),
+        recordings_before: before(days.recordings),
+        calls_before: before(days.calls),
+    };
+    let purged = match gateway.store().purge(retention).await {
+        Ok(purged) => purged,
+        Err(error) => return tracing::error!(%error, "what has expired could not be deleted; trying again in an hour"),
+    };
+    let gone: Vec<PathBuf> = purged.files.into_iter().filter(|path| unlink(path)).collect();
+    if let Err(error) = gateway.store().unlinked(&gone).await {
+        tracing::error!(%error, "deleted recordings could not be noted; they are tried again in an hour");
+    }
+}
+
+/// Whether the file is gone.
+fn unlink(path: &Path) -> bool {
+    match std::fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => {
+            tracing::error!(%error, "a recording could not be deleted");
+            false
+        }
+    }
+}

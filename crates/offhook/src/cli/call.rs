@@ -1,0 +1,120 @@
+//! `offhook call` and `offhook hangup`.
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::signal;
+
+use super::client::Client;
+use super::{Context, Failure};
+use crate::demo::show;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  offhook call +14155550100 \"Call Green Street Dental for Jordan Lee. Ask for an appointment on \\
+  Thursday afternoon. If they ask for a date of birth, say you will call back.\" --wait")]
+pub struct Args {
+    /// Whom to call, in E.164: +14155550100
+    to: String,
+    /// The call instructions: everything the voice knows
+    #[arg(required = true)]
+    task: Vec<String>,
+    /// Follow the call to its end; Ctrl-C hangs up
+    #[arg(long, short)]
+    wait: bool,
+    /// Who the voice is: identity, tone, boundaries, in one to three sentences
+    #[arg(long, value_name = "TEXT")]
+    personality: Option<String>,
+    /// What it says first, after the disclosure
+    #[arg(long, value_name = "TEXT")]
+    greeting: Option<String>,
+    /// How it sounds
+    #[arg(long, value_parser = crate::gateway::VOICES)]
+    voice: Option<String>,
+    /// Which of our lines to call from
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<String>,
+    /// The message to leave when a machine answers
+    #[arg(long, value_name = "TEXT")]
+    voicemail: Option<String>,
+    /// The longest the conversation may last
+    #[arg(long, value_name = "SECONDS")]
+    max_duration: Option<u64>,
+    /// Repeat a request safely: the same key is the same call
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let client = Client::new(context)?;
+    let wait = args.wait;
+    let idempotency_key = args.idempotency_key.clone();
+    let placed = client.post_call(&body(args), idempotency_key.as_deref()).await?;
+    if let Some(key) = placed["api_key"].as_str() {
+        client.keep_key(key);
+    }
+    let id = placed["call_id"].as_str().unwrap_or_default().to_owned();
+    if !wait {
+        if context.json { println!("{placed}") } else { println!("{id}") }
+        return Ok(());
+    }
+    if !context.json {
+        println!("call {id}");
+    }
+    let call = follow(&client, &id, context.json).await?;
+    if context.json { println!("{call}") } else { super::show::report(&call) }
+    if call["outcome"] == "answered" { Ok(()) } else { Err(Failure::No) }
+}
+
+fn body(args: Args) -> Value {
+    let mut body = json!({"to": args.to, "task": args.task.join(" ")});
+    let texts = [
+        ("personality", args.personality),
+        ("greeting", args.greeting),
+        ("voice", args.voice),
+        ("from", args.from),
+    ];
+    for (field, text) in texts {
+        if let Some(text) = text {
+            body[field] = text.into();
+        }
+    }
+    if let Some(message) = args.voicemail {
+        body["voicemail"] = json!({"action": "leave_message", "message": message});
+    }
+    if let Some(seconds) = args.max_duration {
+        body["max_duration_seconds"] = seconds.into();
+    }
+    body
+}
+
+/// Print the call's events as they come; Ctrl-C hangs up and goes on to the end.
+async fn follow(client: &Client, id: &str, json: bool) -> Result<Value, Failure> {
+    let response = client.stream(&format!("/call/{id}/events")).await?;
+    let mut chunks = response.bytes_stream();
+    let mut printer = show::EventPrinter::default();
+    let mut text = String::new();
+    let mut hung_up = false;
+    loop {
+        let chunk = tokio::select! {
+            chunk = chunks.next() => chunk,
+            _ = signal::ctrl_c(), if !hung_up => {
+                hung_up = true;
+                client.post(&format!("/call/{id}/hangup"), &json!({})).await?;
+                continue;
+            }
+        };
+        let Some(Ok(chunk)) = chunk else { break };
+        text.push_str(&String::from_utf8_lossy(&chunk));
+        for event in show::events(&mut text) {
+            if json { println!("{event}") } else { printer.print(&event) }
+        }
+    }
+    client.get(&format!("/call/{id}")).await
+}
+
+pub async fn hang_up(id: &str, context: &Context) -> Result<(), Failure> {
+    let answer = Client::new(context)?.post(&format!("/call/{id}/hangup"), &json!({})).await?;
+    if context.json { println!("{answer}") } else { println!("{}", answer["message"].as_str().unwrap_or("hung up")) }
+    Ok(())
+}

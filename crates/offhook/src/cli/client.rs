@@ -1,0 +1,106 @@
+//! The server's HTTP API as the commands use it.
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::state::State;
+use super::{Context, Failure};
+
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    state: State,
+}
+
+impl Client {
+    pub fn new(context: &Context) -> Result<Self, Failure> {
+        crate::app::install_crypto();
+        let url = match &context.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => server_url(context)?,
+        };
+        Ok(Self { http: reqwest::Client::new(), url, state: State::load(&context.env) })
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `POST /call`.
+    pub async fn post_call(&self, body: &Value, idempotency_key: Option<&str>) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, "/call").json(body);
+        self.json(match idempotency_key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        })
+        .await
+    }
+
+    /// A response whose body is read as it comes.
+    pub async fn stream(&self, path: &str) -> Result<reqwest::Response, Failure> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
+    }
+
+    /// Keep a key the server minted for us; a failure to do so must not lose the call.
+    pub fn keep_key(&self, key: &str) {
+        if let Err(error) = self.state.save_key(key) {
+            eprintln!("offhook: the API key could not be saved ({error}); set OFFHOOK_API_KEY={key}");
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match self.state.key() {
+            Some(key) => request.header("X-Api-Key", key),
+            None => request,
+        }
+    }
+
+    async fn json(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+        let response = self.send(request).await?;
+        if !response.status().is_success() {
+            return Err(refusal(response).await);
+        }
+        response.json().await.map_err(|error| Failure::Failed(format!("the server's answer is no JSON: {error}")))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+        request.send().await.map_err(|_| {
+            Failure::Unreachable(format!("no offhook answers at {}; start one with `offhook serve`, or set --url", self.url))
+        })
+    }
+}
+
+fn server_url(context: &Context) -> Result<String, Failure> {
+    let config = context.config()?;
+    let mut addr = config.listen;
+    if addr.ip().is_unspecified() {
+        addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(format!("http://{addr}"))
+}
+
+/// What the error envelope says, in one or two lines.
+async fn refusal(response: reqwest::Response) -> Failure {
+    let status = response.status();
+    let body: Value = response.json().await.unwrap_or_default();
+    let error = &body["error"];
+    let (code, message) = (error["code"].as_str(), error["message"].as_str());
+    let mut text = match (code, message) {
+        (Some(code), Some(message)) => format!("{message} ({code})"),
+        _ => format!("the server answered {status}"),
+    };
+    if let Some(url) = error["action"]["url"].as_str() {
+        text.push_str(&format!("\n{url}"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        text.push_str("\nMake a key with `offhook key create` and set OFFHOOK_API_KEY.");
+    }
+    Failure::Refused(text)
+}

@@ -1,0 +1,64 @@
+//! `offhook key`: works on the store itself, so it needs no key of its own.
+
+use offhook_store::Store;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::{Context, Failure};
+use crate::gateway::keys;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a key and print it, once
+    Create {
+        /// Whose it is, for the list
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// It sees the calls of every owner
+        #[arg(long)]
+        admin: bool,
+    },
+    /// List keys; the keys themselves are stored nowhere
+    List,
+    /// Make a key worthless at once
+    Revoke {
+        /// From `offhook key list`
+        id: String,
+    },
+}
+
+pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
+    let store = Store::open(config.database_url.expose_secret()).await.map_err(failed)?;
+    match command {
+        Command::Create { label, admin } => {
+            let key = keys::create(&store, label, admin).await.map_err(failed)?;
+            let key = key.expose_secret();
+            if context.json { println!("{}", json!({"api_key": key})) } else { println!("{key}") }
+        }
+        Command::List => {
+            for key in keys::list(&store).await.map_err(failed)? {
+                let (label, kind) = (key.label.as_deref().unwrap_or(""), if key.admin { "admin" } else { "" });
+                let state = if key.revoked_at.is_some() { "revoked" } else { "" };
+                let used = key.last_used_at.map(crate::clock::iso);
+                if context.json {
+                    println!("{}", json!({"id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(), "last_used_at": used}));
+                } else {
+                    println!("{}  {:<24} {:<24} {kind:<6} {state}", key.id, used.as_deref().unwrap_or("never used"), label);
+                }
+            }
+        }
+        Command::Revoke { id } => {
+            if !keys::revoke(&store, &id).await.map_err(failed)? {
+                return Err(Failure::Failed(format!("there is no key {id} that could be revoked; see `offhook key list`")));
+            }
+            println!("revoked");
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(error.to_string())
+}

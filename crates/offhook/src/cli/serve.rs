@@ -1,0 +1,54 @@
+//! `offhook serve`.
+
+use tokio::signal;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::{Context, Failure};
+use crate::app::App;
+use crate::config::Log;
+
+pub async fn run(context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
+    log(&config.log);
+    if !config.listen.ip().is_loopback() && config.public_url.is_none() {
+        tracing::warn!("the API listens beyond this machine without public_url; put a TLS proxy in front of it");
+    }
+    let sandbox_only = config.sip.is_none();
+    let app = App::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    if context.json {
+        println!("{}", serde_json::json!({"url": app.url(), "sandbox": sandbox_only}));
+    } else {
+        println!("offhook answers at {}", app.url());
+        if sandbox_only {
+            println!("No trunk is configured: only the test numbers of the sandbox can be called (+1 415 555 01xx).");
+        }
+    }
+    stop_asked_for().await;
+    tracing::info!("shutting down: live calls are hung up and written down");
+    app.shutdown().await;
+    Ok(())
+}
+
+async fn stop_asked_for() {
+    #[cfg(unix)]
+    {
+        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
+            let _ = signal::ctrl_c().await;
+            return;
+        };
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = signal::ctrl_c().await;
+}
+
+/// Log to standard error; the first call wins.
+pub fn log(log: &Log) {
+    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = if log.json { lines.json().finish().try_init() } else { lines.finish().try_init() };
+}

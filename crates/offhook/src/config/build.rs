@@ -1,0 +1,307 @@
+//! From what was written to what it means. Goes on after a mistake, so that all are reported at once.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use offhook_core::brief::{Disclosure, Opening};
+use offhook_core::call::Limits;
+use offhook_core::policy::{Countries, LimitRange, PolicyConfig};
+use secrecy::SecretString;
+use serde::Deserialize as _;
+
+use super::env::Env;
+use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
+use super::secret::RawSecret;
+use super::written::Written;
+use super::{Config, ConfigError, Log, Problem, RetentionDays, carrier, speech, xdg};
+use crate::gateway::Inbound;
+
+/// The database of an installation that configures none.
+pub const DATABASE: &str = "offhook.db";
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7465";
+
+/// Collects what is wrong and hands out a stand-in for it.
+pub(super) struct Build<'a> {
+    pub env: &'a Env,
+    problems: Vec<Problem>,
+}
+
+impl Build<'_> {
+    pub fn problem(&mut self, key: impl Into<String>, why: impl Display) {
+        self.problems.push(Problem { key: key.into(), why: why.to_string(), line: None });
+    }
+
+    pub fn ok<T, E: Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|why| self.problem(key, why)).ok()
+    }
+
+    pub fn parse<T: std::str::FromStr>(&mut self, key: &str, text: Option<&str>, what: &str) -> Option<T> {
+        let text = text?;
+        let parsed = text.trim().parse().map_err(|_| format!("{text:?} is not {what}"));
+        self.ok(key, parsed)
+    }
+
+    pub fn secret(&mut self, key: &str, secret: Option<&RawSecret>) -> Option<SecretString> {
+        let resolved = secret?.resolve(self.env);
+        self.ok(key, resolved)
+    }
+
+    pub fn u32(&mut self, key: &str, value: Option<u64>, default: u32) -> u32 {
+        match value.map(u32::try_from) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                self.problem(key, "is too large");
+                default
+            }
+        }
+    }
+
+    /// A time limit: zero would be none at all, which no limit may be.
+    fn limit(&mut self, key: &str, seconds: Option<u64>, default: Duration) -> Duration {
+        match seconds {
+            None => default,
+            Some(0) => {
+                self.problem(key, "must be at least 1");
+                default
+            }
+            Some(seconds) => Duration::from_secs(seconds.min(u32::MAX.into())),
+        }
+    }
+}
+
+pub fn build(written: &Written, env: &Env) -> Result<Config, ConfigError> {
+    let invalid = |problems| ConfigError::Invalid { file: written.file.clone(), problems };
+    let raw = RawConfig::deserialize(written.table.clone()).map_err(|error| {
+        invalid(vec![Problem { key: "configuration".to_owned(), why: error.message().to_owned(), line: None }])
+    })?;
+    let mut build = Build { env, problems: Vec::new() };
+    let config = build.config(&raw);
+    if build.problems.is_empty() { Ok(config) } else { Err(invalid(build.problems)) }
+}
+
+impl Build<'_> {
+    fn config(&mut self, raw: &RawConfig) -> Config {
+        let listen = raw.listen.as_deref().or(Some(DEFAULT_LISTEN));
+        let listen = self.parse("listen", listen, "an address with a port, e.g. 127.0.0.1:7465");
+        let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let data_dir = self.data_dir(raw.data_dir.as_deref());
+        let own_database = || format!("sqlite:{}", data_dir.join(DATABASE).display()).into();
+        let database_url = self.secret("database_url", raw.database_url.as_ref()).unwrap_or_else(own_database);
+        let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
+        let sandbox = self.sandbox(raw, sip.is_some());
+        Config {
+            listen,
+            public_url: self.public_url(raw.public_url.as_deref()),
+            database_url,
+            data_dir,
+            allow_anonymous_keys: raw.allow_anonymous_keys.unwrap_or(listen.ip().is_loopback()),
+            calling_enabled: raw.calling_enabled.unwrap_or(true),
+            recording_link: self.limit(
+                "recording_link_minutes",
+                raw.recording_link_minutes.map(|minutes| minutes.saturating_mul(60)),
+                Duration::from_secs(600),
+            ),
+            log: Log {
+                filter: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
+                json: raw.log_format.as_deref() == Some("json"),
+            },
+            sip: sip.filter(|_| !sandbox),
+            sandbox,
+            speech: speech::model(self, &raw.speech),
+            language: self.language(raw.speech.language.as_deref()),
+            opening: self.opening(&raw.speech),
+            disclosure: self.disclosure(&raw.speech),
+            inbound: self.inbound(&raw.inbound),
+            policy: self.policy(&raw.policy, sandbox),
+            limits: self.limits(&raw.policy),
+            retention: self.retention(&raw.retention),
+        }
+    }
+
+    fn data_dir(&mut self, written: Option<&str>) -> PathBuf {
+        let default = || Some(xdg(self.env, "XDG_DATA_HOME", ".local/share")?.join("offhook"));
+        // Without a home there is still a place to run in.
+        written.map(PathBuf::from).or_else(default).unwrap_or_else(|| PathBuf::from("offhook-data"))
+    }
+
+    fn public_url(&mut self, written: Option<&str>) -> Option<String> {
+        let url = written?.trim().trim_end_matches('/');
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains([' ', '?', '#'])) {
+            self.problem("public_url", "must be an address callers can open, e.g. https://calls.example.com");
+            return None;
+        }
+        Some(url.to_owned())
+    }
+
+    fn sandbox(&mut self, raw: &RawConfig, has_trunk: bool) -> bool {
+        let enabled = raw.sandbox.enabled.unwrap_or(!has_trunk);
+        if enabled && has_trunk {
+            self.problem(
+                "sandbox.enabled",
+                "is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed",
+            );
+        }
+        if !enabled && !has_trunk {
+            self.problem("sandbox.enabled", "is false, but no trunk is configured: add a [[carrier.sip.trunk]] and a [[line]]");
+        }
+        enabled
+    }
+
+    fn language(&mut self, written: Option<&str>) -> String {
+        let language = written.unwrap_or("en-US").trim();
+        let is_tag = (2..=35).contains(&language.len())
+            && language.split('-').all(|part| {
+                (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if !is_tag {
+            self.problem("speech.language", format!("{language:?} is not a language tag such as en-US"));
+        }
+        language.to_owned()
+    }
+
+    fn opening(&mut self, raw: &RawSpeech) -> Opening {
+        match raw.opening.as_deref() {
+            Some("listen_first") => Opening::ListenFirst {
+                deadline: self.limit("speech.listen_seconds", raw.listen_seconds, Duration::from_secs(3)),
+            },
+            _ => Opening::SpeakFirst,
+        }
+    }
+
+    /// Only with open eyes.
+    fn disclosure(&mut self, raw: &RawSpeech) -> Disclosure {
+        let accepted = raw.i_accept_the_legal_risk == Some(true);
+        let mut part = |key: &str, written: Option<bool>| {
+            let on = written.unwrap_or(true);
+            if !on && !accepted {
+                self.problem(key, "is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true");
+            }
+            on
+        };
+        Disclosure {
+            ai: part("speech.disclosure_ai", raw.disclosure_ai),
+            recording: part("speech.disclosure_recording", raw.disclosure_recording),
+        }
+    }
+
+    fn inbound(&mut self, raw: &RawInbound) -> Option<Inbound> {
+        let Some(instructions) = raw.instructions.clone().filter(|text| !text.trim().is_empty()) else {
+            if raw.greeting.is_some() || raw.personality.is_some() || raw.voice.is_some() {
+                self.problem("inbound.instructions", "is missing: what the voice should do when somebody calls");
+            }
+            return None;
+        };
+        Some(Inbound {
+            instructions,
+            greeting: raw.greeting.clone(),
+            personality: raw.personality.clone(),
+            voice: raw.voice.clone().unwrap_or_else(|| "jessica".to_owned()),
+        })
+    }
+
+    fn policy(&mut self, raw: &RawPolicy, sandbox: bool) -> PolicyConfig {
+        let default = PolicyConfig::default();
+        PolicyConfig {
+            countries: self.countries(raw.countries.as_deref(), default.countries),
+            allowed_destinations: self.each("policy.allowed_destinations", raw.allowed_destinations.as_deref()),
+            blocked_destinations: self.each("policy.blocked_destinations", raw.blocked_destinations.as_deref()),
+            premium_numbers: raw.premium_numbers.unwrap_or(default.premium_numbers),
+            sandbox,
+            concurrent_calls: self.u32("policy.concurrent_calls", raw.concurrent_calls, default.concurrent_calls),
+            concurrent_calls_per_owner: self.u32(
+                "policy.concurrent_calls_per_owner",
+                raw.concurrent_calls_per_owner,
+                default.concurrent_calls_per_owner,
+            ),
+            concurrent_calls_per_destination: self.u32(
+                "policy.concurrent_calls_per_destination",
+                raw.concurrent_calls_per_destination,
+                default.concurrent_calls_per_destination,
+            ),
+            calls_per_day_per_owner: self.u32(
+                "policy.calls_per_day_per_owner",
+                raw.calls_per_day_per_owner,
+                default.calls_per_day_per_owner,
+            ),
+            calls_per_day_per_destination: self.u32(
+                "policy.calls_per_day_per_destination",
+                raw.calls_per_day_per_destination,
+                default.calls_per_day_per_destination,
+            ),
+            cool_down: raw.cool_down_seconds.map_or(default.cool_down, Duration::from_secs),
+            ring_limit: self.range(
+                "policy.ring_limit",
+                raw.ring_limit_seconds,
+                raw.ring_limit_max_seconds,
+                default.ring_limit,
+            ),
+            talk_limit: self.range(
+                "policy.talk_limit",
+                raw.talk_limit_seconds,
+                raw.talk_limit_max_seconds,
+                default.talk_limit,
+            ),
+        }
+    }
+
+    fn countries(&mut self, written: Option<&[String]>, default: Countries) -> Countries {
+        match written {
+            None => default,
+            Some(countries) if countries.iter().any(|country| country.trim() == "*") => Countries::Any,
+            Some(_) => Countries::Only(self.each("policy.countries", written)),
+        }
+    }
+
+    /// Every entry of a list, parsed.
+    pub fn each<T>(&mut self, key: &str, written: Option<&[String]>) -> Vec<T>
+    where
+        T: std::str::FromStr,
+        T::Err: Display,
+    {
+        let parse = |text: &String| text.parse().map_err(|why| format!("has {text:?}: {why}"));
+        written.unwrap_or_default().iter().filter_map(|text| self.ok(key, parse(text))).collect()
+    }
+
+    /// A default longer than the maximum raises it, unless both were written.
+    fn range(&mut self, key: &str, default: Option<u64>, max: Option<u64>, usual: LimitRange) -> LimitRange {
+        let (default_key, max_key) = (format!("{key}_seconds"), format!("{key}_max_seconds"));
+        let granted = self.limit(&default_key, default, usual.default);
+        let longest = self.limit(&max_key, max, usual.max);
+        match (default, max) {
+            (Some(_), Some(_)) if granted > longest => {
+                self.problem(default_key, format!("is more than {max_key}"));
+                usual
+            }
+            (Some(_), None) => LimitRange { default: granted, max: longest.max(granted) },
+            _ => LimitRange { default: granted.min(longest), max: longest },
+        }
+    }
+
+    fn limits(&mut self, raw: &RawPolicy) -> Limits {
+        let usual = Limits::default();
+        Limits {
+            silence: self.limit("policy.silence_limit_seconds", raw.silence_limit_seconds, usual.silence),
+            hold: self.limit("policy.hold_limit_seconds", raw.hold_limit_seconds, usual.hold),
+            ..usual
+        }
+    }
+
+    fn retention(&mut self, raw: &RawRetention) -> RetentionDays {
+        let mut days = |key: &str, written: Option<u64>, default: u32| {
+            Some(self.u32(key, written, default)).filter(|days| *days > 0)
+        };
+        RetentionDays {
+            recordings: days("retention.recordings_days", raw.recordings_days, 30),
+            transcripts: days("retention.transcripts_days", raw.transcripts_days, 90),
+            calls: days("retention.calls_days", raw.calls_days, 365),
+        }
+    }
+
+    pub fn ip(&mut self, key: &str, written: Option<&str>) -> Option<IpAddr> {
+        self.parse(key, written, "an IP address")
+    }
+}

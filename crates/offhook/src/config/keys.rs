@@ -1,0 +1,195 @@
+//! Every configuration key: its name, what may be written there, its default, what it is for.
+//!
+//! This table is the one source of the environment names, the check for unknown keys, `offhook config show` and
+//! `docs/config.md`; a test holds it against the fields of [`super::RawConfig`].
+
+/// One key of `offhook.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Dotted; `[]` stands for each table of a list: `carrier.sip.trunk[].server`.
+    pub path: &'static str,
+    pub kind: Kind,
+    /// As it would be written, or in words when it depends on something; empty when there is none.
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+/// What may be written for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    /// Never shown. Also `${NAME}` for an environment variable and `file:/path` for a file.
+    Secret,
+    /// A URL that may hold a password, which is never shown. Also `${NAME}` and `file:/path`.
+    SecretUrl,
+    Bool,
+    Int,
+    Float,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of texts; in the environment separated by commas.
+    List,
+    /// A table of texts; in the environment `name=value`, separated by commas.
+    Map,
+    /// A table of secrets, written the same way.
+    SecretMap,
+}
+
+impl Kind {
+    /// For people.
+    pub fn words(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Secret => "secret".to_owned(),
+            Self::SecretUrl => "URL".to_owned(),
+            Self::Bool => "true or false".to_owned(),
+            Self::Int => "whole number".to_owned(),
+            Self::Float => "number".to_owned(),
+            Self::Choice(choices) => choices.join(" or "),
+            Self::List => "list of texts".to_owned(),
+            Self::Map => "table of texts".to_owned(),
+            Self::SecretMap => "table of secrets".to_owned(),
+        }
+    }
+}
+
+impl Key {
+    /// `carrier.sip.trunk[].server` → `OFFHOOK_CARRIER_SIP_TRUNK_SERVER`.
+    pub fn env(&self) -> String {
+        let path = self.path.replace("[]", "").replace('.', "_");
+        format!("OFFHOOK_{}", path.to_ascii_uppercase())
+    }
+
+    /// The table it is in, without its own name; empty at the top.
+    pub fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+}
+
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The names other products' documents use for the same settings; ours win.
+pub const FOREIGN_NAMES: &[(&str, &str)] = &[
+    ("CALLING_ENABLED", "calling_enabled"),
+    ("AZURE_OPENAI_ENDPOINT", "speech.openai.base_url (with `/openai/v1` behind it) and speech.openai.auth = \"api-key\""),
+    ("AZURE_OPENAI_API_KEY", "speech.openai.api_key, when AZURE_OPENAI_ENDPOINT is used"),
+    ("AZURE_OPENAI_REALTIME_DEPLOYMENT", "speech.openai.model, and speech.model = \"openai-realtime\""),
+    ("OPENAI_API_KEY", "speech.openai.api_key, when nothing above gives one"),
+];
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default, doc }
+}
+
+use Kind::{Bool, Choice, Float, Int, List, Map, Secret, SecretMap, SecretUrl, Text};
+
+pub const KEYS: &[Key] = &[
+    key("listen", Text, "127.0.0.1:7465", "Where the HTTP API listens: address and port. Put a TLS proxy in front of it before it leaves the machine."),
+    key("public_url", Text, "http:// and the listen address", "The address callers reach the API at; recording links begin with it."),
+    key("data_dir", Text, "$XDG_DATA_HOME/offhook", "Database, recordings and the secret of this installation."),
+    key("database_url", SecretUrl, "offhook.db in data_dir", "`sqlite:PATH`, a plain path, or `postgres://USER:PASSWORD@HOST/DATABASE`."),
+    key("allow_anonymous_keys", Bool, "true when listen is a loopback address", "Whether a caller without a key is given one on its first call. Otherwise keys are made with `offhook key create`."),
+    key("calling_enabled", Bool, "true", "The main switch: when false, no call is placed."),
+    key("recording_link_minutes", Int, "10", "How long a link to a recording works without a key."),
+    key("log", Text, "info", "What is logged, as a filter of `tracing`: `info`, `debug`, `offhook_carrier=debug,info`. Never in it: whole phone numbers, transcripts, secrets."),
+    key("log_format", Choice(&["text", "json"]), "text", "How log lines are written."),
+    key("carrier.sip.listen", List, "[\"udp:0.0.0.0:5060\"]", "Where SIP is spoken: `udp:`, `tcp:` or `tls:` before address and port. Used when a trunk is configured."),
+    key("carrier.sip.public_addr", Text, "", "The IP address far ends reach us at, when it is not the one that is listened on (NAT). For SIP and audio."),
+    key("carrier.sip.rtp_ports", Text, "any free port", "The UDP ports for audio, e.g. `16384-32767`; each call takes two."),
+    key("carrier.sip.rtp_addr", Text, "the address of the first listen", "The IP address the audio ports are opened on."),
+    key("carrier.sip.codecs", List, "[\"PCMU\", \"PCMA\"]", "The audio formats to offer, the preferred one first."),
+    key("carrier.sip.media_timeout_seconds", Int, "15", "A call whose audio has stopped for so long is ended."),
+    key("carrier.sip.max_pending", Int, "200", "Calls that are not answered yet, both ways; past it a caller gets 503."),
+    key("carrier.sip.max_calls", Int, "2000", "All calls; past it a caller gets 503."),
+    key("carrier.sip.inbound", Choice(&["trunks", "anybody", "nobody"]), "trunks", "From whom calls are accepted: from the addresses of the trunks, from anybody who can reach the port (scanners will), from nobody."),
+    key("carrier.sip.inbound_addrs", List, "[]", "Further IP addresses to accept calls from, beside those of the trunks."),
+    key("carrier.sip.tls_certificate", Text, "", "A PEM file with the certificate chain for a `tls:` address."),
+    key("carrier.sip.tls_key", Secret, "", "Its private key in PEM, usually `file:/path`."),
+    key("carrier.sip.trunk[].name", Text, "the host of server", "What lines call it by."),
+    key("carrier.sip.trunk[].server", Text, "", "The peer: `host`, `host:port`, with `;transport=tcp` if needed. Without a port it is looked up in DNS (SRV)."),
+    key("carrier.sip.trunk[].transport", Choice(&["udp", "tcp", "tls"]), "what server says, else udp", "How the peer is spoken to."),
+    key("carrier.sip.trunk[].outbound_proxy", Text, "", "Every request goes here instead of to the server itself."),
+    key("carrier.sip.trunk[].username", Text, "", "The account, as it stands in the SIP address."),
+    key("carrier.sip.trunk[].auth_username", Text, "username", "The name for authentication where it differs."),
+    key("carrier.sip.trunk[].password", Secret, "", "The password of the account."),
+    key("carrier.sip.trunk[].realm", Text, "any", "Answer only challenges of this realm."),
+    key("carrier.sip.trunk[].register", Bool, "true with a username and a password", "Whether to register, so that calls reach us."),
+    key("carrier.sip.trunk[].expires_seconds", Int, "3600", "How long a registration is asked to last; it is refreshed in time."),
+    key("carrier.sip.trunk[].keepalive_seconds", Int, "0", "How often the peer is asked whether it is there (OPTIONS); 0 is never. 30 keeps most NATs open."),
+    key("carrier.sip.trunk[].session_timer_seconds", Int, "1800", "Session timer (RFC 4028), so that a call whose peer vanished ends; 0 is none."),
+    key("carrier.sip.trunk[].srtp", Choice(&["off", "optional", "required"]), "off", "Whether audio is encrypted. Use it with `tls` only: the keys travel in the signalling."),
+    key("carrier.sip.trunk[].tls_ca", Text, "the system's", "A PEM file with the certificates that may have signed the peer's."),
+    key("carrier.sip.trunk[].tls_insecure", Bool, "false", "Accept any certificate. Keeps nobody out who listens in; for tests."),
+    key("line[].number", Text, "", "A telephone number of ours, in E.164: `+14155550123`."),
+    key("line[].name", Text, "", "The name shown to the one who is called, where the network passes it on."),
+    key("line[].trunk", Text, "the only trunk", "The trunk it is reached through."),
+    key("line[].max_calls", Int, "10", "Calls at the same time on this number."),
+    key("speech.model", Choice(&["local", "openai-realtime"]), "local", "What talks: programs on this machine, or a Realtime endpoint."),
+    key("speech.language", Text, "en-US", "The language of a call that names none (BCP 47)."),
+    key("speech.opening", Choice(&["speak_first", "listen_first"]), "speak_first", "Who speaks first when a call is answered."),
+    key("speech.listen_seconds", Int, "3", "With `listen_first`: how long to wait for a hello."),
+    key("speech.disclosure_ai", Bool, "true", "Whether the first sentence says that this is an AI assistant."),
+    key("speech.disclosure_recording", Bool, "true", "Whether the first sentence says that the call is recorded."),
+    key("speech.i_accept_the_legal_risk", Bool, "false", "Needed to turn a disclosure off. Many laws demand both; ask a lawyer, not this file."),
+    key("speech.openai.base_url", Text, "https://api.openai.com/v1", "Up to and including the version. Azure: `https://NAME.openai.azure.com/openai/v1`."),
+    key("speech.openai.api_key", Secret, "", "The key of the endpoint."),
+    key("speech.openai.auth", Choice(&["bearer", "api-key", "none"]), "api-key for an Azure address, else bearer", "How the key is sent."),
+    key("speech.openai.model", Text, "gpt-realtime-2.1", "The model; on Azure the name of its deployment."),
+    key("speech.openai.transcription_model", Text, "gpt-transcribe", "What writes down the remote's words; on Azure the name of a deployment."),
+    key("speech.openai.voices", Map, "jessica, sarah, chris and eric to marin, coral, cedar and echo", "The endpoint's names of the voices callers choose from."),
+    key("speech.openai.turn_detection", Choice(&["server_vad", "semantic_vad"]), "server_vad", "How the end of the remote's turn is found: by pauses, or by what was said."),
+    key("speech.openai.vad_threshold", Float, "0.5", "server_vad: 0 to 1; higher needs louder speech."),
+    key("speech.openai.vad_prefix_padding_ms", Int, "300", "server_vad: how much before the first sound belongs to a turn."),
+    key("speech.openai.vad_silence_ms", Int, "500", "server_vad: how long a pause ends a turn."),
+    key("speech.openai.vad_idle_timeout_ms", Int, "0", "server_vad: speak up when the remote says nothing for this long; 5000 to 30000, 0 is never."),
+    key("speech.openai.eagerness", Choice(&["auto", "low", "medium", "high"]), "auto", "semantic_vad: how quickly to answer."),
+    key("speech.openai.noise_reduction", Choice(&["off", "near_field", "far_field"]), "off", "What the endpoint does about noise."),
+    key("speech.openai.speed", Float, "the endpoint's", "How fast the voice speaks, 0.25 to 1.5."),
+    key("speech.openai.headers", SecretMap, "", "Further headers for the connection, e.g. `OpenAI-Organization`."),
+    key("speech.openai.connect_timeout_seconds", Int, "10", "How long a connection may take to be made."),
+    key("speech.openai.keepalive_seconds", Int, "20", "After so long without a word from the endpoint it is pinged, after twice as long it is lost."),
+    key("speech.local.synthesizer", Choice(&["auto", "flite", "espeak-ng", "say", "http"]), "auto", "What speaks: a program on this machine (`auto` takes the first that is there), or a server."),
+    key("speech.local.synthesizer_http.base_url", Text, "", "A server with `/audio/speech` like OpenAI's, up to and including the version: `http://127.0.0.1:8880/v1`."),
+    key("speech.local.synthesizer_http.api_key", Secret, "", "Its key, if it wants one."),
+    key("speech.local.synthesizer_http.model", Text, "", "The model to ask for."),
+    key("speech.local.recognizer", Choice(&["pocketsphinx", "http"]), "pocketsphinx", "What listens: the program on this machine, or a server. Pocketsphinx understands short answers and keywords, not free conversation."),
+    key("speech.local.recognizer_http.base_url", Text, "", "A server with `/audio/transcriptions` like OpenAI's, up to and including the version."),
+    key("speech.local.recognizer_http.api_key", Secret, "", "Its key, if it wants one."),
+    key("speech.local.recognizer_http.model", Text, "", "The model to ask for."),
+    key("speech.local.brain", Choice(&["script", "http"]), "script", "What decides what to say: a fixed course of conversation, or a chat model."),
+    key("speech.local.brain_http.base_url", Text, "", "A server with `/chat/completions` like OpenAI's, up to and including the version: `http://127.0.0.1:11434/v1` for Ollama."),
+    key("speech.local.brain_http.api_key", Secret, "", "Its key, if it wants one."),
+    key("speech.local.brain_http.model", Text, "", "The model to ask for; it must know tools."),
+    key("speech.local.voices", Map, "", "The synthesizer's names of the voices callers choose from; a name that is not listed goes there as it is."),
+    key("speech.local.turn_end_ms", Int, "700", "How long a pause ends the remote's turn."),
+    key("inbound.instructions", Text, "", "What to do when one of our lines is called. Without it such calls are declined."),
+    key("inbound.greeting", Text, "", "The first words, after the disclosure."),
+    key("inbound.personality", Text, "", "Identity, tone and boundaries, in one to three sentences."),
+    key("inbound.voice", Choice(&["jessica", "sarah", "chris", "eric"]), "jessica", "How it sounds."),
+    key("policy.countries", List, "[\"US\"]", "Countries that may be called, two letters each; `[\"*\"]` is all of them."),
+    key("policy.allowed_destinations", List, "[]", "When not empty, only these may be called: numbers (`+14155550100`) or beginnings of numbers (`+1415*`)."),
+    key("policy.blocked_destinations", List, "[]", "Never called; stronger than the allowed ones."),
+    key("policy.premium_numbers", Bool, "false", "Whether premium-rate and shared-cost numbers may be called."),
+    key("policy.concurrent_calls", Int, "1000", "Calls at the same time, all together."),
+    key("policy.concurrent_calls_per_owner", Int, "10", "Calls at the same time for one key."),
+    key("policy.concurrent_calls_per_destination", Int, "1", "Calls at the same time with one number."),
+    key("policy.calls_per_day_per_owner", Int, "200", "Calls for one key in any 24 hours."),
+    key("policy.calls_per_day_per_destination", Int, "20", "Calls to one number in any 24 hours."),
+    key("policy.cool_down_seconds", Int, "0", "How long a number is left alone after a call to it."),
+    key("policy.ring_limit_seconds", Int, "60", "How long it rings before we give up."),
+    key("policy.ring_limit_max_seconds", Int, "180", "The most a caller may ask for."),
+    key("policy.talk_limit_seconds", Int, "900", "How long a conversation lasts before it is cut off."),
+    key("policy.talk_limit_max_seconds", Int, "14400", "The most a caller may ask for."),
+    key("policy.silence_limit_seconds", Int, "30", "A call in which nobody speaks for so long is ended."),
+    key("policy.hold_limit_seconds", Int, "900", "How long to wait on hold."),
+    key("retention.recordings_days", Int, "30", "Recordings are deleted after so many days; 0 keeps them."),
+    key("retention.transcripts_days", Int, "90", "What was said is deleted after so many days; 0 keeps it."),
+    key("retention.calls_days", Int, "365", "Calls are deleted with all that belongs to them after so many days; 0 keeps them."),
+    key("sandbox.enabled", Bool, "true when no trunk is configured", "Run the exchange of test numbers on this machine. With it no real call is placed."),
+];

@@ -1,0 +1,173 @@
+//! What was written: the fields of `offhook.toml` as they stand there, nothing decided yet.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::secret::RawSecret;
+
+macro_rules! raw {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $ty:ty),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $(pub $field: $ty,)*
+        }
+    )*};
+}
+
+type Text = Option<String>;
+type Int = Option<u64>;
+type Flag = Option<bool>;
+type List = Option<Vec<String>>;
+type Map = Option<BTreeMap<String, String>>;
+
+raw! {
+    /// The whole file. Every field is described in [`super::KEYS`].
+    RawConfig {
+        listen: Text,
+        public_url: Text,
+        data_dir: Text,
+        database_url: Option<RawSecret>,
+        allow_anonymous_keys: Flag,
+        calling_enabled: Flag,
+        recording_link_minutes: Int,
+        log: Text,
+        log_format: Text,
+        carrier: RawCarrier,
+        line: Vec<RawLine>,
+        speech: RawSpeech,
+        inbound: RawInbound,
+        policy: RawPolicy,
+        retention: RawRetention,
+        sandbox: RawSandbox,
+    }
+
+    RawCarrier { sip: RawSip }
+
+    RawSip {
+        listen: List,
+        public_addr: Text,
+        rtp_ports: Text,
+        rtp_addr: Text,
+        codecs: List,
+        media_timeout_seconds: Int,
+        max_pending: Int,
+        max_calls: Int,
+        inbound: Text,
+        inbound_addrs: List,
+        tls_certificate: Text,
+        tls_key: Option<RawSecret>,
+        trunk: Vec<RawTrunk>,
+    }
+
+    RawTrunk {
+        name: Text,
+        server: Text,
+        transport: Text,
+        outbound_proxy: Text,
+        username: Text,
+        auth_username: Text,
+        password: Option<RawSecret>,
+        realm: Text,
+        register: Flag,
+        expires_seconds: Int,
+        keepalive_seconds: Int,
+        session_timer_seconds: Int,
+        srtp: Text,
+        tls_ca: Text,
+        tls_insecure: Flag,
+    }
+
+    RawLine {
+        number: Text,
+        name: Text,
+        trunk: Text,
+        max_calls: Int,
+    }
+
+    RawSpeech {
+        model: Text,
+        language: Text,
+        opening: Text,
+        listen_seconds: Int,
+        disclosure_ai: Flag,
+        disclosure_recording: Flag,
+        i_accept_the_legal_risk: Flag,
+        openai: RawOpenAi,
+        local: RawLocal,
+    }
+
+    RawOpenAi {
+        base_url: Text,
+        api_key: Option<RawSecret>,
+        auth: Text,
+        model: Text,
+        transcription_model: Text,
+        voices: Map,
+        turn_detection: Text,
+        vad_threshold: Option<f64>,
+        vad_prefix_padding_ms: Int,
+        vad_silence_ms: Int,
+        vad_idle_timeout_ms: Int,
+        eagerness: Text,
+        noise_reduction: Text,
+        speed: Option<f64>,
+        headers: Option<BTreeMap<String, RawSecret>>,
+        connect_timeout_seconds: Int,
+        keepalive_seconds: Int,
+    }
+
+    RawLocal {
+        synthesizer: Text,
+        synthesizer_http: RawServer,
+        recognizer: Text,
+        recognizer_http: RawServer,
+        brain: Text,
+        brain_http: RawServer,
+        voices: Map,
+        turn_end_ms: Int,
+    }
+
+    /// A server with an OpenAI-compatible endpoint.
+    RawServer {
+        base_url: Text,
+        api_key: Option<RawSecret>,
+        model: Text,
+    }
+
+    RawInbound {
+        instructions: Text,
+        greeting: Text,
+        personality: Text,
+        voice: Text,
+    }
+
+    RawPolicy {
+        countries: List,
+        allowed_destinations: List,
+        blocked_destinations: List,
+        premium_numbers: Flag,
+        concurrent_calls: Int,
+        concurrent_calls_per_owner: Int,
+        concurrent_calls_per_destination: Int,
+        calls_per_day_per_owner: Int,
+        calls_per_day_per_destination: Int,
+        cool_down_seconds: Int,
+        ring_limit_seconds: Int,
+        ring_limit_max_seconds: Int,
+        talk_limit_seconds: Int,
+        talk_limit_max_seconds: Int,
+        silence_limit_seconds: Int,
+        hold_limit_seconds: Int,
+    }
+
+    RawRetention {
+        recordings_days: Int,
+        transcripts_days: Int,
+        calls_days: Int,
+    }
+
+    RawSandbox { enabled: Flag }
+}

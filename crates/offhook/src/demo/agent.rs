@@ -1,0 +1,129 @@
+//! The agent of the demo: places calls over the HTTP API and follows their event stream, like any other agent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use futures_util::StreamExt as _;
+use offhook_sandbox::TestNumber;
+use serde_json::{Value, json};
+
+use super::DemoError;
+
+#[derive(Debug)]
+pub struct Agent {
+    http: reqwest::Client,
+    url: String,
+    out: PathBuf,
+    /// Minted by the first call.
+    key: Mutex<Option<String>>,
+}
+
+/// A finished call, as `GET /call/{id}` gives it.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub id: String,
+    pub call: Value,
+    pub recording: Option<PathBuf>,
+}
+
+/// Where the files of a call are.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    pub transcript: PathBuf,
+    pub recording: Option<PathBuf>,
+}
+
+impl Agent {
+    pub fn new(url: String, out: PathBuf) -> Self {
+        Self { http: reqwest::Client::new(), url, out, key: Mutex::new(None) }
+    }
+
+    pub async fn place(&self, number: &TestNumber) -> Result<String, DemoError> {
+        let mut body = json!({
+            "to": number.number,
+            "task": task(number),
+            "greeting": "I am calling on behalf of Jordan Lee.",
+        });
+        if number.number.ends_with("0106") {
+            body["voicemail"] = json!({
+                "action": "leave_message",
+                "message": "Hello, this message is for the office. Please call Jordan Lee back about the appointment. Thank you.",
+            });
+        }
+        let placed = self.send(self.http.post(format!("{}/call", self.url)).json(&body)).await?;
+        if let Some(key) = placed["api_key"].as_str() {
+            *self.key.lock().expect("nothing panics while it is held") = Some(key.to_owned());
+        }
+        placed["call_id"].as_str().map(str::to_owned).ok_or_else(|| DemoError::Api(format!("no call_id in {placed}")))
+    }
+
+    pub async fn hang_up(&self, id: &str) -> Result<(), DemoError> {
+        self.send(self.http.post(format!("{}/call/{id}/hangup", self.url))).await.map(drop)
+    }
+
+    /// Follow the call's events to the last one; then what became of it.
+    pub async fn watch(&self, id: &str, mut each: impl FnMut(&Value)) -> Result<Finished, DemoError> {
+        let request = self.http.get(format!("{}/call/{id}/events", self.url));
+        let response = self.with_key(request).send().await.map_err(api)?;
+        let mut chunks = response.bytes_stream();
+        let mut text = String::new();
+        while let Some(chunk) = chunks.next().await {
+            text.push_str(&String::from_utf8_lossy(&chunk.map_err(api)?));
+            super::show::events(&mut text).iter().for_each(&mut each);
+        }
+        let call = self.send(self.http.get(format!("{}/call/{id}", self.url))).await?;
+        let recording = self.fetch_recording(id, &call).await?;
+        Ok(Finished { id: id.to_owned(), call, recording })
+    }
+
+    /// The recording, through its signed link, into the output directory.
+    async fn fetch_recording(&self, id: &str, call: &Value) -> Result<Option<PathBuf>, DemoError> {
+        let Some(link) = call["recording_url"].as_str() else { return Ok(None) };
+        let bytes = self.http.get(link).send().await.map_err(api)?.error_for_status().map_err(api)?;
+        let bytes = bytes.bytes().await.map_err(api)?;
+        let path = self.out.join(format!("{id}.wav"));
+        std::fs::write(&path, bytes).map_err(|why| DemoError::Out { path: path.clone(), why })?;
+        Ok(Some(path))
+    }
+
+    /// Write the transcript beside the recording.
+    pub fn save(&self, finished: &Finished) -> Result<Saved, DemoError> {
+        let path = self.out.join(format!("{}.txt", finished.id));
+        std::fs::write(&path, super::show::transcript(&finished.call))
+            .map_err(|why| DemoError::Out { path: path.clone(), why })?;
+        Ok(Saved { transcript: path, recording: finished.recording.clone() })
+    }
+
+    fn with_key(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.key.lock().expect("nothing panics while it is held").as_deref() {
+            Some(key) => request.header("X-Api-Key", key),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, DemoError> {
+        let response = self.with_key(request).send().await.map_err(api)?;
+        let status = response.status();
+        let body: Value = response.json().await.map_err(api)?;
+        if status.is_success() { Ok(body) } else { Err(DemoError::Api(format!("{status}: {body}"))) }
+    }
+}
+
+fn api(error: reqwest::Error) -> DemoError {
+    DemoError::Api(error.to_string())
+}
+
+/// The call instructions of the demo.
+fn task(number: &TestNumber) -> &'static str {
+    if number.number.ends_with("0190") || number.number.ends_with("0191") {
+        return "Call Jordan Lee. Say that the dental office moved the appointment to Thursday at three. \
+                Ask whether that is fine.";
+    }
+    "Call the office on behalf of Jordan Lee. Ask for an appointment on Thursday afternoon. \
+     My name is Jordan Lee. Do not agree to any payment. If they ask for anything that is not written here, \
+     say that you do not have it at hand and will call back."
+}
+
+pub(super) fn display_path(path: &Path) -> String {
+    path.display().to_string()
+}

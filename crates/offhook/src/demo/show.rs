@@ -1,0 +1,197 @@
+//! What the demo prints.
+
+use std::fmt::Write as _;
+
+use offhook_sandbox::TestNumber;
+use serde_json::{Value, json};
+
+use super::agent::{Finished, Saved, display_path};
+
+pub fn headline(number: &TestNumber) {
+    println!("offhook demo: calling {} ({}), a test number of the sandbox on this machine", number.number, number.title);
+    println!("It {}.\n", number.behaviour);
+}
+
+pub fn hanging_up() {
+    println!("\nHanging up; the call is finalized.");
+}
+
+/// Prints the events of one call for people, with the seconds since it was accepted.
+#[derive(Debug, Default)]
+pub struct EventPrinter {
+    started_at_ms: Option<i64>,
+}
+
+impl EventPrinter {
+    /// One line of the call as it happens; what only a program wants to know is left out.
+    pub fn print(&mut self, event: &Value) {
+        let at = event["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let at_ms = at.map_or(0, |at| at.as_millisecond());
+        let seconds = (at_ms - *self.started_at_ms.get_or_insert(at_ms)) as f64 / 1_000.0;
+        if let Some((who, what)) = event_text(event) {
+            println!("{seconds:>7.1} s  {who:<8} {what}");
+        }
+    }
+}
+
+/// The events whose lines are complete; the rest of the text stays for the next time.
+pub fn events(text: &mut String) -> Vec<Value> {
+    let mut events = Vec::new();
+    while let Some(end) = text.find('\n') {
+        let line: String = text.drain(..=end).collect();
+        events.extend(line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data).ok()));
+    }
+    events
+}
+
+fn event_text(event: &Value) -> Option<(&'static str, String)> {
+    let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    Some(match event["code"].as_str()? {
+        "call.queued" => ("call", "accepted by every calling rule".to_owned()),
+        "speech.ready" => ("voice", format!("ready: {}", text("model"))),
+        "call.dialing" => ("call", format!("dialing from {}", text("line"))),
+        "call.ringing" => ("call", "ringing".to_owned()),
+        "call.answered" => ("call", "answered".to_owned()),
+        "leg.media_up" => ("call", format!("audio flows ({})", text("codec"))),
+        "turn.voice" if event["interrupted"] == true => ("offhook", format!("{} —", text("text"))),
+        "turn.voice" => ("offhook", text("text")),
+        "turn.remote" => ("remote", format!("{}{}", text("text"), confidence(event))),
+        "turn.not_understood" => ("remote", "[not understood]".to_owned()),
+        "turn.barge_in" => ("call", "the remote interrupts".to_owned()),
+        "leg.digits_sent" => ("offhook", format!("[presses {}]", text("digits"))),
+        "hold.started" => ("call", "on hold".to_owned()),
+        "hold.ended" => ("call", format!("off hold after {:.0} s", event["waited_ms"].as_f64().unwrap_or(0.0) / 1_000.0)),
+        "call.answered_by" => ("call", format!("answered by: {}", text("answered_by"))),
+        "call.problem" => ("problem", text("message")),
+        "call.ended" => ("call", format!("ended: {}", text("reason"))),
+        _ => return None,
+    })
+}
+
+/// How sure the recognizer was, where it was not.
+fn confidence(turn: &Value) -> String {
+    match turn["confidence"].as_u64() {
+        Some(per_mille) if per_mille < 900 => format!("  [heard with {} % confidence]", per_mille / 10),
+        _ => String::new(),
+    }
+}
+
+/// The report a user wants.
+pub fn report(number: &TestNumber, finished: &Finished, saved: &Saved) {
+    println!("\nCalled      {} ({})", number.number, number.title);
+    outcome(&finished.call);
+    match &saved.recording {
+        Some(path) => println!("Recording   {} (left: remote, right: voice)", display_path(path)),
+        None => println!("Recording   none: nobody answered"),
+    }
+    println!("Transcript  {}", display_path(&saved.transcript));
+}
+
+/// Outcome, result with its evidence, and how long it took.
+pub fn outcome(call: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
+    println!("Outcome     {}: {}", text(&call["outcome"]), text(&call["outcome_detail"]["reason"]["message"]));
+    if let Some(summary) = call["result"]["summary"].as_str() {
+        println!("Result      {}: {summary}", text(&call["result"]["status"]));
+        if let Some(turns) = call["result"]["evidence_turns"].as_array().filter(|turns| !turns.is_empty()) {
+            let turns: Vec<String> = turns.iter().map(Value::to_string).collect();
+            println!("Evidence    turn {}", turns.join(", "));
+        }
+    }
+    match call["talk_seconds"].as_i64() {
+        Some(talk) => println!("Talked      {talk} s"),
+        None => println!("Talked      not at all"),
+    }
+}
+
+pub fn report_json(finished: &Finished, saved: &Saved) {
+    println!(
+        "{}",
+        json!({
+            "call": finished.call,
+            "recording": saved.recording.as_deref().map(display_path),
+            "transcript": display_path(&saved.transcript),
+        })
+    );
+}
+
+/// The transcript as a text file: times from the answer, who, what.
+pub fn transcript(call: &Value) -> String {
+    let mut text = String::new();
+    for turn in call["transcript"].as_array().into_iter().flatten() {
+        let seconds = turn["started_ms"].as_f64().unwrap_or(0.0) / 1_000.0;
+        let who = match turn["role"].as_str() {
+            Some("assistant") => "voice",
+            Some("user") => "remote",
+            _ => "tool",
+        };
+        let said = turn["text"].as_str().unwrap_or_default();
+        let _ = writeln!(text, "{seconds:>7.1} s  {who:<7} {said}{}", confidence(turn));
+    }
+    if text.is_empty() {
+        text.push_str("Nobody spoke.\n");
+    }
+    text
+}
+
+/// One test number, expected against seen.
+#[derive(Clone, Debug)]
+pub struct Row {
+    number: &'static str,
+    title: &'static str,
+    expected: String,
+    seen: String,
+    seconds: Option<i64>,
+    pub matches: bool,
+}
+
+impl Row {
+    pub fn new(number: &'static TestNumber, finished: &Finished) -> Self {
+        let expected = &number.expected;
+        let call = &finished.call;
+        let outcome = call["outcome"].as_str().unwrap_or("?");
+        let reason = call["end_reason"].as_str().unwrap_or("?");
+        let blocked = call["result"]["status"] == "blocked";
+        let reasons: Vec<&str> = expected.end_reasons.iter().map(|reason| reason.code()).collect();
+        let matches = outcome == expected.outcome.code()
+            && reasons.contains(&reason)
+            && (!expected.blocked || blocked);
+        let task = |blocked: bool| if blocked { ", task blocked" } else { "" };
+        Self {
+            number: number.number,
+            title: number.title,
+            expected: format!("{} ({}){}", expected.outcome, reasons.join(" or "), task(expected.blocked)),
+            seen: format!("{outcome} ({reason}){}", task(blocked)),
+            seconds: call["talk_seconds"].as_i64(),
+            matches,
+        }
+    }
+}
+
+pub fn all_headline(count: usize) {
+    println!("offhook demo: calling all {count} test numbers of the sandbox on this machine\n");
+    println!("{:<13} {:<20} {:<62} seen", "number", "who", "expected");
+}
+
+pub fn row(row: &Row) {
+    let verdict = if row.matches { "ok  " } else { "DIFF" };
+    println!("{:<13} {:<20} {:<62} {verdict} {}", row.number, row.title, row.expected, row.seen);
+}
+
+pub fn all_footer(rows: &[Row], of: usize) {
+    let right = rows.iter().filter(|row| row.matches).count();
+    println!("\n{right} of {of} test numbers came as documented.");
+}
+
+pub fn rows_json(rows: &[Row]) {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "number": row.number, "title": row.title, "expected": row.expected, "seen": row.seen,
+                "talk_seconds": row.seconds, "matches": row.matches,
+            })
+        })
+        .collect();
+    println!("{}", Value::Array(rows));
+}

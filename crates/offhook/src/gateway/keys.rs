@@ -1,0 +1,193 @@
+//! API keys: minted once, stored as a hash, compared in constant time by being looked up by hash.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use offhook_core::OwnerId;
+use offhook_store::{CreateKeyError, KeyKind, KeyRow, NewKey, Store, StoreError};
+use rand::RngCore as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{AuthError, Caller, Gateway, Idempotency, KeyView};
+use crate::clock;
+
+/// Clients recognise, redact and refuse keys by it.
+pub const PREFIX: &str = "clawcall_sk_";
+
+/// The secret of this installation: signs recording links, and derives keys for repeatable first calls.
+pub struct Secret(hmac::Key);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    const LEN: usize = 32;
+
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Read it, or make it on the first start; only this user may read the file.
+    pub fn load_or_create(path: &Path) -> io::Result<Self> {
+        match fs::read(path) {
+            Ok(bytes) => {
+                let bytes: &[u8; Self::LEN] = bytes.as_slice().try_into().map_err(|_| {
+                    io::Error::new(io::ErrorKind::InvalidData, "the secret file must hold exactly 32 bytes")
+                })?;
+                Ok(Self::from_bytes(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(path: &Path) -> io::Result<Self> {
+        let mut bytes = [0; Self::LEN];
+        rand::rng().fill_bytes(&mut bytes);
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(&bytes)?;
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    /// A signature of these parts; a length before each keeps them apart.
+    pub(super) fn sign(&self, purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+        hmac::sign(&self.0, &message(purpose, parts)).as_ref().to_vec()
+    }
+
+    /// In constant time.
+    pub(super) fn verify(&self, purpose: &str, parts: &[&[u8]], signature: &[u8]) -> bool {
+        hmac::verify(&self.0, &message(purpose, parts), signature).is_ok()
+    }
+}
+
+fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut message = purpose.as_bytes().to_vec();
+    for part in parts {
+        message.extend((part.len() as u64).to_be_bytes());
+        message.extend_from_slice(part);
+    }
+    message
+}
+
+/// A key that may be stored: its hash, and whose calls it sees.
+pub(super) struct Minted {
+    pub key: SecretString,
+    pub owner: OwnerId,
+}
+
+impl Minted {
+    fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self { owner: owner_of(&bytes), key: format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into() }
+    }
+}
+
+impl Gateway {
+    /// Who is asking, by their key.
+    pub async fn authenticate(&self, key: Option<&str>) -> Result<Caller, AuthError> {
+        let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or(AuthError::KeyRequired)?;
+        let row = self.key_row(key).await?.filter(|row| row.revoked_at.is_none()).ok_or(AuthError::InvalidKey)?;
+        self.note_use(&row).await;
+        Ok(Caller { owner: row.owner, admin: row.kind == KeyKind::Admin })
+    }
+
+    /// To the minute: an agent polls every three seconds.
+    async fn note_use(&self, row: &KeyRow) {
+        let now = clock::now();
+        if row.last_used_at.is_some_and(|at| now.since(at) < Duration::from_secs(60)) {
+            return;
+        }
+        if let Err(error) = self.inner.store.touch_last_used(row.id, now).await {
+            tracing::warn!(%error, "the last use of a key could not be noted");
+        }
+    }
+
+    async fn key_row(&self, key: &str) -> Result<Option<KeyRow>, AuthError> {
+        self.inner.store.key_by_hash(&hash(key)).await.map_err(|error| {
+            tracing::error!(%error, "a key could not be looked up");
+            AuthError::Store
+        })
+    }
+
+    /// A key for a caller that has none.
+    ///
+    /// With an idempotency key it is derived from that and the request, so that a repeat of a first call whose
+    /// answer was lost gets the same key again, and with it the same call.
+    pub(super) async fn mint(&self, idempotency: Option<&Idempotency>) -> Result<Minted, AuthError> {
+        let mut bytes = [0; 32];
+        match idempotency {
+            Some(repeat) => {
+                let signature = self.inner.secret.sign("mint", &[repeat.key.as_bytes(), &repeat.request_hash]);
+                bytes.copy_from_slice(&signature);
+            }
+            None => rand::rng().fill_bytes(&mut bytes),
+        }
+        let minted = Minted::from_bytes(bytes);
+        let new = new_key(&minted, None, KeyKind::Proto);
+        match self.inner.store.create_key(&new).await {
+            Ok(_) | Err(CreateKeyError::Exists) => Ok(minted),
+            Err(error) => {
+                tracing::error!(%error, "a key could not be stored");
+                Err(AuthError::Store)
+            }
+        }
+    }
+}
+
+/// A new key, shown only here. An admin key sees the calls of every owner.
+pub async fn create(store: &Store, label: Option<String>, admin: bool) -> Result<SecretString, CreateKeyError> {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let minted = Minted::from_bytes(bytes);
+    let kind = if admin { KeyKind::Admin } else { KeyKind::Owner };
+    store.create_key(&new_key(&minted, label, kind)).await?;
+    Ok(minted.key)
+}
+
+pub async fn list(store: &Store) -> Result<Vec<KeyView>, StoreError> {
+    let rows = store.keys(None).await?;
+    Ok(rows.into_iter().map(key_view).collect())
+}
+
+/// Whether there was such a key to revoke.
+pub async fn revoke(store: &Store, id: &str) -> Result<bool, StoreError> {
+    let Ok(id) = id.parse() else { return Ok(false) };
+    store.revoke_key(id, clock::now()).await
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, key.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 is 32 bytes")
+}
+
+/// The owner a key stands for, the same each time the same key is minted.
+fn owner_of(key: &[u8; 32]) -> OwnerId {
+    let digest = digest::digest(&digest::SHA256, key);
+    let random: [u8; 10] = digest.as_ref()[..10].try_into().expect("a digest is longer than ten bytes");
+    OwnerId::from_parts(offhook_core::Timestamp::default(), random)
+}
+
+fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {
+    NewKey { owner: minted.owner, hash: hash(minted.key.expose_secret()), label, created_at: clock::now(), kind }
+}
+
+fn key_view(row: KeyRow) -> KeyView {
+    KeyView {
+        id: row.id.to_string(),
+        label: row.label,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        revoked_at: row.revoked_at,
+        admin: row.kind == KeyKind::Admin,
+    }
+}

@@ -1,0 +1,279 @@
+//! A call as the contract shows it.
+
+use offhook_core::end::{EndReason, EndedBy, Outcome, Retry, q850_cause};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Api, iso};
+use crate::gateway::{CallView, Caller, EndView, Lifecycle, ResultView, Role, TranscriptTurn};
+
+/// A call.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Call)]
+pub struct CallBody {
+    pub id: String,
+    #[schema(example = "outbound")]
+    pub direction: &'static str,
+    #[schema(example = "agent")]
+    pub handling_mode: &'static str,
+    pub task: String,
+    pub voice: String,
+    pub personality: Option<String>,
+    pub greeting: Option<String>,
+    pub language: String,
+    pub numbers: Numbers,
+    /// `queued`, `dialing`, `answered` or `finalized`; only the last is the end.
+    #[schema(example = "finalized")]
+    pub lifecycle: &'static str,
+    pub timestamps: Timestamps,
+    /// Null before anybody spoke.
+    pub transcript: Option<Vec<Turn>>,
+    /// `human`, `voicemail`, `ivr` or `unknown`; absent until something is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<&'static str>,
+    /// What became of the task; absent until the voice reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<TaskResult>,
+    /// Absent while the call runs.
+    #[serde(flatten)]
+    pub finalized: Option<Finalized>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Numbers {
+    pub to: String,
+    pub from: Option<String>,
+    pub bridge_from: Option<String>,
+}
+
+/// ISO 8601 in UTC; null until reached.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Timestamps {
+    pub queued_at: String,
+    pub dialing_at: Option<String>,
+    pub answered_at: Option<String>,
+    pub finalized_at: Option<String>,
+}
+
+/// One turn of the conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TranscriptTurn)]
+pub struct Turn {
+    /// `assistant` is the voice, `user` the other side; also `tool` and `system`.
+    pub role: &'static str,
+    pub text: String,
+    pub timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    #[serde(rename = "toolArgs", skip_serializing_if = "Option::is_none")]
+    pub tool_args: Option<String>,
+    /// What `result.evidence_turns` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// From the answer, which is also the start of the recording.
+    pub started_ms: u32,
+    pub ended_ms: u32,
+    /// How sure the recognizer was, per mille; 0 is not understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u32>,
+    /// The other side spoke over it; `text` is what was heard.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+}
+
+/// What became of the task, in the voice's own judgement.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TaskResult {
+    /// `done`, `blocked`, `failed` or `unclear`.
+    pub status: &'static str,
+    pub summary: String,
+    /// Turns of the transcript that show it.
+    pub evidence_turns: Vec<u32>,
+}
+
+/// What is known once the call is over.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Finalized {
+    /// What the telephone network came to, not the task.
+    #[schema(example = "answered")]
+    pub outcome: &'static str,
+    pub outcome_detail: OutcomeDetail,
+    /// Null when nobody picked up.
+    pub talk_seconds: Option<u64>,
+    /// Works without a key for a while; null when there is no recording.
+    pub recording_url: Option<String>,
+    /// Why the call ended, one of the documented codes.
+    #[schema(example = "remote.hung_up")]
+    pub end_reason: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutcomeDetail {
+    #[schema(example = "normal_clearing")]
+    pub hangup_cause: Option<&'static str>,
+    #[schema(example = "200")]
+    pub sip_hangup_cause: Option<String>,
+    /// `caller` or `callee`.
+    pub hangup_source: Option<&'static str>,
+    pub reason: OutcomeReason,
+    pub provider_error_code: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutcomeReason {
+    pub code: &'static str,
+    pub title: &'static str,
+    pub message: &'static str,
+    /// Whether the call may be placed once more without asking the user.
+    pub retryable: bool,
+}
+
+impl Api {
+    /// With a fresh link to the recording, where there is one.
+    pub async fn call_body(&self, caller: Caller, view: CallView) -> CallBody {
+        let link = match view.end.is_some() && view.has_recording {
+            true => self.gateway.sign_recording(caller, view.id).await.ok(),
+            false => None,
+        };
+        body(view, link.map(|path| format!("{}{path}", self.public_url)))
+    }
+}
+
+fn body(view: CallView, recording_url: Option<String>) -> CallBody {
+    let finalized = match (view.lifecycle, &view.end) {
+        (Lifecycle::Finalized, Some(end)) => Some(finalized(end, view.inbound, recording_url)),
+        _ => None,
+    };
+    CallBody {
+        id: view.id.to_string(),
+        direction: if view.inbound { "inbound" } else { "outbound" },
+        handling_mode: "agent",
+        task: view.task,
+        voice: view.voice,
+        personality: view.personality,
+        greeting: view.greeting,
+        language: view.language,
+        numbers: Numbers { to: view.to, from: view.from, bridge_from: None },
+        lifecycle: lifecycle(view.lifecycle),
+        timestamps: Timestamps {
+            queued_at: iso(view.queued_at),
+            dialing_at: view.dialing_at.map(iso),
+            answered_at: view.answered_at.map(iso),
+            finalized_at: view.finalized_at.map(iso),
+        },
+        transcript: Some(view.transcript.into_iter().map(turn).collect::<Vec<_>>()).filter(|turns| !turns.is_empty()),
+        answered_by: view.answered_by.map(|by| by.code()),
+        result: view.result.map(task_result),
+        finalized,
+    }
+}
+
+fn lifecycle(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Queued => "queued",
+        Lifecycle::Dialing => "dialing",
+        Lifecycle::Answered => "answered",
+        Lifecycle::Finalized => "finalized",
+    }
+}
+
+fn turn(turn: TranscriptTurn) -> Turn {
+    Turn {
+        role: match turn.role {
+            Role::Assistant => "assistant",
+            Role::User => "user",
+            Role::Tool => "tool",
+            Role::System => "system",
+        },
+        text: turn.text,
+        timestamp: iso(turn.at),
+        tool: turn.tool,
+        tool_args: turn.tool_args,
+        turn: Some(turn.turn).filter(|_| matches!(turn.role, Role::Assistant | Role::User)),
+        started_ms: turn.started_ms,
+        ended_ms: turn.ended_ms,
+        confidence: turn.confidence,
+        interrupted: turn.interrupted,
+    }
+}
+
+fn task_result(result: ResultView) -> TaskResult {
+    TaskResult {
+        status: result.status.code(),
+        summary: result.summary,
+        evidence_turns: result.evidence_turns,
+    }
+}
+
+fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Finalized {
+    let answered = end.talk.is_some();
+    Finalized {
+        outcome: end.outcome.code(),
+        outcome_detail: OutcomeDetail {
+            hangup_cause: Some(hangup_cause(end.q850_cause.unwrap_or_else(|| q850_cause(end.reason)))),
+            sip_hangup_cause: end.sip_status.or(answered.then_some(200)).map(|status| status.to_string()),
+            hangup_source: hangup_source(end.reason, inbound),
+            reason: OutcomeReason {
+                code: end.outcome.code(),
+                title: title(end.outcome),
+                message: end.reason.row().advice,
+                retryable: !answered && end.reason.row().retry == Retry::OnceSilently,
+            },
+            provider_error_code: None,
+        },
+        talk_seconds: end.talk.map(|talk| talk.as_secs()),
+        recording_url,
+        end_reason: end.reason.code(),
+    }
+}
+
+/// Who hung up, as the network sees it: on an inbound call the caller is the other side.
+fn hangup_source(reason: EndReason, inbound: bool) -> Option<&'static str> {
+    let by_remote = match reason.by() {
+        EndedBy::Remote => true,
+        EndedBy::Owner | EndedBy::Voice | EndedBy::Policy | EndedBy::Speech | EndedBy::Gateway => false,
+        EndedBy::Carrier => return None,
+    };
+    Some(if by_remote == inbound { "caller" } else { "callee" })
+}
+
+fn title(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "Connected",
+        Outcome::NoAnswer => "No answer",
+        Outcome::Busy => "Busy",
+        Outcome::Rejected => "Declined",
+        Outcome::InvalidNumber => "Invalid number",
+        Outcome::Unreachable => "Not reachable",
+        Outcome::NetworkError => "Network error",
+        Outcome::Cancelled => "Cancelled",
+        Outcome::SystemError => "System error",
+        Outcome::Failed => "Failed",
+    }
+}
+
+/// The names telephone systems give to the causes of Q.850.
+fn hangup_cause(q850: u8) -> &'static str {
+    match q850 {
+        1 => "unallocated_number",
+        3 => "no_route_destination",
+        16 => "normal_clearing",
+        17 => "user_busy",
+        18 => "no_user_response",
+        19 => "no_answer",
+        20 => "subscriber_absent",
+        21 => "call_rejected",
+        22 => "number_changed",
+        27 => "destination_out_of_order",
+        28 => "invalid_number_format",
+        34 => "normal_circuit_congestion",
+        38 => "network_out_of_order",
+        41 => "normal_temporary_failure",
+        42 => "switch_congestion",
+        57 => "bearercapability_notauth",
+        88 => "incompatible_destination",
+        102 => "recovery_on_timer_expire",
+        127 => "interworking",
+        _ => "normal_unspecified",
+    }
+}

@@ -1,0 +1,171 @@
+//! The error envelope: every answer that is not a success carries it.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use offhook_core::policy::RefusalCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::gateway::{AuthError, CallError, PlaceCallError};
+
+/// The envelope.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, and what to do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Stable, for programs.
+    #[schema(example = "invalid_phone")]
+    pub code: String,
+    /// For people, and for the agent that talks to them.
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ErrorAction>,
+}
+
+/// Something the user can open to get on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorAction {
+    #[serde(rename = "type")]
+    #[schema(example = "link")]
+    pub kind: &'static str,
+    pub url: String,
+    pub label: String,
+    pub description: String,
+}
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<Duration>,
+    /// The page that says how to get a key.
+    key_page: Option<String>,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None, key_page: None }
+    }
+
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub fn internal() -> Self {
+        let message = "something went wrong here; try again, and tell the operator if it stays";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
+    fn unavailable(code: &'static str, message: impl Into<String>, retry_after: Duration) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
+    /// With a link to the page at `public_url` that says how to get a key, if that is what is missing.
+    pub fn at(mut self, public_url: &str) -> Self {
+        if self.code == "auth_required" {
+            self.key_page = Some(format!("{public_url}/"));
+        }
+        self
+    }
+
+    pub fn body(&self) -> ErrorBody {
+        let action = self.key_page.as_ref().map(|url| ErrorAction {
+            kind: "link",
+            url: url.clone(),
+            label: "Get an API key".to_owned(),
+            description: "How to get a key for this phone line.".to_owned(),
+        });
+        ErrorBody { error: ErrorDetail { code: self.code.to_owned(), message: self.message.clone(), action } }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs().max(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::KeyRequired => Self::new(StatusCode::UNAUTHORIZED, "auth_required", error.to_string()),
+            AuthError::InvalidKey => Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", error.to_string()),
+            AuthError::Store => Self::internal(),
+        }
+    }
+}
+
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NotFound => Self::not_found(error.to_string()),
+            CallError::NoRecording => {
+                Self::new(StatusCode::NOT_FOUND, "recording_not_available", error.to_string())
+            }
+            CallError::Store => Self::internal(),
+        }
+    }
+}
+
+impl From<PlaceCallError> for ApiError {
+    fn from(error: PlaceCallError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlaceCallError::Auth(error) => error.into(),
+            PlaceCallError::MissingField { .. } => Self::bad_request("missing_fields", message),
+            PlaceCallError::InvalidPhone { .. } => Self::bad_request("invalid_phone", message),
+            PlaceCallError::InvalidVoice => Self::bad_request("invalid_preferences", message),
+            PlaceCallError::InvalidField { .. } => Self::bad_request("invalid_request", message),
+            PlaceCallError::Refused { code, retry_after, .. } => {
+                Self { retry_after, ..Self::new(refusal_status(code), code.code(), message) }
+            }
+            PlaceCallError::IdempotencyKeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
+            }
+            PlaceCallError::NoLine => Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15)),
+            PlaceCallError::ShuttingDown => Self::unavailable("shutting_down", message, Duration::from_secs(5)),
+            PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
+            PlaceCallError::Store => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+            }
+        }
+    }
+}
+
+fn refusal_status(code: RefusalCode) -> StatusCode {
+    match code {
+        RefusalCode::InvalidPhone | RefusalCode::UnsupportedDestination => StatusCode::BAD_REQUEST,
+        RefusalCode::DestinationBlocked => StatusCode::FORBIDDEN,
+        RefusalCode::DestinationBusy => StatusCode::CONFLICT,
+        RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+pub async fn not_found(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}; /openapi.json lists what there is", uri.path()))
+}
+
+pub async fn method_not_allowed(method: Method) -> ApiError {
+    let message = format!("{method} is not possible here; /openapi.json lists what is");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}

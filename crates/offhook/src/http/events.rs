@@ -1,0 +1,135 @@
+//! `GET /call/{id}/events`: the journal of a call as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{AppendHeaders, IntoResponse};
+use futures_util::stream;
+use offhook_core::journal::Value;
+use offhook_core::{JournalEntry, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+
+use super::error::{ApiError, ErrorBody};
+use super::request::{InPath, Known};
+use super::{Api, iso};
+
+/// Often enough for every proxy that closes silent connections.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct Resume {
+    /// The last event that was received; the stream goes on after it. `Last-Event-ID` says the same and wins.
+    after: Option<u64>,
+}
+
+/// Follow a call: one event for each fact, from the first (or the one after `Last-Event-ID`) to `call.ended`.
+///
+/// The event's id is its number, its name the code of the fact; the data is an object with `seq`, `at`,
+/// `elapsed_ms` since the call was accepted, `code`, and the fields of the fact.
+#[utoipa::path(
+    get, path = "/call/{id}/events", tag = "calls",
+    params(
+        ("id" = String, Path, description = "The call."), Resume,
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was received."),
+    ),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = "4XX", body = ErrorBody)),
+    security(("key" = [])),
+)]
+pub async fn follow(
+    State(api): State<Api>,
+    Known(caller): Known,
+    InPath(id): InPath,
+    query: Result<Query<Resume>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    let Query(resume) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let after = last_event_id(&headers)?.or(resume.after).unwrap_or(0);
+    let queued_at = api.gateway.call(caller, id).await?.queued_at;
+    let journal = api.gateway.journal(caller, id, after).await?;
+    let events = stream::unfold(journal, move |mut journal| async move {
+        let entry = journal.next().await?;
+        Some((Ok::<_, Infallible>(event(&entry, queued_at)), journal))
+    });
+    // Proxies must pass each event on at once.
+    let headers = AppendHeaders([(HeaderName::from_static("x-accel-buffering"), "no")]);
+    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let text = value.to_str().unwrap_or("?").trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || ApiError::bad_request("invalid_query", "Last-Event-ID must be the id of an event of this call");
+    text.parse().map(Some).map_err(|_| wrong())
+}
+
+fn event(entry: &JournalEntry, queued_at: Timestamp) -> Event {
+    let data = data(entry, queued_at).to_string();
+    Event::default().id(entry.seq.to_string()).event(entry.fact.code()).data(data)
+}
+
+fn data(entry: &JournalEntry, queued_at: Timestamp) -> serde_json::Value {
+    let mut data = serde_json::Map::new();
+    data.insert("seq".to_owned(), json!(entry.seq));
+    data.insert("at".to_owned(), json!(iso(entry.at)));
+    data.insert("elapsed_ms".to_owned(), json!(entry.at.since(queued_at).as_millis() as u64));
+    data.insert("code".to_owned(), json!(entry.fact.code()));
+    // A problem has a code of its own, which must not hide the code of the fact.
+    let name = |field: &str| if field == "code" { "problem_code".to_owned() } else { field.to_owned() };
+    data.extend(entry.fact.fields().into_iter().map(|(field, value)| (name(field), json_value(value))));
+    serde_json::Value::Object(data)
+}
+
+fn json_value(value: Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(flag) => json!(flag),
+        Value::Int(int) => json!(int),
+        Value::Text(text) => json!(text),
+        Value::List(list) => json!(list),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use offhook_core::Fact;
+    use offhook_core::journal::Part;
+
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_problem_does_not_hide_the_code_of_the_fact() {
+        let fact = Fact::Problem { part: Part::Speech, code: "rate_limit".into(), message: "slow down".into() };
+        let entry = JournalEntry { seq: 7, at: Timestamp::from_unix_millis(1_500), fact };
+        let data = data(&entry, Timestamp::from_unix_millis(1_000));
+        assert_eq!(
+            data,
+            json!({
+                "seq": 7, "at": "1970-01-01T00:00:01.500Z", "elapsed_ms": 500, "code": "call.problem",
+                "part": "speech", "problem_code": "rate_limit", "message": "slow down",
+            })
+        );
+    }
+
+    #[test]
+    fn where_to_go_on() {
+        let resume = |text: &str| {
+            last_event_id(&HeaderMap::from_iter([("last-event-id".parse().unwrap(), text.parse().unwrap())]))
+        };
+        assert_eq!(resume("12").unwrap(), Some(12));
+        assert_eq!(resume(" ").unwrap(), None);
+        assert!(resume("twelve").is_err());
+        assert_eq!(last_event_id(&HeaderMap::new()).unwrap(), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! The body of `POST /call`, read leniently: unknown fields are ignored, a wrong type is named.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use crate::gateway::{Idempotency, PlaceCall};
+
+/// A wish for an outbound call.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = PlaceCall)]
+pub struct NewCall {
+    /// Whom to call, in E.164.
+    #[schema(value_type = String, required, example = "+14155550100")]
+    to: Value,
+    /// The call instructions: all the voice knows.
+    #[schema(value_type = String, required, example = "Ask whether they are open on Sunday, for Mira Okafor.")]
+    task: Value,
+    /// Identity, tone and boundaries, in one to three sentences.
+    #[schema(value_type = Option<String>)]
+    personality: Value,
+    /// The opener, spoken after the disclosure.
+    #[schema(value_type = Option<String>)]
+    greeting: Value,
+    /// `jessica` (the default), `sarah`, `chris` or `eric`.
+    #[schema(value_type = Option<String>)]
+    voice: Value,
+    /// The user's own number, for a live handoff.
+    #[schema(value_type = Option<String>)]
+    bridge_number: Value,
+    /// `false` turns the handoff off, whatever `bridge_number` says.
+    #[schema(value_type = Option<bool>)]
+    loop_in_user: Value,
+    /// Which of our lines to call from; otherwise the least busy one.
+    #[schema(value_type = Option<String>)]
+    from: Value,
+    /// The language of the call (BCP 47).
+    #[schema(value_type = Option<String>, example = "en-US")]
+    language: Value,
+    /// The longest the conversation may last, within what the operator allows.
+    #[schema(value_type = Option<u32>)]
+    max_duration_seconds: Value,
+    /// What to do when a machine answers; otherwise we hang up.
+    #[schema(value_type = Option<OnVoicemail>)]
+    voicemail: Value,
+}
+
+/// What to do when a machine answers.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(as = Voicemail)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct OnVoicemail {
+    /// `hang_up` or `leave_message`.
+    action: String,
+    /// What to say after the beep.
+    message: Option<String>,
+}
+
+impl NewCall {
+    pub fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| {
+            ApiError::bad_request("invalid_request", format!("the body is not JSON: {error}"))
+        })?;
+        if !value.is_object() {
+            return Err(ApiError::bad_request("invalid_request", "the body must be a JSON object"));
+        }
+        serde_json::from_value(value).map_err(|error| ApiError::bad_request("invalid_request", error.to_string()))
+    }
+
+    /// The wish for the gateway, in the order of the contract's checks.
+    pub fn into_wish(self, headers: &HeaderMap) -> Result<PlaceCall, ApiError> {
+        let mut wish = PlaceCall {
+            to: text("to", "invalid_phone", self.to)?.unwrap_or_default(),
+            task: text("task", "missing_fields", self.task)?.unwrap_or_default(),
+            personality: text("personality", "invalid_preferences", self.personality)?,
+            greeting: text("greeting", "invalid_preferences", self.greeting)?,
+            voice: text("voice", "invalid_preferences", self.voice)?,
+            bridge_number: text("bridge_number", "invalid_phone", self.bridge_number)?,
+            from: text("from", "invalid_phone", self.from)?,
+            language: text("language", "invalid_request", self.language)?,
+            max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
+            voicemail_message: voicemail(&self.voicemail)?,
+            idempotency: None,
+        };
+        match self.loop_in_user {
+            // The field has no default: leaving it out is what means "use bridge_number".
+            Value::Null => {}
+            Value::Bool(false) => wish.bridge_number = None,
+            Value::Bool(true) => return Err(no_account_phone()),
+            _ => return Err(ApiError::bad_request("invalid_loop_in_user", "loop_in_user must be true or false")),
+        }
+        wish.idempotency = idempotency(headers, &wish)?;
+        Ok(wish)
+    }
+}
+
+fn no_account_phone() -> ApiError {
+    let message = "loop_in_user needs a verified phone of the account, and this key has none; send bridge_number";
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
+}
+
+/// A text; an absent or blank one is none.
+fn text(field: &'static str, code: &'static str, value: Value) -> Result<Option<String>, ApiError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => Err(ApiError::bad_request(code, format!("{field} must be a text"))),
+    }
+}
+
+fn seconds(field: &'static str, value: &Value) -> Result<Option<Duration>, ApiError> {
+    match value {
+        Value::Null => Ok(None),
+        value => match value.as_u64() {
+            Some(seconds @ 1..=86_400) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(ApiError::bad_request("invalid_request", format!("{field} must be 1 to 86400"))),
+        },
+    }
+}
+
+fn voicemail(value: &Value) -> Result<Option<String>, ApiError> {
+    let wrong = |message: &str| Err(ApiError::bad_request("invalid_request", message));
+    match (value, value["action"].as_str()) {
+        (Value::Null, _) | (_, Some("hang_up")) => Ok(None),
+        (_, Some("leave_message")) => match value["message"].as_str().map(str::trim) {
+            Some(message) if !message.is_empty() => Ok(Some(message.to_owned())),
+            _ => wrong("voicemail.message must say what to leave"),
+        },
+        _ => wrong("voicemail.action must be hang_up or leave_message"),
+    }
+}
+
+/// What an idempotency key may be: long enough for any UUID, short enough to keep.
+const KEY_LIMIT: usize = 255;
+
+fn idempotency(headers: &HeaderMap, wish: &PlaceCall) -> Result<Option<Idempotency>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().map(str::trim).unwrap_or_default();
+    if key.is_empty() || key.len() > KEY_LIMIT {
+        let message = format!("Idempotency-Key must be 1 to {KEY_LIMIT} printable characters");
+        return Err(ApiError::bad_request("invalid_request", message));
+    }
+    Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(wish) }))
+}
+
+/// The same for the same wish, however it was written: order, spaces and unknown fields don't count.
+fn request_hash(wish: &PlaceCall) -> [u8; 32] {
+    let max_duration = wish.max_duration.map(|duration| duration.as_secs().to_string());
+    let fields = [
+        Some(&wish.to),
+        Some(&wish.task),
+        wish.personality.as_ref(),
+        wish.greeting.as_ref(),
+        wish.voice.as_ref(),
+        wish.bridge_number.as_ref(),
+        wish.from.as_ref(),
+        wish.language.as_ref(),
+        max_duration.as_ref(),
+        wish.voicemail_message.as_ref(),
+    ];
+    let mut context = digest::Context::new(&digest::SHA256);
+    for field in fields {
+        // The length keeps neighbours apart; no text is as long as the mark for none.
+        let length = field.map_or(u64::MAX, |text| text.len() as u64);
+        context.update(&length.to_be_bytes());
+        context.update(field.map_or(&[], |text| text.as_bytes()));
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(body: &str, key: Option<&str>) -> Result<PlaceCall, ApiError> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            headers.insert("idempotency-key", key.parse().unwrap());
+        }
+        NewCall::read(body.as_bytes())?.into_wish(&headers)
+    }
+
+    fn code(body: &str) -> String {
+        wish(body, None).unwrap_err().body().error.code
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (body, expected) in [
+            ("", "invalid_request"),
+            ("[]", "invalid_request"),
+            ("\"call\"", "invalid_request"),
+            (r#"{"to": 12065550142, "task": "x"}"#, "invalid_phone"),
+            (r#"{"to": "+12065550142", "task": ["x"]}"#, "missing_fields"),
+            (r#"{"to": "+12065550142", "task": "x", "voice": 1}"#, "invalid_preferences"),
+            (r#"{"to": "+12065550142", "task": "x", "bridge_number": {}}"#, "invalid_phone"),
+            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": "yes"}"#, "invalid_loop_in_user"),
+            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": true}"#, "account_phone_unavailable"),
+            (r#"{"to": "+12065550142", "task": "x", "max_duration_seconds": 0}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "sing"}}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "leave_message"}}"#, "invalid_request"),
+        ] {
+            assert_eq!(code(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_absent_null_blank_or_unknown_is_nothing() {
+        let body = r#"{"to": null, "greeting": " ", "voice": "chris", "warm_greeting": 3, "dial": {"now": true}}"#;
+        let wish = wish(body, None).unwrap();
+        assert_eq!((wish.to.as_str(), wish.task.as_str()), ("", ""));
+        assert_eq!((wish.greeting, wish.voice.as_deref()), (None, Some("chris")));
+    }
+
+    #[test]
+    fn a_repeat_is_the_same_wish_however_it_is_written() {
+        let hash = |body: &str| wish(body, Some("k")).unwrap().idempotency.unwrap().request_hash;
+        let once = hash(r#"{"to": "+12065550142", "task": "ask"}"#);
+        assert_eq!(once, hash(r#"{ "unknown": 1, "task":"ask", "to":"+12065550142" }"#));
+        assert_ne!(once, hash(r#"{"to": "+12065550142", "task": "ask again"}"#));
+        // A text must not be taken for its neighbour.
+        let personality = hash(r#"{"to": "+12065550142", "task": "ask", "personality": "x"}"#);
+        assert_ne!(personality, hash(r#"{"to": "+12065550142", "task": "ask", "greeting": "x"}"#));
+    }
+
+    #[test]
+    fn a_handoff_can_be_switched_off() {
+        let body = r#"{"to": "+12065550142", "task": "x", "bridge_number": "+13125550163", "loop_in_user": false}"#;
+        assert_eq!(wish(body, None).unwrap().bridge_number, None);
+    }
+}

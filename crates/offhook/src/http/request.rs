@@ -1,0 +1,82 @@
+//! What is read from requests: keys, call ids, bodies. Whatever does not fit becomes the error envelope.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use offhook_core::CallId;
+
+use super::Api;
+use super::error::ApiError;
+use crate::gateway::Caller;
+
+/// The key of a request: `X-Api-Key`, or as a bearer token. A blank one is none.
+pub fn key(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let bearer = || {
+        let (scheme, token) = text(AUTHORIZATION.as_str())?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    text("x-api-key").filter(|key| !key.is_empty()).or_else(bearer).filter(|key| !key.is_empty())
+}
+
+/// Somebody with a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Known(pub Caller);
+
+impl FromRequestParts<Api> for Known {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let caller = api.gateway.authenticate(key(&parts.headers)).await;
+        caller.map(Self).map_err(|error| ApiError::from(error).at(&api.public_url))
+    }
+}
+
+/// The call a path names. What is no id is the id of no call.
+#[derive(Clone, Copy, Debug)]
+pub struct InPath(pub CallId);
+
+impl FromRequestParts<Api> for InPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let id = Path::<String>::from_request_parts(parts, api).await.ok().and_then(|Path(id)| id.parse().ok());
+        id.map(Self).ok_or_else(|| ApiError::not_found("no such call"))
+    }
+}
+
+/// A whole body, whatever its declared type.
+pub fn body(read: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    read.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = "the request is too large; shorten the task";
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+        }
+        _ => ApiError::bad_request("invalid_request", "the request could not be read to its end"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        for (name, value, expected) in [
+            ("x-api-key", "clawcall_sk_1", Some("clawcall_sk_1")),
+            ("x-api-key", "  clawcall_sk_1 ", Some("clawcall_sk_1")),
+            ("x-api-key", "", None),
+            ("authorization", "Bearer clawcall_sk_1", Some("clawcall_sk_1")),
+            ("authorization", "bearer  clawcall_sk_1", Some("clawcall_sk_1")),
+            ("authorization", "Basic abc", None),
+            ("authorization", "Bearer ", None),
+            ("accept", "*/*", None),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            assert_eq!(key(&headers), expected, "{name}: {value}");
+        }
+    }
+}

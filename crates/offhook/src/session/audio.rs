@@ -1,0 +1,67 @@
+//! The audio of one call between leg and model: conversion both ways, playout, beep detection.
+
+use offhook_core::Frame;
+use offhook_core::audio::{AudioFormat, Converter};
+use offhook_core::call::Utterance;
+use offhook_core::pump::Pump;
+use offhook_speech::SpeechSession;
+
+use super::beep::BeepDetector;
+
+#[derive(Debug)]
+pub struct AudioPath {
+    pub pump: Pump,
+    leg_to_model: Converter,
+    model_to_leg: Converter,
+    silence: Frame,
+    frame: Option<Frame>,
+    /// Made when a beep is first awaited; most calls never need it.
+    beep: Option<Box<BeepDetector>>,
+}
+
+impl AudioPath {
+    fn new(leg: AudioFormat, model: AudioFormat) -> Self {
+        Self {
+            pump: Pump::new(leg),
+            leg_to_model: Converter::new(leg, model),
+            model_to_leg: Converter::new(model, leg),
+            silence: Frame::silence(leg),
+            frame: None,
+            beep: None,
+        }
+    }
+
+    /// Make the path, or make it anew when the leg's format changed.
+    pub fn renew(path: &mut Option<Self>, leg: AudioFormat, model: AudioFormat) {
+        if path.as_ref().is_none_or(|path| path.pump.format() != leg) {
+            *path = Some(Self::new(leg, model));
+        }
+    }
+
+    pub fn remote_frame(&mut self, frame: &Frame, speech: &mut SpeechSession) {
+        if self.leg_to_model.is_passthrough() {
+            speech.hear(frame);
+        } else {
+            speech.hear(&self.leg_to_model.convert_frame(frame));
+        }
+    }
+
+    pub fn model_audio(&mut self, utterance: Utterance, bytes: Vec<u8>) {
+        if self.model_to_leg.is_passthrough() {
+            return self.pump.push(utterance, bytes);
+        }
+        let mut converted = Vec::with_capacity(bytes.len());
+        self.model_to_leg.convert(&bytes, &mut converted);
+        self.pump.push(utterance, converted);
+    }
+
+    /// The frame to send now: what the voice says, or silence, which keeps the path open through NATs.
+    pub fn next_model_frame(&mut self) -> &Frame {
+        self.frame = self.pump.pull();
+        self.frame.as_ref().unwrap_or(&self.silence)
+    }
+
+    pub fn heard_beep(&mut self, frame: &Frame) -> bool {
+        self.beep.get_or_insert_with(|| Box::new(BeepDetector::new(frame.format()))).push(frame)
+    }
+}

@@ -1,0 +1,370 @@
+//! The loop of one call: it owns leg, model, pump and state machine by value, and awaits in one place.
+//!
+//! One input, then every action it caused, then wait again. Frames go straight from leg to model and from pump to
+//! leg; nothing slow runs between two of them: journal and recording leave through bounded channels.
+
+mod audio;
+mod beep;
+mod journal;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Duration;
+
+use audio::AudioPath;
+pub use journal::{JournalWriter, WriterGone};
+use offhook_carrier::{Carrier, Dial, DialError, Leg, LegOutput, MediaStats};
+use offhook_core::audio::FRAME;
+use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent, SpeechEvent, Utterance};
+use offhook_core::journal::{Fact, Part};
+use offhook_core::{CallId, EndReason, LegCommand, SpeechCommand};
+use offhook_speech::{SpeechOutput, SpeechSession};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+
+use crate::clock;
+use crate::recorder::{Recorder, Recording};
+
+/// What a session is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub id: CallId,
+    pub call: Call,
+    pub speech: SpeechSession,
+    /// Where to dial; an inbound call has its leg already.
+    pub line: Line,
+    pub commands: mpsc::Receiver<CallCommand>,
+    pub journal: journal::Journal,
+    pub recorder: Recorder,
+}
+
+#[derive(Debug)]
+pub enum Line {
+    Outbound { carrier: Carrier, dial: Dial },
+    Inbound(Leg),
+}
+
+/// What woke the session.
+enum Wake {
+    Command(Option<CallCommand>),
+    Leg(LegOutput),
+    Speech(SpeechOutput),
+    Playout,
+    Deadline,
+}
+
+#[derive(Debug)]
+pub struct Session {
+    id: CallId,
+    call: Call,
+    speech: SpeechSession,
+    carrier: Option<(Carrier, Dial)>,
+    leg: Option<Leg>,
+    commands: mpsc::Receiver<CallCommand>,
+    commands_closed: bool,
+    speech_closed: bool,
+    /// The leg said its last word; it stays for its counters.
+    leg_closed: bool,
+    journal: journal::Journal,
+    recorder: Recorder,
+    recording: Option<Recording>,
+    audio: Option<AudioPath>,
+    connected: bool,
+    /// Inputs that actions caused, handled before the next wait.
+    inputs: VecDeque<Input>,
+    /// How much earlier than its beat the speech that is playing began.
+    ahead: Duration,
+    deadline: Pin<Box<Sleep>>,
+    playout: Pin<Box<Sleep>>,
+}
+
+/// A playout that is later than this has missed its frames; it starts afresh instead of sending a burst.
+const PLAYOUT_RESYNC: Duration = Duration::from_millis(200);
+
+impl Session {
+    pub fn new(parts: Parts) -> Self {
+        let (carrier, leg) = match parts.line {
+            Line::Outbound { carrier, dial } => (Some((carrier, dial)), None),
+            Line::Inbound(leg) => (None, Some(leg)),
+        };
+        let now = Instant::now();
+        Self {
+            id: parts.id,
+            call: parts.call,
+            speech: parts.speech,
+            carrier,
+            leg,
+            commands: parts.commands,
+            commands_closed: false,
+            speech_closed: false,
+            leg_closed: false,
+            journal: parts.journal,
+            recorder: parts.recorder,
+            recording: None,
+            audio: None,
+            connected: false,
+            inputs: VecDeque::new(),
+            ahead: Duration::ZERO,
+            deadline: Box::pin(tokio::time::sleep_until(now)),
+            playout: Box::pin(tokio::time::sleep_until(now)),
+        }
+    }
+
+    /// Run the call to its end. The last journal entry is in the store when this returns.
+    pub async fn run(mut self) {
+        loop {
+            self.settle();
+            if self.call.is_over() {
+                break;
+            }
+            let wake = self.wait().await;
+            self.wake(wake);
+        }
+        self.journal.close().await;
+    }
+
+    /// The one place where a call waits.
+    async fn wait(&mut self) -> Wake {
+        if let Some(at) = self.call.deadline().map(clock::instant)
+            && self.deadline.deadline() != at
+        {
+            self.deadline.as_mut().reset(at);
+        }
+        let playing = self.connected && self.audio.is_some() && !self.leg_closed;
+        tokio::select! {
+            biased;
+            () = &mut self.playout, if playing => Wake::Playout,
+            output = next_leg(&mut self.leg), if !self.leg_closed => Wake::Leg(output),
+            output = self.speech.next(), if !self.speech_closed => Wake::Speech(output),
+            command = self.commands.recv(), if !self.commands_closed => Wake::Command(command),
+            () = &mut self.deadline => Wake::Deadline,
+            () = self.journal.room(), if self.journal.is_behind() => Wake::Deadline,
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Playout => self.play_frame(),
+            Wake::Leg(LegOutput::Audio(frame)) => self.remote_frame(&frame),
+            Wake::Leg(LegOutput::Event(event)) => self.leg_event(event),
+            Wake::Speech(SpeechOutput::Audio { utterance, bytes }) => self.model_audio(utterance, bytes),
+            Wake::Speech(SpeechOutput::Event(event)) => self.speech_event(event),
+            Wake::Command(Some(command)) => self.handle(Input::Command(command)),
+            Wake::Command(None) => {
+                // The engine is gone: nobody could hang this call up any more.
+                self.commands_closed = true;
+                self.handle(Input::Command(CallCommand::Shutdown));
+            }
+            Wake::Deadline => self.handle(Input::Tick),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.call.handle(clock::now(), input);
+        self.settle();
+    }
+
+    /// Do what the call wants, and what follows from that, until it wants nothing more.
+    fn settle(&mut self) {
+        loop {
+            while let Some(action) = self.call.poll() {
+                self.act(action);
+            }
+            let Some(input) = self.inputs.pop_front() else { break };
+            self.call.handle(clock::now(), input);
+        }
+        self.journal.pass_on();
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Dial => self.dial(),
+            Action::Connect => self.connect(),
+            Action::Leg(command) => self.command_leg(command),
+            Action::Speech(command) => self.command_speech(command),
+            Action::StopPlayout => {
+                if let Some(heard) = self.audio.as_mut().and_then(|audio| audio.pump.barge_in()) {
+                    self.inputs.push_back(Input::CutOff(heard));
+                }
+            }
+            Action::Journal(fact) => self.write(fact),
+        }
+    }
+
+    fn write(&mut self, fact: Fact) {
+        if let Fact::Ended { .. } = &fact {
+            self.write_last_facts();
+        }
+        self.journal.write(clock::now(), fact);
+    }
+
+    /// What belongs before the end: the recording's length and the counters of the audio path.
+    fn write_last_facts(&mut self) {
+        if let Some(recording) = self.recording.take() {
+            let duration_ms = recording.finish();
+            self.journal.write(clock::now(), Fact::RecordingStopped { duration_ms });
+        }
+        if self.connected
+            && let Some(leg) = &self.leg
+        {
+            let overflow = self.audio.as_ref().map_or(Duration::ZERO, |audio| audio.pump.overflow());
+            let fact = stats_fact(&leg.media_stats(), overflow);
+            self.journal.write(clock::now(), fact);
+        }
+    }
+
+    fn dial(&mut self) {
+        let Some((carrier, dial)) = self.carrier.take() else { return };
+        match carrier.dial(dial) {
+            Ok(leg) => {
+                self.write(Fact::Dialing { line: leg.line().to_string() });
+                self.leg = Some(leg);
+            }
+            Err(error) => self.inputs.push_back(Input::Leg(LegEvent::Failed(dial_failure(&error)))),
+        }
+    }
+
+    fn connect(&mut self) {
+        self.connected = true;
+        self.playout.as_mut().reset(Instant::now());
+        self.start_recording();
+    }
+
+    fn start_recording(&mut self) {
+        if let Some(audio) = &self.audio
+            && self.connected
+            && self.recording.is_none()
+        {
+            self.recording = Some(self.recorder.start_call(self.id, audio.pump.format()));
+        }
+    }
+
+    fn command_leg(&mut self, command: LegCommand) {
+        let sent = self.leg.as_mut().map(|leg| leg.send(command));
+        match sent {
+            Some(Ok(())) => {}
+            // Dropping the leg hangs it up whatever it is busy with.
+            Some(Err(_)) | None => {
+                self.leg = None;
+                self.inputs.push_back(Input::Leg(LegEvent::Closed));
+            }
+        }
+    }
+
+    fn command_speech(&mut self, command: SpeechCommand) {
+        if self.speech.send(command).is_err() {
+            self.inputs.push_back(Input::Problem {
+                part: Part::Speech,
+                code: "busy".to_owned(),
+                message: "the speech model does not keep up; a command was refused".to_owned(),
+            });
+        }
+    }
+
+    fn leg_event(&mut self, event: LegEvent) {
+        match &event {
+            LegEvent::MediaUp { format, .. } => {
+                AudioPath::renew(&mut self.audio, *format, self.speech.format());
+                self.start_recording();
+            }
+            LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Closed | LegEvent::Lost => {
+                self.leg_closed = true;
+            }
+            _ => {}
+        }
+        self.handle(Input::Leg(event));
+    }
+
+    fn speech_event(&mut self, event: SpeechEvent) {
+        match &event {
+            SpeechEvent::Lost { .. } => self.speech_closed = true,
+            SpeechEvent::UtteranceDone { utterance } => {
+                if let Some(audio) = &mut self.audio {
+                    audio.pump.end(*utterance);
+                }
+            }
+            _ => {}
+        }
+        self.handle(Input::Speech(event));
+        self.report_playout();
+    }
+
+    fn remote_frame(&mut self, frame: &offhook_core::Frame) {
+        if !self.connected {
+            return;
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.remote(frame);
+        }
+        let Some(audio) = &mut self.audio else { return };
+        audio.remote_frame(frame, &mut self.speech);
+        if self.call.awaits_beep() && audio.heard_beep(frame) {
+            self.handle(Input::Beep);
+        }
+    }
+
+    /// Speech after silence goes out at once instead of with the next beat; see [`Self::play_frame`].
+    fn model_audio(&mut self, utterance: Utterance, bytes: Vec<u8>) {
+        let Some(audio) = &mut self.audio else { return };
+        let was_idle = audio.pump.is_idle();
+        audio.model_audio(utterance, bytes);
+        let wait = self.playout.deadline().saturating_duration_since(Instant::now());
+        if was_idle && self.connected && !wait.is_zero() && self.ahead.is_zero() {
+            self.ahead = wait;
+            self.playout.as_mut().reset(Instant::now());
+        }
+    }
+
+    /// Send the frame that is due. What a first frame of speech was early, the next frame of silence is late, so that
+    /// on the whole a frame leaves every 20 ms and the far end's jitter buffer never fills up.
+    fn play_frame(&mut self) {
+        let (Some(audio), Some(leg)) = (&mut self.audio, &mut self.leg) else { return };
+        let mut due = self.playout.deadline() + FRAME;
+        if audio.pump.is_idle() {
+            due += std::mem::take(&mut self.ahead);
+        }
+        let now = Instant::now();
+        self.playout.as_mut().reset(if now > due + PLAYOUT_RESYNC { now + FRAME } else { due });
+        let frame = audio.next_model_frame();
+        leg.play(frame);
+        if let Some(recording) = &mut self.recording {
+            recording.voice(frame);
+        }
+        self.report_playout();
+    }
+
+    fn report_playout(&mut self) {
+        while let Some(event) = self.audio.as_mut().and_then(|audio| audio.pump.poll()) {
+            self.handle(Input::Pump(event));
+        }
+    }
+}
+
+async fn next_leg(leg: &mut Option<Leg>) -> LegOutput {
+    match leg {
+        Some(leg) => leg.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn dial_failure(error: &DialError) -> DialFailure {
+    let reason = match error {
+        DialError::NoLine => EndReason::CarrierNoLine,
+        DialError::UnknownLine => EndReason::CarrierRefused,
+        DialError::Unsent { .. } => EndReason::CarrierUnreachable,
+    };
+    DialFailure { reason, sip_status: None, q850_cause: None, detail: error.to_string() }
+}
+
+fn stats_fact(stats: &MediaStats, overflow: Duration) -> Fact {
+    Fact::MediaStats {
+        received_frames: stats.received_frames,
+        sent_frames: stats.sent_frames,
+        lost_frames: stats.lost_frames,
+        concealed_frames: stats.concealed_frames,
+        late_frames: stats.late_frames,
+        jitter_ms: stats.jitter_ms,
+        round_trip_ms: stats.round_trip_ms,
+        dropped_frames: stats.dropped_frames + overflow.as_millis() as u64 / 20,
+    }
+}

@@ -1,0 +1,352 @@
+//! The configuration: what is written, what it means, what is said about a mistake.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect, expect_file};
+use offhook::config::{self, Config, Env, KEYS, Kind, SpeechModel, Written};
+use offhook_carrier::sip::{Inbound, TlsTrust, Transport};
+use offhook_core::brief::Opening;
+use offhook_core::policy::Countries;
+use offhook_speech::local::{BrainConfig, SynthesizerConfig};
+use offhook_speech::openai::{Auth, TurnDetection};
+use secrecy::ExposeSecret as _;
+
+const TRUNK: &str = r#"
+    [[carrier.sip.trunk]]
+    server = "sip.example.com"
+    username = "offhook"
+    password = "hunter2"
+
+    [[line]]
+    number = "+12065550123"
+"#;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, &Env::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn complain(text: &str, env: Env, expect: &Expect) {
+    let error = Config::parse(text, &env).expect_err("this configuration is wrong");
+    expect.assert_eq(&format!("{error}\n"));
+}
+
+#[test]
+fn without_a_file_the_sandbox_runs_on_loopback_with_the_local_voice() {
+    let config = Config::parse("", &Env::from([("HOME", "/home/mira")])).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:7465");
+    assert_eq!(config.data_dir.to_str(), Some("/home/mira/.local/share/offhook"));
+    assert_eq!(config.database_url.expose_secret(), "sqlite:/home/mira/.local/share/offhook/offhook.db");
+    assert!(config.sandbox && config.sip.is_none() && config.policy.sandbox);
+    assert!(config.allow_anonymous_keys && config.calling_enabled);
+    assert!(config.disclosure.ai && config.disclosure.recording);
+    assert!(config.inbound.is_none());
+    assert!(matches!(config.speech, SpeechModel::Local(local) if matches!(local.synthesizer, SynthesizerConfig::Auto)));
+}
+
+#[test]
+fn the_xdg_directories_count_when_they_are_absolute() {
+    for (value, expected) in [("/data", "/data/offhook"), ("data", "/home/mira/.local/share/offhook")] {
+        let config = Config::parse("", &Env::from([("HOME", "/home/mira"), ("XDG_DATA_HOME", value)])).unwrap();
+        assert_eq!(config.data_dir.to_str(), Some(expected));
+    }
+}
+
+#[test]
+fn a_trunk_and_a_line_make_a_carrier() {
+    let sip = parse(TRUNK).sip.expect("a trunk is configured");
+    let (trunk, line) = (&sip.trunks[0], &sip.lines[0]);
+    assert_eq!((trunk.name.as_str(), trunk.register), ("sip.example.com", true));
+    assert_eq!((line.number.as_e164(), line.trunk.as_str(), line.max_calls), ("+12065550123", "sip.example.com", 10));
+    assert_eq!((sip.listen[0].transport, sip.listen[0].addr.to_string().as_str()), (Transport::Udp, "0.0.0.0:5060"));
+    assert_eq!(sip.inbound, Inbound::Trunks { also: vec![] });
+}
+
+#[test]
+fn every_part_of_a_carrier() {
+    let sip = parse(
+        r#"
+        [carrier.sip]
+        listen = ["udp:127.0.0.1:5070", "tcp:[::1]:5071"]
+        public_addr = "203.0.113.7"
+        rtp_ports = "20000-20099"
+        codecs = ["PCMA"]
+        max_pending = 5
+        max_calls = 7
+        inbound_addrs = ["198.51.100.4"]
+
+        [[carrier.sip.trunk]]
+        name = "a"
+        server = "a.example.com:5080"
+        transport = "tcp"
+        session_timer_seconds = 0
+        keepalive_seconds = 30
+        srtp = "optional"
+
+        [[carrier.sip.trunk]]
+        name = "b"
+        server = "b.example.com;transport=tls"
+        tls_insecure = true
+
+        [[line]]
+        number = "+1 206 555 0123"
+        trunk = "b"
+        name = "Harbour Cycles"
+        max_calls = 2
+        "#,
+    )
+    .sip
+    .expect("a trunk is configured");
+    let (a, b) = (&sip.trunks[0], &sip.trunks[1]);
+    assert_eq!((a.server.port, a.server.transport), (Some(5080), Some(Transport::Tcp)));
+    assert_eq!((a.session_timer, a.options_keepalive), (None, Some(Duration::from_secs(30))));
+    assert_eq!((b.server.transport, &b.tls, b.register), (Some(Transport::Tls), &TlsTrust::Insecure, false));
+    assert_eq!(sip.lines[0].display_name.as_deref(), Some("Harbour Cycles"));
+    assert_eq!((sip.max_pending, sip.max_calls, sip.rtp.ports), (5, 7, Some(20_000..=20_099)));
+    assert_eq!(sip.inbound, Inbound::Trunks { also: vec!["198.51.100.4".parse().unwrap()] });
+}
+
+#[test]
+fn a_realtime_endpoint() {
+    let env = Env::from([("SPEECH_KEY", "sk-1")]);
+    let text = r#"
+        [speech]
+        model = "openai-realtime"
+        opening = "listen_first"
+        [speech.openai]
+        api_key = "${SPEECH_KEY}"
+        turn_detection = "semantic_vad"
+        voices = { chris = "ash" }
+    "#;
+    let config = Config::parse(text, &env).unwrap();
+    assert_eq!(config.opening, Opening::ListenFirst { deadline: Duration::from_secs(3) });
+    let SpeechModel::OpenAi(openai) = config.speech else { panic!("not the Realtime endpoint") };
+    assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == "sk-1"));
+    assert!(matches!(openai.turn_detection, TurnDetection::SemanticVad { .. }));
+    assert_eq!((openai.voices["chris"].as_str(), openai.voices["jessica"].as_str()), ("ash", "marin"));
+}
+
+#[test]
+fn the_names_of_azure_are_understood() {
+    let env = Env::from([
+        ("AZURE_OPENAI_ENDPOINT", "https://mira.openai.azure.com/"),
+        ("AZURE_OPENAI_API_KEY", "azure-key"),
+        ("AZURE_OPENAI_REALTIME_DEPLOYMENT", "talk"),
+        ("OPENAI_API_KEY", "not this one"),
+    ]);
+    let SpeechModel::OpenAi(openai) = Config::parse("", &env).unwrap().speech else { panic!("not Azure") };
+    assert_eq!((openai.base_url.as_str(), openai.model.as_str()), ("https://mira.openai.azure.com/openai/v1", "talk"));
+    assert!(matches!(openai.auth, Auth::ApiKey(key) if key.expose_secret() == "azure-key"));
+}
+
+#[test]
+fn the_key_of_openai_is_taken_when_no_other_is_configured() {
+    let text = "speech.model = \"openai-realtime\"";
+    for (vars, expected) in [
+        (vec![("OPENAI_API_KEY", "sk-env")], "sk-env"),
+        (vec![("OPENAI_API_KEY", "sk-env"), ("OFFHOOK_SPEECH_OPENAI_API_KEY", "sk-ours")], "sk-ours"),
+    ] {
+        let env = Env::from_iter(vars);
+        let SpeechModel::OpenAi(openai) = Config::parse(text, &env).unwrap().speech else { panic!("not OpenAI") };
+        assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == expected));
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let env = Env::from([
+        ("OFFHOOK_LISTEN", "0.0.0.0:80"),
+        ("CALLING_ENABLED", "false"),
+        ("OFFHOOK_POLICY_COUNTRIES", "US, ca"),
+        ("OFFHOOK_POLICY_TALK_LIMIT_SECONDS", "60"),
+        ("OFFHOOK_SPEECH_LOCAL_BRAIN", "http"),
+        ("OFFHOOK_SPEECH_LOCAL_BRAIN_HTTP_BASE_URL", "http://127.0.0.1:11434/v1/"),
+        ("OFFHOOK_SPEECH_LOCAL_BRAIN_HTTP_MODEL", "llama"),
+        ("OFFHOOK_SPEECH_LOCAL_VOICES", "chris=slt, eric=kal"),
+        ("OFFHOOK_CARRIER_SIP_TRUNK_SERVER", "sip.example.com"),
+        ("OFFHOOK_LINE_NUMBER", "+12065550123"),
+    ]);
+    let config = Config::parse("listen = \"127.0.0.1:1\"\n[policy]\ncountries = [\"DE\"]", &env).unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:80");
+    assert!(!config.allow_anonymous_keys, "keys are not given away beyond this machine");
+    assert!(!config.calling_enabled && !config.sandbox);
+    assert_eq!(config.policy.countries.to_string(), "US, CA");
+    assert_eq!(config.policy.talk_limit.default, Duration::from_secs(60));
+    assert_eq!(config.sip.unwrap().lines[0].number.as_e164(), "+12065550123");
+    let SpeechModel::Local(local) = config.speech else { panic!("not the local voice") };
+    assert!(matches!(local.brain, BrainConfig::Http(server) if server.base_url == "http://127.0.0.1:11434/v1"));
+    assert_eq!(local.voices.len(), 2);
+}
+
+#[test]
+fn limits() {
+    let limits = |text: &str| parse(&format!("[policy]\n{text}")).policy.talk_limit;
+    // A longer default raises the most that may be asked for; a shorter most lowers the default.
+    assert_eq!(limits("talk_limit_seconds = 20000").max, Duration::from_secs(20_000));
+    assert_eq!(limits("talk_limit_max_seconds = 60").default, Duration::from_secs(60));
+    assert_eq!(parse("[policy]\ncountries = [\"*\"]").policy.countries, Countries::Any);
+    assert_eq!(parse("[retention]\ncalls_days = 0").retention.calls, None);
+}
+
+#[test]
+fn all_mistakes_at_once_each_with_its_line_and_the_nearest_key() {
+    complain(
+        r#"lissen = "x"
+[speech]
+model = "openai"
+disclosure_ai = 1
+[speech.opnai]
+api_key = "x"
+[policy]
+talk_limit = 5
+[[trunk]]
+"#,
+        Env::default(),
+        &expect![[r#"
+            lissen is no key of offhook; did you mean listen?
+            speech.model "openai" is not one of local, openai-realtime
+            speech.disclosure_ai must be a true or false, not a integer
+            speech.opnai is no key of offhook; did you mean speech.openai?
+            policy.talk_limit is no key of offhook; did you mean policy.talk_limit_seconds?
+            trunk is no key of offhook; did you mean carrier.sip.trunk?
+        "#]],
+    );
+}
+
+#[test]
+fn what_can_not_be_meant() {
+    complain(
+        r#"
+        listen = "localhost"
+        public_url = "calls.example.com"
+        sandbox.enabled = true
+        speech.disclosure_recording = false
+        speech.local.brain = "http"
+        policy.countries = ["USA"]
+        policy.blocked_destinations = ["911"]
+        policy.talk_limit_seconds = 60
+        policy.talk_limit_max_seconds = 30
+        policy.silence_limit_seconds = 0
+        carrier.sip.rtp_ports = "80-90"
+
+        [[carrier.sip.trunk]]
+        server = "sip:user@host"
+        [[carrier.sip.trunk]]
+        name = "b"
+        server = "b.example.com"
+        register = true
+        [[line]]
+        number = "5550123"
+        [[line]]
+        number = "+12065550123"
+        trunk = "c"
+        "#,
+        Env::default(),
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
+fn a_missing_secret_is_named_and_never_shown() {
+    complain(
+        r#"
+        database_url = "${DATABASE}"
+        speech.model = "openai-realtime"
+        speech.openai.api_key = "file:/nowhere/key"
+        "#,
+        Env::from([("OFFHOOK_LOG_FORMAT", "xml")]),
+        &expect![[r#"
+            OFFHOOK_LOG_FORMAT "xml" is not one of text, json
+        "#]],
+    );
+    complain(
+        "database_url = \"${DATABASE}\"\nspeech.model = \"openai-realtime\"\nspeech.openai.api_key = \"file:/nowhere/key\"",
+        Env::default(),
+        &expect![[r#"
+            database_url names the environment variable DATABASE, which is not set
+            speech.openai.api_key names the file /nowhere/key, which can't be read: No such file or directory (os error 2)
+        "#]],
+    );
+}
+
+#[test]
+fn secrets_are_not_shown_but_where_they_come_from_is() {
+    let env = Env::from([("OFFHOOK_SPEECH_OPENAI_API_KEY", "sk-very-secret"), ("OFFHOOK_LISTNE", "x")]);
+    let text = format!("database_url = \"postgres://mira:hunter2@db/offhook?sslpassword=hunter2\"\n{TRUNK}");
+    let text = format!("{text}\n[speech.openai.headers]\nX-Token = \"hunter2\"");
+    let written = Written::parse(None, &text, &env).unwrap();
+    let shown = config::entries_text(&written);
+    assert!(!shown.contains("hunter2") && !shown.contains("very-secret"), "{shown}");
+    assert!(!config::entries_json(&written).to_string().contains("hunter2"));
+    assert!(!format!("{written:?} {:?}", Config::parse(&text, &env).unwrap()).contains("hunter2"));
+    for line in [
+        "database_url = \"postgres://mira:********@db/offhook\"  # file",
+        "carrier.sip.trunk[0].password = \"********\"  # file",
+        "speech.openai.api_key = \"********\"  # OFFHOOK_SPEECH_OPENAI_API_KEY",
+        "# speech.model: default: local",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\nis not in\n{shown}");
+    }
+    assert_eq!(written.warnings, ["the environment variable OFFHOOK_LISTNE belongs to no key of offhook"]);
+}
+
+#[test]
+fn a_secret_file_is_read_without_its_line_break() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, "sk-file\n").unwrap();
+    let text = format!("speech.model = \"openai-realtime\"\nspeech.openai.api_key = \"file:{}\"", path.display());
+    let SpeechModel::OpenAi(openai) = parse(&text).speech else { panic!("not OpenAI") };
+    assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == "sk-file"));
+}
+
+#[test]
+fn a_file_that_is_named_must_exist_and_a_mistake_in_it_has_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("offhook.toml");
+    assert!(Config::load(Some(&path), &Env::default()).unwrap_err().to_string().contains("can't be read"));
+    std::fs::write(&path, "\n\nlissen = 1\n").unwrap();
+    let error = Config::load(Some(&path), &Env::default()).unwrap_err().to_string();
+    assert_eq!(error, format!("{}:3: lissen is no key of offhook; did you mean listen?", path.display()));
+    std::fs::write(&path, "listen = \n").unwrap();
+    assert!(Config::load(Some(&path), &Env::default()).unwrap_err().to_string().contains("line 1"));
+}
+
+/// Each key alone, with a value of its kind, is taken by the struct; and each field of the struct is a key.
+#[test]
+fn the_table_of_keys_and_the_struct_know_the_same() {
+    for key in KEYS {
+        let value = match key.kind {
+            Kind::Text | Kind::Secret | Kind::SecretUrl => "\"x\"".to_owned(),
+            Kind::Choice(choices) => format!("{:?}", choices[0]),
+            Kind::Bool => "true".to_owned(),
+            Kind::Int => "1".to_owned(),
+            Kind::Float => "0.5".to_owned(),
+            Kind::List => "[\"x\"]".to_owned(),
+            Kind::Map | Kind::SecretMap => "{ x = \"y\" }".to_owned(),
+        };
+        let text = match key.path.split_once("[].") {
+            Some((list, name)) => format!("[[{list}]]\n{name} = {value}"),
+            None => format!("{} = {value}", key.path),
+        };
+        toml::from_str::<config::RawConfig>(&text).unwrap_or_else(|error| panic!("{}: {error}", key.path));
+        // The error for an unknown field lists the known ones.
+        let probe = text.replacen(&format!("{} =", key.name()), "no_such_field =", 1);
+        let probe = if key.path.contains("[].") || !key.path.contains('.') { probe } else {
+            format!("{}.no_such_field = 1", key.section())
+        };
+        let error = toml::from_str::<config::RawConfig>(&probe).unwrap_err().to_string();
+        for field in error.split('`').skip(3).step_by(2) {
+            let path = if key.section().is_empty() { field.to_owned() } else { format!("{}.{field}", key.section()) };
+            let known = KEYS.iter().any(|key| {
+                key.path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            });
+            assert!(known, "{path} can be written but is not in the table of keys");
+        }
+    }
+}
+
+/// `UPDATE_EXPECT=1` writes it.
+#[test]
+fn the_page_of_all_keys_is_up_to_date() {
+    expect_file!["../../../docs/config.md"].assert_eq(&config::document());
+}

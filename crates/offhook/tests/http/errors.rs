@@ -1,0 +1,119 @@
+//! Every answer that is not a success carries the envelope, with the documented status and code.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::server::{BUSY, Server, send};
+
+#[tokio::test]
+async fn what_is_wrong_with_a_wish() {
+    let server = Server::start().await;
+    let (_, agent) = server.first_call(BUSY).await;
+    let call = |more: Value| {
+        let mut body = json!({ "to": "+14155550100", "task": "x" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (body, status, code) in [
+        (json!({}), 400, "missing_fields"),
+        (json!({ "to": "+14155550100" }), 400, "missing_fields"),
+        (json!({ "to": " ", "task": "x" }), 400, "missing_fields"),
+        (call(json!({ "task": "\n" })), 400, "missing_fields"),
+        (call(json!({ "to": "5550100" })), 400, "invalid_phone"),
+        (call(json!({ "to": 14155550100_u64 })), 400, "invalid_phone"),
+        (call(json!({ "to": "+1415555" })), 400, "invalid_phone"),
+        (call(json!({ "to": "911" })), 400, "invalid_phone"),
+        (call(json!({ "to": "+442079460000" })), 400, "unsupported_destination"),
+        (call(json!({ "voice": "rachel" })), 400, "invalid_preferences"),
+        (call(json!({ "voice": 7 })), 400, "invalid_preferences"),
+        (call(json!({ "bridge_number": "12" })), 400, "invalid_phone"),
+        (call(json!({ "loop_in_user": "yes" })), 400, "invalid_loop_in_user"),
+        (call(json!({ "loop_in_user": true })), 422, "account_phone_unavailable"),
+        (call(json!({ "from": "+12065550123" })), 400, "invalid_request"),
+        (json!([1, 2]), 400, "invalid_request"),
+    ] {
+        let answer = agent.place(&body).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{body}");
+    }
+    // No call exists after an error.
+    let calls = agent.get("/calls").await.json();
+    assert_eq!(calls["calls"].as_array().unwrap().len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_key() {
+    let server = Server::start().await;
+    let wrong = |request: reqwest::RequestBuilder| request.header("X-Api-Key", "clawcall_sk_nobody");
+    for (request, code) in [
+        (wrong(server.post("/call").json(&json!({ "to": BUSY, "task": "x" }))), "invalid_api_key"),
+        // The key comes before the body.
+        (wrong(server.post("/call").body("{")), "invalid_api_key"),
+        (wrong(server.post("/call").json(&json!({}))), "invalid_api_key"),
+        (wrong(server.get("/call/0")), "invalid_api_key"),
+        (server.get("/calls"), "auth_required"),
+        (server.get("/calls").header("X-Api-Key", " "), "auth_required"),
+    ] {
+        let answer = send(request).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, code));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn where_no_keys_are_given_away_the_answer_says_how_to_get_one() {
+    let server = Server::configured("allow_anonymous_keys = false").await;
+    let answer = send(server.post("/call").json(&json!({ "to": BUSY, "task": "x" }))).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "auth_required"));
+    let action = &answer.json()["error"]["action"];
+    assert_eq!(action["type"], "link");
+    let page = send(server.get(action["url"].as_str().unwrap())).await;
+    assert!(page.status.is_success() && String::from_utf8(page.bytes).unwrap().contains("offhook key create"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn calling_can_be_switched_off() {
+    let server = Server::configured("calling_enabled = false").await;
+    let answer = send(server.post("/call").json(&json!({ "to": BUSY, "task": "x" }))).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "forbidden"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there() {
+    let server = Server::start().await;
+    let (id, agent) = server.first_call(BUSY).await;
+    let key = |request: reqwest::RequestBuilder| request.header("X-Api-Key", &agent.key);
+    let large = "x".repeat(300 * 1_024);
+    for (request, status, code) in [
+        (server.get("/nothing"), 404, "not_found"),
+        (server.request(Method::DELETE, "/call"), 405, "method_not_allowed"),
+        (server.post("/healthz"), 405, "method_not_allowed"),
+        (key(server.get("/call/0199a1e0-0000-7000-8000-000000000000")), 404, "not_found"),
+        (key(server.get("/call/not-an-id")), 404, "not_found"),
+        (key(server.get("/call/not-an-id/recording")), 404, "recording_not_available"),
+        (key(server.get("/calls?limit=0")), 400, "invalid_query"),
+        (key(server.get("/calls?limit=many")), 400, "invalid_query"),
+        (key(server.get("/calls?direction=up")), 400, "invalid_query"),
+        (key(server.get("/calls?since=2026-11-03")), 400, "invalid_query"),
+        (key(server.get(&format!("/call/{id}/events?after=x"))), 400, "invalid_query"),
+        (key(server.post("/call").body(large)), 413, "payload_too_large"),
+        (key(server.post("/call").header("Idempotency-Key", "x".repeat(300)).json(&json!({}))), 400, "invalid_request"),
+    ] {
+        let answer = send(request).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_are_kept_out() {
+    let server = Server::start().await;
+    let body = json!({ "to": BUSY, "task": "x" });
+    let answer = send(server.post("/call").header("Origin", "https://evil.example").json(&body)).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "forbidden"));
+    let answer = send(server.post("/call").header("Origin", server.url()).json(&body)).await;
+    assert_eq!(answer.status, 201);
+    server.stop().await;
+}

@@ -1,0 +1,9 @@
+//! The HTTP API as an agent meets it: the whole gateway on port 0, calls to the sandbox, a voice that needs no
+//! programs.
+
+mod calls;
+mod contract;
+mod errors;
+mod events;
+mod recordings;
+mod server;
