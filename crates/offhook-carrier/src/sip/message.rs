@@ -232,7 +232,7 @@ impl Via {
 }
 
 impl Message {
-    /// One whole message: what a datagram holds, or what [`super::stream::Framer`] cut out of a stream.
+    /// One whole message: what a datagram holds, or what [`Framer`](super::stream::Framer) cut out of a stream.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         if bytes.len() > MAX_MESSAGE {
             return Err(ParseError::TooLong);
@@ -499,6 +499,53 @@ mod tests {
         assert_eq!((response.status, response.phrase.as_str()), (486, "Busy Here"));
         assert_eq!(response.headers.to_tag().as_deref(), Some("xyz"));
         assert_eq!(response.headers.list("Via").count(), 2);
+    }
+
+    /// RFC 4475 §3.1.1.1, "a short tortuous INVITE".
+    #[test]
+    fn reads_what_is_written_strangely() {
+        let text = "INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\n\
+            TO :\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n\n\
+            from   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\n  ;\n  tag = 98asjd8\n\
+            MaX-fOrWaRdS: 0068\n\
+            Call-ID: wsinv.ndaksdj@192.0.2.1\n\
+            Content-Length   : 3\n\
+            cseq: 0009\n  INVITE\n\
+            Via  : SIP  /   2.0\n /UDP\n    192.0.2.2;branch=390skdjuw\n\
+            s :\n\
+            NewFangledHeader:   newfangled value\n continued newfangled value\n\
+            UnknownHeaderWithUnusualValue: ;;,,;;,;\n\
+            Content-Type: application/sdp\n\
+            Route:\n <sip:services.example.com;lr;unknownwith=value;unknown-no-value>\n\
+            v:  SIP  / 2.0  / TCP     spindle.example.com   ;\n  branch  =   z9hG4bK9ikj8  ,\n \
+            SIP  /    2.0   / UDP  192.168.255.111   ; branch=\n z9hG4bK30239\n\
+            m:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\n      newvalue ;\n  secondparam ; q = 0.33\n\
+            \nv=0";
+        let Message::Request(request) = Message::parse(text.replace('\n', "\r\n").as_bytes()).unwrap() else {
+            panic!()
+        };
+        let headers = &request.headers;
+        assert_eq!(headers.to_tag().as_deref(), Some("1918181833n"));
+        assert_eq!(headers.from_tag().as_deref(), Some("98asjd8"));
+        assert_eq!(headers.name_addr("From").unwrap().display.as_deref(), Some("J Rosenberg \\\""));
+        assert_eq!(headers.cseq(), Some((9, Method::Invite)));
+        assert_eq!(headers.number("Max-Forwards"), Some(68));
+        let vias: Vec<_> = headers
+            .list("Via")
+            .filter_map(Via::parse)
+            .map(|via| (via.sent_by, via.branch.unwrap()))
+            .collect();
+        let via = |sent_by: &str, branch: &str| (sent_by.to_owned(), branch.to_owned());
+        assert_eq!(
+            vias,
+            [
+                via("192.0.2.2", "390skdjuw"),
+                via("spindle.example.com", "z9hG4bK9ikj8"),
+                via("192.168.255.111", "z9hG4bK30239"),
+            ]
+        );
+        assert_eq!(headers.name_addr("Contact").unwrap().param("newparam"), Some("newvalue"));
+        assert_eq!(request.sdp().as_deref(), Some("v=0"));
     }
 
     #[test]

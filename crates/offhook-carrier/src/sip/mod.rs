@@ -1,8 +1,8 @@
 //! SIP (RFC 3261): a user agent for trunks and softphones.
 //!
-//! One task, the [`agent`], owns all signalling: sockets, transactions, dialogs, registrations. What it decides is
-//! decided by state machines without IO ([`transaction`], [`dialog`], [`call`], [`session_timer`], [`digest`]); what
-//! it does is in [`net`] and [`resolve`]. Audio never passes through it.
+//! One task, the `agent`, owns all signalling: sockets, transactions, dialogs, registrations. What it decides is
+//! decided by state machines without IO (`transaction`, `dialog`, `call`, `session_timer`, `digest`); what it does is
+//! in `net` and `resolve`. Audio never passes through it.
 
 mod agent;
 pub(crate) mod call;

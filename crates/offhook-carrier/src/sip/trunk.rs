@@ -16,7 +16,11 @@ use super::token;
 use super::uri::{NameAddr, Uri};
 
 /// How long an answer of the DNS is used.
-const TARGETS_LAST: Duration = Duration::from_secs(120);
+const TARGETS_LAST: Duration = Duration::from_secs(300);
+/// Asked again before that, so that no call has to wait for the DNS.
+const LOCATE_EVERY: Duration = Duration::from_secs(120);
+/// Addresses remembered of a trunk that keeps moving.
+const MAX_ADDRESSES: usize = 256;
 const FIRST_RETRY: Duration = Duration::from_secs(4);
 const LAST_RETRY: Duration = Duration::from_secs(300);
 
@@ -25,6 +29,7 @@ pub struct TrunkState {
     pub config: Trunk,
     pub trust: Trust,
     targets: Option<(Vec<Target>, Instant)>,
+    locate_at: Instant,
     /// Where its calls may come from.
     pub addresses: HashSet<IpAddr>,
     /// Our address as the registrar saw it, where that is not the one we know.
@@ -81,6 +86,7 @@ impl TrunkState {
         Ok(Self {
             trust: Trust::new(config.tls.clone(), config.hop().transport == Some(Transport::Tls))?,
             targets: None,
+            locate_at: now,
             addresses,
             seen_as: None,
             user,
@@ -130,7 +136,19 @@ impl TrunkState {
         (now < *until).then(|| targets.clone())
     }
 
+    /// Whether to ask the DNS now where it is.
+    pub fn is_to_be_located(&mut self, now: Instant) -> bool {
+        if literal(self.config.hop()).is_some() || now < self.locate_at {
+            return false;
+        }
+        self.locate_at = now + LOCATE_EVERY;
+        true
+    }
+
     pub fn resolved(&mut self, targets: &[Target], now: Instant) {
+        if self.addresses.len() > MAX_ADDRESSES {
+            self.addresses.clear();
+        }
         self.addresses.extend(targets.iter().map(|target| target.addr.ip()));
         self.targets = Some((targets.to_vec(), now + TARGETS_LAST));
     }

@@ -56,6 +56,36 @@ async fn a_challenged_invite_is_sent_again_with_credentials() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_hung_up_is_not_sent_again_with_credentials() {
+    let rig = Rig::with(with_account).await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+    rig.far.reply(&invite, "407 Who", SHA256, "").await;
+    rig.far.expect("ACK").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    rig.until_free().await;
+}
+
+#[tokio::test]
+async fn a_cancel_is_for_the_invite_with_credentials() {
+    let rig = Rig::with(with_account).await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "100 Trying", "", "").await;
+    rig.far.reply(&invite, "407 Who", SHA256, "").await;
+    let invite = rig.far.expect("INVITE").await;
+    leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+    assert!(rig.far.expect("INVITE").await.text == invite.text, "a CANCEL waits until the new one was heard");
+    rig.far.reply(&invite, "180 Ringing", "", "").await;
+    let cancel = rig.far.expect("CANCEL").await;
+    assert_eq!((cancel.branch(), cancel.seq()), (invite.branch(), invite.seq()));
+    rig.far.reply(&cancel, "200 OK", "", "").await;
+    rig.far.reply(&invite, "487 Request Terminated", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
 async fn a_stale_nonce_is_replaced_and_a_wrong_password_is_not_repeated() {
     let rig = Rig::with(with_account).await;
     let mut leg = rig.dial();

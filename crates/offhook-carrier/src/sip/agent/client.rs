@@ -154,6 +154,16 @@ impl Agent {
         }
     }
 
+    /// Whether nobody hung up while the server was looked for, or asked who we are.
+    fn is_wanted(&self, user: User) -> bool {
+        match user {
+            User::Call(handle, Purpose::Invite) => {
+                self.calls.get(&handle).is_some_and(|call| call.wants_to_call())
+            }
+            _ => true,
+        }
+    }
+
     /// Send to the first target that takes it; nothing has left as long as none does.
     fn start_at(
         &mut self,
@@ -163,6 +173,9 @@ impl Agent {
         hop: Hop,
         mut targets: VecDeque<Target>,
     ) {
+        if !self.is_wanted(user) {
+            return self.unsent.push_back((user, NoReply::Unsent("hung up before it was sent".into())));
+        }
         let mut why = "the server has no address".to_owned();
         while let Some(target) = targets.pop_front() {
             let flow = match self.net.flow_to(&target, &self.trunks[trunk].trust) {
@@ -286,7 +299,10 @@ impl Agent {
     fn pass(&mut self, id: u64, response: Response, flow: Flow) {
         let Some(entry) = self.clients.get(&id) else { return };
         let (user, trunk, sent_at) = (entry.user, entry.trunk, entry.sent_at);
-        if matches!(response.status, 401 | 407) && user.is_some() && self.authorize(id, &response) {
+        if matches!(response.status, 401 | 407)
+            && user.is_some_and(|user| self.is_wanted(user))
+            && self.authorize(id, &response)
+        {
             return;
         }
         match user {
@@ -418,11 +434,12 @@ impl Agent {
     }
 
     pub(super) fn abandon(&mut self, handle: u64) {
-        let Some(entry) = self.invites.remove(&handle).and_then(|id| self.clients.get_mut(&id)) else {
-            return;
-        };
+        let Some(id) = self.invites.remove(&handle) else { return };
+        let Some(entry) = self.clients.get_mut(&id) else { return };
         entry.user = None;
         entry.machine.linger(now());
+        let deadline = entry.machine.deadline();
+        self.wake(deadline, Timer::Client(id));
     }
 
     pub(super) fn client_due(&mut self, id: u64, now: Instant) {

@@ -150,7 +150,6 @@ impl Agent {
 
     pub async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut asks: mpsc::Receiver<Ask>) {
         for trunk in 0..self.trunks.len() {
-            self.locate_trunk(trunk);
             self.schedule_trunk(trunk);
         }
         let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -236,6 +235,7 @@ impl Agent {
         for handle in handles.drain(..) {
             self.with_call(handle, |call, cx| call.on_tick(cx));
         }
+        self.locate_trunks();
         self.give_memory_back();
     }
 

@@ -29,10 +29,12 @@ pub(super) fn reply_of(why: NoReply) -> TrunkReply {
 
 impl Agent {
     /// Find out where a trunk is before the first call needs it, and from where its calls will come.
-    pub(super) fn locate_trunk(&mut self, trunk: usize) {
-        if self.trunks[trunk].targets(now()).is_none() {
-            let server = self.trunks[trunk].config.hop().clone();
-            self.look_up(server, Waiting::Trunk { trunk });
+    pub(super) fn locate_trunks(&mut self) {
+        for trunk in 0..self.trunks.len() {
+            if self.trunks[trunk].is_to_be_located(now()) {
+                let server = self.trunks[trunk].config.hop().clone();
+                self.look_up(server, Waiting::Trunk { trunk });
+            }
         }
     }
 

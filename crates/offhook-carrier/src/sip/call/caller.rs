@@ -117,7 +117,7 @@ impl Call {
         let mut prack = dialog.request(Method::Prack);
         self.next_seq = dialog.local_seq;
         prack.headers.push("RAck", format!("{rseq} {seq} INVITE"));
-        cx.out.push(Effect::Request { request: prack, hop: self.hop(&dialog), purpose: Purpose::Prack });
+        cx.out.push(Effect::Request { request: prack, hop: self.hop(&dialog), purpose: Purpose::Aside });
         self.early[at] = (dialog, rseq);
         true
     }
@@ -168,8 +168,7 @@ impl Call {
         let hop = Hop::Dialog { uri: fork.next_hop(), routed: fork.has_routes(), flow: self.flow };
         cx.out.push(Effect::Ack { request: fork.ack(invite), hop: hop.clone() });
         let request = fork.request(Method::Bye);
-        // Its outcome changes nothing: the agent retries it like any request and forgets it.
-        cx.out.push(Effect::Request { request, hop, purpose: Purpose::Prack });
+        cx.out.push(Effect::Request { request, hop, purpose: Purpose::Aside });
     }
 
     fn raise_interval(&mut self, cx: &mut Cx<'_>, response: &Response) {

@@ -72,7 +72,7 @@ impl Call {
             Purpose::Invite => self.on_invite_response(cx, response, flow),
             Purpose::Refresh => self.on_refresh_response(cx, response),
             Purpose::Bye if response.status >= 200 => self.on_bye_done(),
-            Purpose::Bye | Purpose::Prack => {}
+            Purpose::Bye | Purpose::Aside => {}
         }
     }
 
@@ -81,7 +81,7 @@ impl Call {
             Purpose::Invite => self.on_invite_without_reply(cx, why),
             Purpose::Refresh if matches!(self.phase, Phase::Live) => self.lose(cx),
             Purpose::Bye => self.on_bye_done(),
-            Purpose::Refresh | Purpose::Prack => {}
+            Purpose::Refresh | Purpose::Aside => {}
         }
     }
 

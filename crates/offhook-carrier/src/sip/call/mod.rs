@@ -74,8 +74,9 @@ pub enum Hop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Invite,
-    Prack,
     Bye,
+    /// A PRACK, or the end of another branch: its outcome changes nothing.
+    Aside,
     /// A session refresh by UPDATE or re-INVITE.
     Refresh,
 }
@@ -225,6 +226,11 @@ impl Call {
         self.dialog.as_ref().map(|dialog| dialog.remote_tag.as_str())
     }
 
+    /// Whether an INVITE of ours may still go out, or go out again.
+    pub fn wants_to_call(&self) -> bool {
+        matches!(self.phase, Phase::Calling { .. }) && self.hang_up.is_none()
+    }
+
     /// Whether the far end with this tag is part of the call.
     pub fn knows(&self, remote_tag: &str) -> bool {
         let dialogs = self.early.iter().map(|(dialog, _)| dialog).chain(&self.dialog);
@@ -247,6 +253,10 @@ impl Call {
 
     /// The INVITE went out like this: with its Contact, and perhaps with credentials.
     pub fn invite_sent(&mut self, invite: &Request, flow: Flow) {
+        if let Phase::Calling { provisional, .. } = &mut self.phase {
+            // Of this one nothing was heard yet, whatever came to the one before it.
+            *provisional = false;
+        }
         self.flow = Some(flow);
         self.invite = Some(invite.clone());
     }
