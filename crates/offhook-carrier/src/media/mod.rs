@@ -23,6 +23,7 @@ use offhook_core::{AudioFormat, Digit, Frame, Timestamp};
 use tokio::time::{Instant, Sleep};
 
 mod conceal;
+mod encryption;
 pub mod event;
 mod jitter;
 mod latch;

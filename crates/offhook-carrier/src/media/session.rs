@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use offhook_core::{AudioFormat, Digit, Frame, Timestamp};
 
+use super::encryption::Encryption;
 use super::event::EventReceiver;
 use super::jitter::{Arrival, Content, Jitter, Packet};
 use super::latch::Latch;
-use super::negotiation::{Agreement, InboundTypes, Keys};
+use super::negotiation::{Agreement, InboundTypes};
 use super::outbound::{Outbound, Outgoing};
-use super::packet::{self, HEADER_LEN, Header};
+use super::packet::{self, Header};
 use super::reports::Reports;
 use super::rtcp::{MAX_COMPOUND, SenderInfo};
 use super::sdp::Direction;
@@ -56,9 +57,7 @@ pub struct RtpSession {
     direction: Direction,
     types: InboundTypes,
     latch: Latch,
-    keys: Option<Keys>,
-    encryption: Option<Box<srtp::Sender>>,
-    decryption: Option<Box<srtp::Receiver>>,
+    encryption: Encryption,
     reports: Reports,
     rtcp_mux: bool,
     /// Where the SDP wants reports.
@@ -96,9 +95,7 @@ impl RtpSession {
             direction: Direction::Inactive,
             types: InboundTypes::default(),
             latch: Latch::default(),
-            keys: None,
-            encryption: None,
-            decryption: None,
+            encryption: Encryption::default(),
             // A name that says nothing of the host (RFC 7022).
             reports: Reports::new(seed.ssrc, format!("{:08x}{:08x}", seed.ssrc, seed.timestamp)),
             rtcp_mux: false,
@@ -128,7 +125,7 @@ impl RtpSession {
         self.direction = agreement.direction;
         self.types = agreement.inbound;
         self.latch.signal(agreement.remote_rtp);
-        self.set_keys(agreement.keys);
+        self.encryption.agree(agreement.keys);
         self.rtcp_mux = agreement.rtcp_mux;
         if self.remote_rtcp != agreement.remote_rtcp {
             self.remote_rtcp = agreement.remote_rtcp;
@@ -146,20 +143,6 @@ impl RtpSession {
             outbound.send_digits(now, &std::mem::take(&mut self.early_digits));
         }
         self.watch(now);
-    }
-
-    /// A key that stays keeps its packet counts.
-    fn set_keys(&mut self, keys: Option<Keys>) {
-        let before = self.keys;
-        if keys.map(|keys| keys.ours) != before.map(|keys| keys.ours) {
-            self.encryption = keys.and_then(|keys| srtp::Sender::new(&keys.ours)).map(Box::new);
-        }
-        let theirs = |keys: Keys| (keys.theirs, keys.their_mki_len);
-        if keys.map(theirs) != before.map(theirs) {
-            self.decryption =
-                keys.and_then(|keys| srtp::Receiver::new(&keys.theirs, keys.their_mki_len)).map(Box::new);
-        }
-        self.keys = keys;
     }
 
     /// Count silence of packets from now on. Who holds us may stop sending, whatever direction he names.
@@ -184,14 +167,9 @@ impl RtpSession {
             return self.handle_rtcp(now, from, datagram);
         }
         let Some(header) = Header::parse(datagram) else { return };
-        let len = match (&self.keys, &mut self.decryption) {
-            (None, _) => Some(datagram.len()),
-            (Some(_), decryption) => {
-                decryption.as_mut().and_then(|srtp| srtp.unprotect_rtp(&header, datagram))
-            }
-        };
+        let len = self.encryption.open_rtp(&header, datagram);
         let Some(payload) = len.and_then(|len| header.payload(datagram.get(..len)?)) else { return };
-        if !self.latch.admit(now, from, header.ssrc, header.sequence, self.keys.is_some()) {
+        if !self.latch.admit(now, from, header.ssrc, header.sequence, self.encryption.is_on()) {
             return;
         }
         if self.watching_since.is_some() {
@@ -220,10 +198,7 @@ impl RtpSession {
 
     /// A datagram from the RTCP port, or RTCP from the shared one.
     pub fn handle_rtcp(&mut self, now: Timestamp, from: SocketAddr, datagram: &mut [u8]) {
-        let len = match (&self.keys, &mut self.decryption) {
-            (None, _) => Some(datagram.len()),
-            (Some(_), decryption) => decryption.as_mut().and_then(|srtp| srtp.unprotect_rtcp(datagram)),
-        };
+        let len = self.encryption.open_rtcp(datagram);
         let Some(compound) = len.and_then(|len| datagram.get(..len)) else { return };
         if self.reports.read(now, compound) {
             self.rtcp_source = Some(from);
@@ -314,8 +289,8 @@ impl RtpSession {
             return;
         }
         let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target()) else { return };
-        let secure = (self.keys.is_some(), &mut self.encryption);
-        outbound.play(now, frame, |packet| transmit(packet, secure.0, secure.1, target, &mut send));
+        let encryption = &mut self.encryption;
+        outbound.play(now, frame, |packet| transmit(packet, encryption, target, &mut send));
     }
 
     /// Send keys, as soon as there is anywhere to send them.
@@ -339,8 +314,8 @@ impl RtpSession {
         if self.may_send()
             && let (Some(outbound), Some(target)) = (&mut self.outbound, self.latch.target())
         {
-            let secure = (self.keys.is_some(), &mut self.encryption);
-            outbound.timeout(now, |packet| transmit(packet, secure.0, secure.1, target, &mut send));
+            let encryption = &mut self.encryption;
+            outbound.timeout(now, |packet| transmit(packet, encryption, target, &mut send));
         }
         if self.reports.is_due(now) {
             self.report(now, false, &mut send);
@@ -402,10 +377,7 @@ impl RtpSession {
         };
         let mut buffer = [0; MAX_COMPOUND + srtp::MAX_TRAILER];
         let len = self.reports.write(now, sender, goodbye, &mut buffer[..MAX_COMPOUND]);
-        let len = match (&self.keys, &mut self.encryption) {
-            (None, _) => Some(len),
-            (Some(_), encryption) => encryption.as_mut().and_then(|srtp| srtp.protect_rtcp(&mut buffer, len)),
-        };
+        let len = self.encryption.seal_rtcp(&mut buffer, len);
         if let Some(len) = len {
             send(if self.rtcp_mux { Port::Rtp } else { Port::Rtcp }, target, &buffer[..len]);
         }
@@ -424,18 +396,11 @@ impl RtpSession {
 /// Encrypt a packet if that was agreed, and send it.
 fn transmit(
     packet: &mut Outgoing<'_>,
-    secure: bool,
-    encryption: &mut Option<Box<srtp::Sender>>,
+    encryption: &mut Encryption,
     target: SocketAddr,
     send: &mut impl FnMut(Port, SocketAddr, &[u8]),
 ) {
-    let len = match (secure, encryption) {
-        (false, _) => Some(packet.len),
-        (true, encryption) => {
-            let header = Header { len: HEADER_LEN, ..packet.header };
-            encryption.as_mut().and_then(|srtp| srtp.protect_rtp(&header, packet.buffer, packet.len))
-        }
-    };
+    let len = encryption.seal_rtp(&packet.header, packet.buffer, packet.len);
     if let Some(datagram) = len.and_then(|len| packet.buffer.get(..len)) {
         send(Port::Rtp, target, datagram);
     }
