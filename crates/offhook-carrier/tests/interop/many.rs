@@ -1,0 +1,91 @@
+//! Fifty calls at once, and nothing left of them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use offhook_carrier::{Leg, LegOutput, SipConfig};
+use offhook_core::{LegCommand, LegEvent};
+use tokio::task::JoinSet;
+
+use crate::program::{sockets, until};
+use crate::rig::{HANG_UP, Rig, established, event};
+use crate::sipp::Scenario;
+
+const CALLS: u32 = 50;
+
+/// Audio sockets this process has open on `ports`: two for each call.
+fn audio_sockets(ports: &std::ops::RangeInclusive<u16>) -> usize {
+    let ours: HashSet<u64> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+        .collect();
+    sockets(Path::new("/proc/net/udp"))
+        .filter(|socket| ports.contains(&socket.port) && ours.contains(&socket.inode))
+        .count()
+}
+
+/// Poll a call until it is told to hang up, and until it is over.
+async fn live(mut leg: Leg, mut hang_up: tokio::sync::watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            told = hang_up.wait_for(|now| *now) => break drop(told.expect("the test tells")),
+            output = leg.next() => assert!(matches!(output, LegOutput::Audio(_)), "{output:?}"),
+        }
+    }
+    leg.send(HANG_UP).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+async fn hang_up_all(rig: &Rig, legs: Vec<Leg>, ports: std::ops::RangeInclusive<u16>) {
+    assert_eq!(rig.busy_lines(), CALLS as usize);
+    assert_eq!(audio_sockets(&ports), 2 * CALLS as usize);
+    let (hang_up, told) = tokio::sync::watch::channel(false);
+    let mut calls: JoinSet<()> = legs.into_iter().map(|leg| live(leg, told.clone())).collect();
+    hang_up.send(true).unwrap();
+    while let Some(over) = calls.join_next().await {
+        over.unwrap();
+    }
+    rig.until_free().await;
+    until("every audio socket is closed", || audio_sockets(&ports) == 0).await;
+}
+
+#[tokio::test]
+async fn fifty_calls_out_at_once_leave_nothing() {
+    // Outside the range the system hands out, and with room for what others may hold of it.
+    let ports = 61_000..=61_199;
+    let sipp = Scenario::new("answer").calls(CALLS).answer().await;
+    let rig = Rig::with(&sipp.addr.to_string(), |config: &mut SipConfig| {
+        config.rtp.ports = Some(ports.clone());
+    })
+    .await;
+    let mut legs: Vec<Leg> = (0..CALLS).map(|_| rig.dial()).collect();
+    for leg in &mut legs {
+        assert_eq!(event(leg).await, LegEvent::Ringing { early_media: false });
+        established(leg).await;
+    }
+    hang_up_all(&rig, legs, ports).await;
+    sipp.finish().await;
+}
+
+#[tokio::test]
+async fn fifty_calls_in_at_once_leave_nothing() {
+    let ports = 61_200..=61_399;
+    let mut rig = Rig::with("127.0.0.1:9", |config: &mut SipConfig| {
+        config.rtp.ports = Some(ports.clone());
+    })
+    .await;
+    let sipp = Scenario::new("call").calls(CALLS).call(rig.at);
+    let mut legs = Vec::new();
+    for _ in 0..CALLS {
+        legs.push(rig.incoming().await.leg);
+    }
+    for leg in &mut legs {
+        leg.send(LegCommand::Answer).unwrap();
+    }
+    for leg in &mut legs {
+        established(leg).await;
+    }
+    hang_up_all(&rig, legs, ports).await;
+    sipp.finish().await;
+}
