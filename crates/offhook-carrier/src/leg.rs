@@ -64,6 +64,7 @@ pub struct Leg {
     /// Of an inbound call: the offer to answer; the inner `None` when the INVITE had none.
     unanswered: Option<Option<String>>,
     up: Option<(AudioFormat, bool)>,
+    answered: bool,
     held: bool,
     over: bool,
 }
@@ -78,7 +79,19 @@ impl Leg {
         unanswered: Option<Option<String>>,
     ) -> Self {
         let ready = VecDeque::new();
-        Self { call, line, media, signals, asks, ready, unanswered, up: None, held: false, over: false }
+        Self {
+            call,
+            line,
+            media,
+            signals,
+            asks,
+            ready,
+            unanswered,
+            up: None,
+            answered: false,
+            held: false,
+            over: false,
+        }
     }
 
     /// The next event or frame. Cancel-safe. Must be polled steadily: re-INVITEs are answered in here too.
@@ -169,7 +182,14 @@ impl Leg {
                 LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Closed | LegEvent::Lost => {
                     self.ended(event)
                 }
-                event => self.ready.push_back(event),
+                event => {
+                    let answered = matches!(event, LegEvent::Answered { .. });
+                    self.ready.push_back(event);
+                    if answered {
+                        self.answered = true;
+                        self.note_hold();
+                    }
+                }
             },
             Signal::RemoteAnswer(sdp) => match self.media.accept(&sdp) {
                 Ok(()) => self.media_changed(),
@@ -203,8 +223,13 @@ impl Leg {
             self.up = now;
             self.ready.push_back(LegEvent::MediaUp { format, encrypted });
         }
-        // Whoever may not send to the far end is on hold (RFC 3264 §8.4); only listening to us is none.
-        let held = !self.media.direction().sends();
+        self.note_hold();
+    }
+
+    fn note_hold(&mut self) {
+        // Whoever may not send to the far end is on hold (RFC 3264 §8.4); only listening to us is none, and neither
+        // is early media that flows one way.
+        let held = self.answered && !self.media.direction().sends();
         if held != std::mem::replace(&mut self.held, held) {
             self.ready.push_back(if held { LegEvent::Held } else { LegEvent::Resumed });
         }

@@ -37,6 +37,22 @@ async fn hold_and_resume_are_answered_and_shown() {
 }
 
 #[tokio::test]
+async fn early_media_that_flows_one_way_is_no_hold() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "183 Session Progress", &rig.far.contact(), &rig.far.sdp("sendonly")).await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: true });
+    rig.far.pick_up(&invite, "").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+    let bye = rig.far.expect("BYE").await;
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
 async fn a_leg_that_is_not_polled_can_still_be_hung_up() {
     let rig = Rig::new().await;
     let (mut leg, invite) = rig.live_call().await;
