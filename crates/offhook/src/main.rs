@@ -1,3 +1,5 @@
+//! The `offhook` program: the command line, and the allocator it runs on.
+
 use std::process::ExitCode;
 
 // The call loop allocates little, and this does it with less CPU than the system's allocator.

@@ -40,13 +40,16 @@ fn without_a_file_the_sandbox_runs_on_loopback_with_the_local_voice() {
     assert!(config.allow_anonymous_keys && config.calling_enabled);
     assert!(config.disclosure.ai && config.disclosure.recording);
     assert!(config.inbound.is_none());
-    assert!(matches!(config.speech, SpeechModel::Local(local) if matches!(local.synthesizer, SynthesizerConfig::Auto)));
+    assert!(
+        matches!(config.speech, SpeechModel::Local(local) if matches!(local.synthesizer, SynthesizerConfig::Auto))
+    );
 }
 
 #[test]
 fn the_xdg_directories_count_when_they_are_absolute() {
     for (value, expected) in [("/data", "/data/offhook"), ("data", "/home/mira/.local/share/offhook")] {
-        let config = Config::parse("", &Env::from([("HOME", "/home/mira"), ("XDG_DATA_HOME", value)])).unwrap();
+        let config =
+            Config::parse("", &Env::from([("HOME", "/home/mira"), ("XDG_DATA_HOME", value)])).unwrap();
         assert_eq!(config.data_dir.to_str(), Some(expected));
     }
 }
@@ -56,8 +59,14 @@ fn a_trunk_and_a_line_make_a_carrier() {
     let sip = parse(TRUNK).sip.expect("a trunk is configured");
     let (trunk, line) = (&sip.trunks[0], &sip.lines[0]);
     assert_eq!((trunk.name.as_str(), trunk.register), ("sip.example.com", true));
-    assert_eq!((line.number.as_e164(), line.trunk.as_str(), line.max_calls), ("+12065550123", "sip.example.com", 10));
-    assert_eq!((sip.listen[0].transport, sip.listen[0].addr.to_string().as_str()), (Transport::Udp, "0.0.0.0:5060"));
+    assert_eq!(
+        (line.number.as_e164(), line.trunk.as_str(), line.max_calls),
+        ("+12065550123", "sip.example.com", 10)
+    );
+    assert_eq!(
+        (sip.listen[0].transport, sip.listen[0].addr.to_string().as_str()),
+        (Transport::Udp, "0.0.0.0:5060")
+    );
     assert_eq!(sip.inbound, Inbound::Trunks { also: vec![] });
 }
 
@@ -134,7 +143,10 @@ fn the_names_of_azure_are_understood() {
         ("OPENAI_API_KEY", "not this one"),
     ]);
     let SpeechModel::OpenAi(openai) = Config::parse("", &env).unwrap().speech else { panic!("not Azure") };
-    assert_eq!((openai.base_url.as_str(), openai.model.as_str()), ("https://mira.openai.azure.com/openai/v1", "talk"));
+    assert_eq!(
+        (openai.base_url.as_str(), openai.model.as_str()),
+        ("https://mira.openai.azure.com/openai/v1", "talk")
+    );
     assert!(matches!(openai.auth, Auth::ApiKey(key) if key.expose_secret() == "azure-key"));
 }
 
@@ -146,7 +158,9 @@ fn the_key_of_openai_is_taken_when_no_other_is_configured() {
         (vec![("OPENAI_API_KEY", "sk-env"), ("OFFHOOK_SPEECH_OPENAI_API_KEY", "sk-ours")], "sk-ours"),
     ] {
         let env = Env::from_iter(vars);
-        let SpeechModel::OpenAi(openai) = Config::parse(text, &env).unwrap().speech else { panic!("not OpenAI") };
+        let SpeechModel::OpenAi(openai) = Config::parse(text, &env).unwrap().speech else {
+            panic!("not OpenAI")
+        };
         assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == expected));
     }
 }
@@ -173,7 +187,9 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.policy.talk_limit.default, Duration::from_secs(60));
     assert_eq!(config.sip.unwrap().lines[0].number.as_e164(), "+12065550123");
     let SpeechModel::Local(local) = config.speech else { panic!("not the local voice") };
-    assert!(matches!(local.brain, BrainConfig::Http(server) if server.base_url == "http://127.0.0.1:11434/v1"));
+    assert!(
+        matches!(local.brain, BrainConfig::Http(server) if server.base_url == "http://127.0.0.1:11434/v1")
+    );
     assert_eq!(local.voices.len(), 2);
 }
 
@@ -204,7 +220,7 @@ talk_limit = 5
         &expect![[r#"
             lissen is no key of offhook; did you mean listen?
             speech.model "openai" is not one of local, openai-realtime
-            speech.disclosure_ai must be a true or false, not a integer
+            speech.disclosure_ai must be true or false, not an integer
             speech.opnai is no key of offhook; did you mean speech.openai?
             policy.talk_limit is no key of offhook; did you mean policy.talk_limit_seconds?
             trunk is no key of offhook; did you mean carrier.sip.trunk?
@@ -241,7 +257,23 @@ fn what_can_not_be_meant() {
         trunk = "c"
         "#,
         Env::default(),
-        &expect![[r#""#]],
+        &expect![[r#"
+            listen "localhost" is not an address with a port, e.g. 127.0.0.1:7465
+            carrier.sip.trunk[0].server "sip:user@host": a SIP server is written host, host:port or host:port;transport=udp|tcp|tls
+            carrier.sip.trunk[1].register is true, which needs username and password
+            line[0].number is not one of our numbers: a telephone number in E.164 starts with + and the country code, e.g. +14155550100
+            line[1].trunk "c" is the name of no trunk
+            carrier.sip.rtp_ports "80-90" is not a range of ports above 1023, e.g. 16384-32767
+            sandbox.enabled is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed
+            public_url must be an address callers can open, e.g. https://calls.example.com
+            speech.local.brain_http.base_url is missing: the address of the server, e.g. http://127.0.0.1:11434/v1
+            speech.local.brain_http.model is missing: the model to ask the server for
+            speech.disclosure_recording is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true
+            policy.countries has "USA": a country is written in two letters, e.g. US
+            policy.blocked_destinations has "911": a destination is a number in E.164 (+14155550100) or the beginning of one (+1415*)
+            policy.talk_limit_seconds is more than policy.talk_limit_max_seconds
+            policy.silence_limit_seconds must be at least 1
+        "#]],
     );
 }
 
@@ -294,7 +326,8 @@ fn a_secret_file_is_read_without_its_line_break() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
     std::fs::write(&path, "sk-file\n").unwrap();
-    let text = format!("speech.model = \"openai-realtime\"\nspeech.openai.api_key = \"file:{}\"", path.display());
+    let text =
+        format!("speech.model = \"openai-realtime\"\nspeech.openai.api_key = \"file:{}\"", path.display());
     let SpeechModel::OpenAi(openai) = parse(&text).speech else { panic!("not OpenAI") };
     assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == "sk-file"));
 }
@@ -331,14 +364,22 @@ fn the_table_of_keys_and_the_struct_know_the_same() {
         toml::from_str::<config::RawConfig>(&text).unwrap_or_else(|error| panic!("{}: {error}", key.path));
         // The error for an unknown field lists the known ones.
         let probe = text.replacen(&format!("{} =", key.name()), "no_such_field =", 1);
-        let probe = if key.path.contains("[].") || !key.path.contains('.') { probe } else {
+        let probe = if key.path.contains("[].") || !key.path.contains('.') {
+            probe
+        } else {
             format!("{}.no_such_field = 1", key.section())
         };
         let error = toml::from_str::<config::RawConfig>(&probe).unwrap_err().to_string();
         for field in error.split('`').skip(3).step_by(2) {
-            let path = if key.section().is_empty() { field.to_owned() } else { format!("{}.{field}", key.section()) };
+            let path = if key.section().is_empty() {
+                field.to_owned()
+            } else {
+                format!("{}.{field}", key.section())
+            };
             let known = KEYS.iter().any(|key| {
-                key.path.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                key.path
+                    .strip_prefix(&path)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             });
             assert!(known, "{path} can be written but is not in the table of keys");
         }

@@ -52,7 +52,11 @@ fn none(broken: Vec<String>, rule: &str) {
 fn dependencies(krate: &str, table: &str) -> BTreeSet<String> {
     let path = root().join("crates").join(krate).join("Cargo.toml");
     let manifest: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
-    manifest.get(table).and_then(|table| table.as_table()).map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    manifest
+        .get(table)
+        .and_then(|table| table.as_table())
+        .map(|table| table.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -143,8 +147,10 @@ fn tests_wait_for_events_never_for_time_and_none_is_left_out() {
 fn no_path_of_somebody_s_machine() {
     let mut paths = vec![format!("{}/", root().display()), ["/wo", "rk/"].concat(), ["/ro", "ot/"].concat()];
     paths.extend(std::env::var("HOME").ok().filter(|home| home.len() > 4).map(|home| format!("{home}/")));
-    let endings =
-        [".rs", ".md", ".toml", ".lock", ".py", ".sh", ".yml", ".yaml", ".xml", ".json", ".txt", ".sql", "demo", "test", "run"];
+    let endings = [
+        ".rs", ".md", ".toml", ".lock", ".py", ".sh", ".yml", ".yaml", ".xml", ".json", ".txt", ".sql",
+        "demo", "test", "run",
+    ];
     let mut broken = Vec::new();
     for (file, text) in files(&endings) {
         for (number, line) in text.lines().enumerate() {
@@ -215,7 +221,10 @@ fn follow(from: &str, link: &str) -> Result<(), &'static str> {
     match anchor {
         Some(anchor) if page.extension().is_some_and(|ending| ending == "md") => {
             let text = fs::read_to_string(&page).map_err(|_| "can't be read")?;
-            let found = text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ')).any(|heading| slug(heading) == anchor);
+            let found = text
+                .lines()
+                .filter_map(|line| line.trim_start_matches('#').strip_prefix(' '))
+                .any(|heading| slug(heading) == anchor);
             if found { Ok(()) } else { Err("no such heading") }
         }
         _ => Ok(()),

@@ -75,7 +75,11 @@ impl Build<'_> {
 pub fn build(written: &Written, env: &Env) -> Result<Config, ConfigError> {
     let invalid = |problems| ConfigError::Invalid { file: written.file.clone(), problems };
     let raw = RawConfig::deserialize(written.table.clone()).map_err(|error| {
-        invalid(vec![Problem { key: "configuration".to_owned(), why: error.message().to_owned(), line: None }])
+        invalid(vec![Problem {
+            key: "configuration".to_owned(),
+            why: error.message().to_owned(),
+            line: None,
+        }])
     })?;
     let mut build = Build { env, problems: Vec::new() };
     let config = build.config(&raw);
@@ -89,7 +93,8 @@ impl Build<'_> {
         let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let data_dir = self.data_dir(raw.data_dir.as_deref());
         let own_database = || format!("sqlite:{}", data_dir.join(DATABASE).display()).into();
-        let database_url = self.secret("database_url", raw.database_url.as_ref()).unwrap_or_else(own_database);
+        let database_url =
+            self.secret("database_url", raw.database_url.as_ref()).unwrap_or_else(own_database);
         let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
         let sandbox = self.sandbox(raw, sip.is_some());
         Config {
@@ -146,7 +151,10 @@ impl Build<'_> {
             );
         }
         if !enabled && !has_trunk {
-            self.problem("sandbox.enabled", "is false, but no trunk is configured: add a [[carrier.sip.trunk]] and a [[line]]");
+            self.problem(
+                "sandbox.enabled",
+                "is false, but no trunk is configured: add a [[carrier.sip.trunk]] and a [[line]]",
+            );
         }
         enabled
     }
@@ -178,7 +186,10 @@ impl Build<'_> {
         let mut part = |key: &str, written: Option<bool>| {
             let on = written.unwrap_or(true);
             if !on && !accepted {
-                self.problem(key, "is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true");
+                self.problem(
+                    key,
+                    "is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true",
+                );
             }
             on
         };
@@ -191,7 +202,10 @@ impl Build<'_> {
     fn inbound(&mut self, raw: &RawInbound) -> Option<Inbound> {
         let Some(instructions) = raw.instructions.clone().filter(|text| !text.trim().is_empty()) else {
             if raw.greeting.is_some() || raw.personality.is_some() || raw.voice.is_some() {
-                self.problem("inbound.instructions", "is missing: what the voice should do when somebody calls");
+                self.problem(
+                    "inbound.instructions",
+                    "is missing: what the voice should do when somebody calls",
+                );
             }
             return None;
         };
@@ -207,11 +221,17 @@ impl Build<'_> {
         let default = PolicyConfig::default();
         PolicyConfig {
             countries: self.countries(raw.countries.as_deref(), default.countries),
-            allowed_destinations: self.each("policy.allowed_destinations", raw.allowed_destinations.as_deref()),
-            blocked_destinations: self.each("policy.blocked_destinations", raw.blocked_destinations.as_deref()),
+            allowed_destinations: self
+                .each("policy.allowed_destinations", raw.allowed_destinations.as_deref()),
+            blocked_destinations: self
+                .each("policy.blocked_destinations", raw.blocked_destinations.as_deref()),
             premium_numbers: raw.premium_numbers.unwrap_or(default.premium_numbers),
             sandbox,
-            concurrent_calls: self.u32("policy.concurrent_calls", raw.concurrent_calls, default.concurrent_calls),
+            concurrent_calls: self.u32(
+                "policy.concurrent_calls",
+                raw.concurrent_calls,
+                default.concurrent_calls,
+            ),
             concurrent_calls_per_owner: self.u32(
                 "policy.concurrent_calls_per_owner",
                 raw.concurrent_calls_per_owner,

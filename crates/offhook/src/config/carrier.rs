@@ -53,7 +53,8 @@ fn listens(build: &mut Build<'_>, raw: &RawSip) -> Vec<Listen> {
     if written.is_empty() {
         build.problem(key, "names no address, e.g. \"udp:0.0.0.0:5060\"");
     }
-    let identity = written.iter().any(|text| text.starts_with("tls:")).then(|| identity(build, raw)).flatten();
+    let identity =
+        written.iter().any(|text| text.starts_with("tls:")).then(|| identity(build, raw)).flatten();
     let mut listens = Vec::with_capacity(written.len());
     for text in written {
         let parsed = text.split_once(':').and_then(|(transport, addr)| {
@@ -65,7 +66,9 @@ fn listens(build: &mut Build<'_>, raw: &RawSip) -> Vec<Listen> {
                 addr,
                 identity: identity.clone().filter(|_| transport == Transport::Tls),
             }),
-            None => build.problem(key, format!("has {text:?}; write udp:, tcp: or tls: before address and port")),
+            None => {
+                build.problem(key, format!("has {text:?}; write udp:, tcp: or tls: before address and port"))
+            }
         }
     }
     listens
@@ -165,7 +168,8 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
     }
     let name = raw.name.clone().unwrap_or_else(|| server.host.clone());
     Some(Trunk {
-        outbound_proxy: outbound_proxy.and_then(|text| self::server(build, &format!("{at}.outbound_proxy"), text)),
+        outbound_proxy: outbound_proxy
+            .and_then(|text| self::server(build, &format!("{at}.outbound_proxy"), text)),
         username: raw.username.clone(),
         auth_username: raw.auth_username.clone(),
         password,
@@ -204,7 +208,10 @@ fn session_timer(build: &mut Build<'_>, at: &str, written: Option<u64>) -> Optio
 fn tls(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> TlsTrust {
     match (raw.tls_ca.as_deref(), raw.tls_insecure) {
         (Some(_), Some(true)) => {
-            build.problem(format!("{at}.tls_insecure"), "is true, so tls_ca has no effect; remove one of them");
+            build.problem(
+                format!("{at}.tls_insecure"),
+                "is true, so tls_ca has no effect; remove one of them",
+            );
             TlsTrust::Insecure
         }
         (None, Some(true)) => TlsTrust::Insecure,
@@ -218,7 +225,10 @@ fn tls(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> TlsTrust {
 
 fn lines_of(build: &mut Build<'_>, raw: &[RawLine], trunks: &[Trunk]) -> Vec<LineConfig> {
     if raw.is_empty() {
-        build.problem("line", "is missing: add a [[line]] with the number of your trunk, so that calls have a caller");
+        build.problem(
+            "line",
+            "is missing: add a [[line]] with the number of your trunk, so that calls have a caller",
+        );
     }
     let mut lines: Vec<LineConfig> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
@@ -238,7 +248,8 @@ fn line(build: &mut Build<'_>, at: &str, raw: &RawLine, trunks: &[Trunk]) -> Opt
         build.problem(key, "is missing: a number in E.164, e.g. +14155550123");
         return None;
     };
-    let number = build.ok(&key, PhoneNumber::parse(number))?;
+    let parsed = PhoneNumber::parse(number).map_err(|why| format!("is not one of our numbers: {why}"));
+    let number = build.ok(&key, parsed)?;
     let trunk = match (&raw.trunk, trunks) {
         (Some(name), _) if trunks.iter().any(|trunk| trunk.name == *name) => name.clone(),
         (Some(name), _) => {

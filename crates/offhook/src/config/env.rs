@@ -10,9 +10,8 @@ pub struct Env(BTreeMap<String, String>);
 impl Env {
     /// The environment of this process. Names and values that are not Unicode are left out.
     pub fn process() -> Self {
-        let unicode = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let unicode = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self(unicode.collect())
     }
 

@@ -121,7 +121,9 @@ pub fn document() -> String {
         let doc = key.doc.replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {} | {default} | {doc} |", key.name(), key.kind.words());
     }
-    page.push_str("\n## Names of other products\n\nWhere a key is not set, these environment variables are used:\n\n");
+    page.push_str(
+        "\n## Names of other products\n\nWhere a key is not set, these environment variables are used:\n\n",
+    );
     page.push_str("| variable | stands for |\n|---|---|\n");
     for (name, meaning) in FOREIGN_NAMES {
         let _ = writeln!(page, "| `{name}` | {meaning} |");

@@ -26,13 +26,17 @@ fn openai(build: &mut Build<'_>, raw: &RawOpenAi) -> Config {
     let azure = azure.map(|endpoint| format!("{}/openai/v1", endpoint.trim_end_matches('/')));
     let base_url = raw.base_url.clone().or(azure).unwrap_or_else(|| Config::OPENAI_URL.to_owned());
     let base_url = url(build, "speech.openai.base_url", &base_url, &["https", "http", "wss", "ws"]);
-    let is_azure = base_url.contains(".openai.azure.com") || base_url.contains(".cognitiveservices.azure.com");
+    let is_azure =
+        base_url.contains(".openai.azure.com") || base_url.contains(".cognitiveservices.azure.com");
     let deployment = build.env.get("AZURE_OPENAI_REALTIME_DEPLOYMENT").map(str::to_owned);
     let model = raw.model.clone().or(deployment).unwrap_or_else(|| Config::MODEL.to_owned());
     let auth = auth(build, raw, is_azure);
     let usual = Config::new(base_url, auth, model);
     Config {
-        transcription_model: raw.transcription_model.clone().unwrap_or_else(|| usual.transcription_model.clone()),
+        transcription_model: raw
+            .transcription_model
+            .clone()
+            .unwrap_or_else(|| usual.transcription_model.clone()),
         voices: voices(&usual.voices, raw.voices.as_ref()),
         turn_detection: turn_detection(build, raw),
         noise_reduction: match raw.noise_reduction.as_deref() {
@@ -130,7 +134,8 @@ pub(super) fn voices(
 pub(super) fn url(build: &mut Build<'_>, key: &str, text: &str, schemes: &[&str]) -> String {
     let url = text.trim().trim_end_matches('/');
     let host = url.split_once("://").filter(|(scheme, _)| schemes.contains(scheme)).map(|(_, rest)| rest);
-    if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)) {
+    if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace))
+    {
         build.problem(key, format!("must be an address that begins with {}://", schemes.join(":// or ")));
     }
     url.to_owned()

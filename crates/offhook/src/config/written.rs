@@ -38,14 +38,23 @@ pub struct Written {
 /// The values may be secrets.
 impl std::fmt::Debug for Written {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Written").field("file", &self.file).field("origins", &self.origins).finish_non_exhaustive()
+        f.debug_struct("Written")
+            .field("file", &self.file)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
     }
 }
 
 impl Written {
     /// Nothing at all.
     pub fn empty() -> Self {
-        Self { file: None, table: toml::Table::new(), origins: BTreeMap::new(), stand_ins: BTreeMap::new(), warnings: Vec::new() }
+        Self {
+            file: None,
+            table: toml::Table::new(),
+            origins: BTreeMap::new(),
+            stand_ins: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// `file` must exist when it is given.
@@ -67,6 +76,7 @@ impl Written {
         let mut reading = Reading { text, origins: BTreeMap::new(), problems: Vec::new() };
         reading.table("", "", spanned.get_ref());
         let Reading { mut origins, mut problems, .. } = reading;
+        problems.sort_by_key(|problem| problem.line);
         if !problems.is_empty() {
             return Err(ConfigError::Invalid { file: file.map(Path::to_owned), problems });
         }
@@ -114,8 +124,10 @@ impl Reading<'_> {
                     }
                 }
                 _ if is_section(&path) => self.problem(&at, format!("is a table: [{at}]"), span.start),
-                _ if is_list(&path) => self.problem(&at, format!("is a list of tables: [[{at}]]"), span.start),
-                _ => self.problem(&at, unknown(&path), span.start),
+                _ if is_list(&path) => {
+                    self.problem(&at, format!("is a list of tables: [[{at}]]"), span.start)
+                }
+                found => self.problem(&at, unknown(&path, found.is_table() || found.is_array()), span.start),
             }
         }
     }
@@ -149,24 +161,29 @@ fn kind_problem(kind: Kind, value: &DeValue<'_>) -> Option<String> {
         Kind::Bool => value.is_bool(),
         Kind::Int => value.is_integer(),
         Kind::Float => value.is_float() || value.is_integer(),
-        Kind::List => {
-            value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_str()))
-        }
+        Kind::List => value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_str())),
         Kind::Map | Kind::SecretMap => {
             value.as_table().is_some_and(|table| table.values().all(|item| item.get_ref().is_str()))
         }
     };
-    (!fits).then(|| format!("must be a {}, not a {}", kind.words(), value.type_str()))
+    (!fits).then(|| format!("must be {}, not {}", a(&kind.words()), a(value.type_str())))
+}
+
+fn a(words: &str) -> String {
+    match words.as_bytes().first() {
+        _ if words.contains(" or ") => words.to_owned(),
+        Some(b'a' | b'e' | b'i' | b'o') => format!("an {words}"),
+        _ => format!("a {words}"),
+    }
 }
 
 /// An unknown key, with the known key or table nearest to it.
-fn unknown(path: &str) -> String {
+fn unknown(path: &str, is_table: bool) -> String {
     let name = path.rsplit('.').next().unwrap_or(path);
-    let sections = KEYS.iter().map(|key| key.section().trim_end_matches("[]")).filter(|section| !section.is_empty());
-    let nearest = KEYS
-        .iter()
-        .map(|key| key.path)
-        .chain(sections)
+    let sections = KEYS.iter().map(|key| key.section().trim_end_matches("[]")).filter(|_| is_table);
+    let nearest = sections
+        .chain(KEYS.iter().map(|key| key.path))
+        .filter(|known| !known.is_empty())
         .map(|known| (likeness(known, path, name), known))
         .min_by_key(|(distance, _)| *distance);
     match nearest {
@@ -223,7 +240,7 @@ fn overlay(
 }
 
 fn parse(kind: Kind, text: &str) -> Result<Value, String> {
-    let wrong = || format!("must be a {}", kind.words());
+    let wrong = || format!("must be {}", a(&kind.words()));
     Ok(match kind {
         Kind::Text | Kind::Secret | Kind::SecretUrl => Value::String(text.to_owned()),
         Kind::Choice(choices) if choices.contains(&text) => Value::String(text.to_owned()),
@@ -240,7 +257,9 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
             let pairs = items(text).map(|item| item.split_once('=').ok_or_else(wrong));
             let pairs: Result<Vec<_>, _> = pairs.collect();
             let value = |value: &str| Value::String(value.trim().to_owned());
-            Value::Table(pairs?.into_iter().map(|(name, text)| (name.trim().to_owned(), value(text))).collect())
+            Value::Table(
+                pairs?.into_iter().map(|(name, text)| (name.trim().to_owned(), value(text))).collect(),
+            )
         }
     })
 }
@@ -255,7 +274,8 @@ fn set(table: &mut toml::Table, key: &Key, value: Value) {
     for section in key.section().split('.').filter(|section| !section.is_empty()) {
         let (name, is_list) = section.strip_suffix("[]").map_or((section, false), |name| (name, true));
         let empty = || Value::Table(toml::Table::new());
-        let entry = table.entry(name).or_insert_with(|| if is_list { Value::Array(vec![empty()]) } else { empty() });
+        let entry =
+            table.entry(name).or_insert_with(|| if is_list { Value::Array(vec![empty()]) } else { empty() });
         let inner = match entry {
             Value::Array(items) => {
                 if items.is_empty() {

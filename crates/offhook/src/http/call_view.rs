@@ -18,7 +18,9 @@ pub struct CallBody {
     pub handling_mode: &'static str,
     pub task: String,
     pub voice: String,
+    #[schema(required)]
     pub personality: Option<String>,
+    #[schema(required)]
     pub greeting: Option<String>,
     pub language: String,
     pub numbers: Numbers,
@@ -27,6 +29,7 @@ pub struct CallBody {
     pub lifecycle: &'static str,
     pub timestamps: Timestamps,
     /// Null before anybody spoke.
+    #[schema(required)]
     pub transcript: Option<Vec<Turn>>,
     /// `human`, `voicemail`, `ivr` or `unknown`; absent until something is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +45,9 @@ pub struct CallBody {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Numbers {
     pub to: String,
+    #[schema(required)]
     pub from: Option<String>,
+    #[schema(required)]
     pub bridge_from: Option<String>,
 }
 
@@ -50,8 +55,11 @@ pub struct Numbers {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Timestamps {
     pub queued_at: String,
+    #[schema(required)]
     pub dialing_at: Option<String>,
+    #[schema(required)]
     pub answered_at: Option<String>,
+    #[schema(required)]
     pub finalized_at: Option<String>,
 }
 
@@ -99,8 +107,10 @@ pub struct Finalized {
     pub outcome: &'static str,
     pub outcome_detail: OutcomeDetail,
     /// Null when nobody picked up.
+    #[schema(required)]
     pub talk_seconds: Option<u64>,
     /// Works without a key for a while; null when there is no recording.
+    #[schema(required)]
     pub recording_url: Option<String>,
     /// Why the call ended, one of the documented codes.
     #[schema(example = "remote.hung_up")]
@@ -109,13 +119,15 @@ pub struct Finalized {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OutcomeDetail {
-    #[schema(example = "normal_clearing")]
+    #[schema(required, example = "normal_clearing")]
     pub hangup_cause: Option<&'static str>,
-    #[schema(example = "200")]
+    #[schema(required, example = "200")]
     pub sip_hangup_cause: Option<String>,
     /// `caller` or `callee`.
+    #[schema(required)]
     pub hangup_source: Option<&'static str>,
     pub reason: OutcomeReason,
+    #[schema(required)]
     pub provider_error_code: Option<String>,
 }
 
@@ -161,7 +173,8 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
             answered_at: view.answered_at.map(iso),
             finalized_at: view.finalized_at.map(iso),
         },
-        transcript: Some(view.transcript.into_iter().map(turn).collect::<Vec<_>>()).filter(|turns| !turns.is_empty()),
+        transcript: Some(view.transcript.into_iter().map(turn).collect::<Vec<_>>())
+            .filter(|turns| !turns.is_empty()),
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(task_result),
         finalized,

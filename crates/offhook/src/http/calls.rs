@@ -36,7 +36,7 @@ pub struct CallPlaced {
 /// Without a key, and where the operator allows it, one is minted and returned once. The answer comes before the
 /// number is dialled: follow the call with `GET /call/{id}` or its event stream.
 #[utoipa::path(
-    post, path = "/call", tag = "calls", request_body = NewCall,
+    post, path = "/call", operation_id = "place_call", tag = "calls", request_body = NewCall,
     params(
         ("X-Api-Key" = Option<String>, Header, description = "The caller's key; optional on the first call."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is the same call."),
@@ -90,7 +90,7 @@ fn accepted(placed: Placed) -> Response {
 ///
 /// Poll every three seconds until `lifecycle` is `finalized`, or follow the event stream.
 #[utoipa::path(
-    get, path = "/call/{id}", tag = "calls", params(("id" = String, Path, description = "The call.")),
+    get, path = "/call/{id}", operation_id = "get_call", tag = "calls", params(("id" = String, Path, description = "The call.")),
     responses((status = 200, body = CallBody), (status = "4XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -115,7 +115,7 @@ pub struct CallHungUp {
 
 /// Cancel or hang up. Repeat at will: an ended call stays ended.
 #[utoipa::path(
-    post, path = "/call/{id}/hangup", tag = "calls", params(("id" = String, Path, description = "The call.")),
+    post, path = "/call/{id}/hangup", operation_id = "hangup_call", tag = "calls", params(("id" = String, Path, description = "The call.")),
     responses((status = 200, body = CallHungUp), (status = "4XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -128,7 +128,9 @@ pub async fn hang_up(
         HungUp::Cancelled => ("failed", "Cancelled before pickup."),
         HungUp::Ended => ("completed", "Hung up."),
         HungUp::AlreadyOver { answered: true } => ("completed", "The call had already ended."),
-        HungUp::AlreadyOver { answered: false } => ("failed", "The call had already ended without an answer."),
+        HungUp::AlreadyOver { answered: false } => {
+            ("failed", "The call had already ended without an answer.")
+        }
     };
     Ok(Json(CallHungUp { success: true, call_id: id.to_string(), status, message }))
 }
@@ -165,15 +167,15 @@ impl CallQuery {
         };
         // A date alone does not parse: which day it is depends on where one asks.
         let since = self.since.as_deref().map(str::parse::<jiff::Timestamp>).transpose();
-        let since = since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
+        let since =
+            since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
         let limit = self.limit.unwrap_or(25);
         if !(1..=200).contains(&limit) {
             return Err(wrong("limit must be 1 to 200"));
         }
         Ok(CallFilter {
             inbound,
-            finalized_since: since
-                .map(|at| offhook_core::Timestamp::from_unix_micros(at.as_microsecond())),
+            finalized_since: since.map(|at| offhook_core::Timestamp::from_unix_micros(at.as_microsecond())),
             live_only: self.live == Some(true),
             limit: limit as usize,
         })
@@ -182,7 +184,7 @@ impl CallQuery {
 
 /// The calls of this key; of everybody with an admin key.
 #[utoipa::path(
-    get, path = "/calls", tag = "calls", params(CallQuery),
+    get, path = "/calls", operation_id = "list_calls", tag = "calls", params(CallQuery),
     responses((status = 200, body = CallList), (status = "4XX", body = ErrorBody)),
     security(("key" = [])),
 )]

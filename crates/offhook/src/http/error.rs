@@ -109,7 +109,9 @@ impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::KeyRequired => Self::new(StatusCode::UNAUTHORIZED, "auth_required", error.to_string()),
-            AuthError::InvalidKey => Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", error.to_string()),
+            AuthError::InvalidKey => {
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", error.to_string())
+            }
             AuthError::Store => Self::internal(),
         }
     }
@@ -142,12 +144,14 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::IdempotencyKeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
             }
-            PlaceCallError::NoLine => Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15)),
-            PlaceCallError::ShuttingDown => Self::unavailable("shutting_down", message, Duration::from_secs(5)),
-            PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
-            PlaceCallError::Store => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+            PlaceCallError::NoLine => {
+                Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15))
             }
+            PlaceCallError::ShuttingDown => {
+                Self::unavailable("shutting_down", message, Duration::from_secs(5))
+            }
+            PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
+            PlaceCallError::Store => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Resume {
 /// The event's id is its number, its name the code of the fact; the data is an object with `seq`, `at`,
 /// `elapsed_ms` since the call was accepted, `code`, and the fields of the fact.
 #[utoipa::path(
-    get, path = "/call/{id}/events", tag = "calls",
+    get, path = "/call/{id}/events", operation_id = "follow_call", tag = "calls",
     params(
         ("id" = String, Path, description = "The call."), Resume,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was received."),
@@ -70,7 +70,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = || ApiError::bad_request("invalid_query", "Last-Event-ID must be the id of an event of this call");
+    let wrong =
+        || ApiError::bad_request("invalid_query", "Last-Event-ID must be the id of an event of this call");
     text.parse().map(Some).map_err(|_| wrong())
 }
 
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn the_code_of_a_problem_does_not_hide_the_code_of_the_fact() {
-        let fact = Fact::Problem { part: Part::Speech, code: "rate_limit".into(), message: "slow down".into() };
+        let fact =
+            Fact::Problem { part: Part::Speech, code: "rate_limit".into(), message: "slow down".into() };
         let entry = JournalEntry { seq: 7, at: Timestamp::from_unix_millis(1_500), fact };
         let data = data(&entry, Timestamp::from_unix_millis(1_000));
         assert_eq!(

@@ -60,7 +60,12 @@ fn readiness(checks: Vec<Check>) -> Response {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).body()
     });
     let status = if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let row = |check: Check| ReadinessCheck { name: check.name, ok: check.ok, found: check.found, todo: check.todo };
+    let row = |check: Check| ReadinessCheck {
+        name: check.name,
+        ok: check.ok,
+        found: check.found,
+        todo: check.todo,
+    };
     let body = Readiness { ready: error.is_none(), checks: checks.into_iter().map(row).collect(), error };
     (status, Json(body)).into_response()
 }

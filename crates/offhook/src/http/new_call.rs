@@ -70,7 +70,8 @@ impl NewCall {
         if !value.is_object() {
             return Err(ApiError::bad_request("invalid_request", "the body must be a JSON object"));
         }
-        serde_json::from_value(value).map_err(|error| ApiError::bad_request("invalid_request", error.to_string()))
+        serde_json::from_value(value)
+            .map_err(|error| ApiError::bad_request("invalid_request", error.to_string()))
     }
 
     /// The wish for the gateway, in the order of the contract's checks.
@@ -93,7 +94,12 @@ impl NewCall {
             Value::Null => {}
             Value::Bool(false) => wish.bridge_number = None,
             Value::Bool(true) => return Err(no_account_phone()),
-            _ => return Err(ApiError::bad_request("invalid_loop_in_user", "loop_in_user must be true or false")),
+            _ => {
+                return Err(ApiError::bad_request(
+                    "invalid_loop_in_user",
+                    "loop_in_user must be true or false",
+                ));
+            }
         }
         wish.idempotency = idempotency(headers, &wish)?;
         Ok(wish)
@@ -101,7 +107,8 @@ impl NewCall {
 }
 
 fn no_account_phone() -> ApiError {
-    let message = "loop_in_user needs a verified phone of the account, and this key has none; send bridge_number";
+    let message =
+        "loop_in_user needs a verified phone of the account, and this key has none; send bridge_number";
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
 }
 
@@ -207,7 +214,10 @@ mod tests {
             (r#"{"to": "+12065550142", "task": "x", "loop_in_user": true}"#, "account_phone_unavailable"),
             (r#"{"to": "+12065550142", "task": "x", "max_duration_seconds": 0}"#, "invalid_request"),
             (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "sing"}}"#, "invalid_request"),
-            (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "leave_message"}}"#, "invalid_request"),
+            (
+                r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "leave_message"}}"#,
+                "invalid_request",
+            ),
         ] {
             assert_eq!(code(body), expected, "{body}");
         }
@@ -215,7 +225,8 @@ mod tests {
 
     #[test]
     fn what_is_absent_null_blank_or_unknown_is_nothing() {
-        let body = r#"{"to": null, "greeting": " ", "voice": "chris", "warm_greeting": 3, "dial": {"now": true}}"#;
+        let body =
+            r#"{"to": null, "greeting": " ", "voice": "chris", "warm_greeting": 3, "dial": {"now": true}}"#;
         let wish = wish(body, None).unwrap();
         assert_eq!((wish.to.as_str(), wish.task.as_str()), ("", ""));
         assert_eq!((wish.greeting, wish.voice.as_deref()), (None, Some("chris")));
@@ -234,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_handoff_can_be_switched_off() {
-        let body = r#"{"to": "+12065550142", "task": "x", "bridge_number": "+13125550163", "loop_in_user": false}"#;
+        let body =
+            r#"{"to": "+12065550142", "task": "x", "bridge_number": "+13125550163", "loop_in_user": false}"#;
         assert_eq!(wish(body, None).unwrap().bridge_number, None);
     }
 }

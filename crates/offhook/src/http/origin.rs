@@ -61,7 +61,11 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, host.parse().unwrap());
             headers.extend(origin.map(|origin| (ORIGIN, origin.parse().unwrap())));
-            assert_eq!(is_foreign(&headers, "https://calls.example.com/line"), foreign, "{origin:?} at {host}");
+            assert_eq!(
+                is_foreign(&headers, "https://calls.example.com/line"),
+                foreign,
+                "{origin:?} at {host}"
+            );
         }
     }
 }

@@ -14,7 +14,8 @@ pub enum Part {
 /// allows.
 pub fn part(header: Option<&str>, length: u64) -> Part {
     let spec = header.and_then(|header| header.trim().strip_prefix("bytes="));
-    let Some((first, last)) = spec.filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-')) else {
+    let Some((first, last)) = spec.filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-'))
+    else {
         return Part::Whole;
     };
     match (number(first), number(last)) {

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION,
+    RANGE,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -28,7 +29,7 @@ const CHUNK: usize = 16 * 1_024;
 
 /// Where the recording of a call is: a redirect to a link that works without a key for a while.
 #[utoipa::path(
-    get, path = "/call/{id}/recording", tag = "recordings", params(("id" = String, Path, description = "The call.")),
+    get, path = "/call/{id}/recording", operation_id = "get_recording", tag = "recordings", params(("id" = String, Path, description = "The call.")),
     responses(
         (status = 302, headers(("Location" = String, description = "The signed link."))),
         (status = "4XX", body = ErrorBody),
@@ -57,7 +58,7 @@ pub struct Signed {
 
 /// The recording behind a signed link: WAV, stereo, the remote left and the voice right. Ranges are served.
 #[utoipa::path(
-    get, path = "/recordings/{id}", tag = "recordings",
+    get, path = "/recordings/{id}", operation_id = "download_recording", tag = "recordings",
     params(("id" = String, Path, description = "The call."), Signed),
     responses(
         (status = 200, content_type = "audio/wav", body = Vec<u8>),
@@ -79,9 +80,11 @@ pub async fn download(
     let mut response = serve(&recording.path, range).await?;
     let headers = response.headers_mut();
     let name = format!("inline; filename=\"{id}.wav\"");
-    headers.extend([(CONTENT_TYPE, recording.content_type.parse()), (CONTENT_DISPOSITION, name.parse())]
-        .into_iter()
-        .filter_map(|(header, value)| Some((header, value.ok()?))));
+    headers.extend(
+        [(CONTENT_TYPE, recording.content_type.parse()), (CONTENT_DISPOSITION, name.parse())]
+            .into_iter()
+            .filter_map(|(header, value)| Some((header, value.ok()?))),
+    );
     Ok(response)
 }
 

@@ -43,7 +43,8 @@ impl FromRequestParts<Api> for InPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let id = Path::<String>::from_request_parts(parts, api).await.ok().and_then(|Path(id)| id.parse().ok());
+        let id =
+            Path::<String>::from_request_parts(parts, api).await.ok().and_then(|Path(id)| id.parse().ok());
         id.map(Self).ok_or_else(|| ApiError::not_found("no such call"))
     }
 }

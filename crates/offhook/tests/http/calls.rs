@@ -22,9 +22,15 @@ async fn the_first_call_mints_a_key_and_shows_it_once() {
     let key = placed["api_key"].as_str().unwrap();
     assert_eq!(answer.header("x-clawcall-api-key"), Some(key));
     let secret = key.strip_prefix("clawcall_sk_").expect("clients recognise keys by it");
-    assert!(secret.len() >= 32 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    assert!(
+        secret.len() >= 32
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    );
 
-    let again = send(server.post("/call").header("x-api-key", key).json(&json!({ "to": NEVER_ANSWERS, "task": "x" }))).await;
+    let again = send(
+        server.post("/call").header("x-api-key", key).json(&json!({ "to": NEVER_ANSWERS, "task": "x" })),
+    )
+    .await;
     assert_eq!(again.status, 201);
     assert_eq!(fields(&again.json()), ["call_id", "id", "message", "status"]);
     assert_eq!(again.header("x-clawcall-api-key"), None);
@@ -34,7 +40,8 @@ async fn the_first_call_mints_a_key_and_shows_it_once() {
 #[tokio::test]
 async fn the_body_is_json_whatever_it_is_called() {
     let server = Server::start().await;
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"] {
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"]
+    {
         let body = format!(r#"{{"to": "{BUSY}", "task": "x"}}"#);
         let answer = send(server.post("/call").header("content-type", content_type).body(body)).await;
         assert_eq!(answer.status, 201, "{content_type}");
@@ -54,8 +61,18 @@ async fn a_call_shows_its_end_only_once_it_is_over() {
     assert_eq!(
         fields(&running),
         [
-            "direction", "greeting", "handling_mode", "id", "language", "lifecycle", "numbers", "personality", "task",
-            "timestamps", "transcript", "voice"
+            "direction",
+            "greeting",
+            "handling_mode",
+            "id",
+            "language",
+            "lifecycle",
+            "numbers",
+            "personality",
+            "task",
+            "timestamps",
+            "transcript",
+            "voice"
         ]
     );
     assert_eq!(fields(&running["numbers"]), ["bridge_from", "from", "to"]);
@@ -120,14 +137,18 @@ async fn busy_is_an_outcome_not_an_error() {
 async fn a_repeat_with_the_same_idempotency_key_is_the_same_call() {
     let server = Server::start().await;
     let body = json!({ "to": NEVER_ANSWERS, "task": "Ask when they open." });
-    let place = |body: serde_json::Value| server.post("/call").header("Idempotency-Key", "order-17").json(&body);
+    let place =
+        |body: serde_json::Value| server.post("/call").header("Idempotency-Key", "order-17").json(&body);
     let first = send(place(body.clone())).await;
     assert_eq!((first.status.as_u16(), first.header("idempotent-replayed")), (201, None));
     let first = first.json();
     // The answer was lost; so was the key. Both come again.
     let second = send(place(body.clone())).await;
     assert_eq!((second.status.as_u16(), second.header("idempotent-replayed")), (201, Some("true")));
-    assert_eq!((&second.json()["call_id"], &second.json()["api_key"]), (&first["call_id"], &first["api_key"]));
+    assert_eq!(
+        (&second.json()["call_id"], &second.json()["api_key"]),
+        (&first["call_id"], &first["api_key"])
+    );
 
     let key = first["api_key"].as_str().unwrap();
     let third = send(place(body).header("x-api-key", key)).await;

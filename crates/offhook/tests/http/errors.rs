@@ -68,7 +68,9 @@ async fn where_no_keys_are_given_away_the_answer_says_how_to_get_one() {
     let action = &answer.json()["error"]["action"];
     assert_eq!(action["type"], "link");
     let page = send(server.get(action["url"].as_str().unwrap())).await;
-    assert!(page.status.is_success() && String::from_utf8(page.bytes).unwrap().contains("offhook key create"));
+    assert!(
+        page.status.is_success() && String::from_utf8(page.bytes).unwrap().contains("offhook key create")
+    );
     server.stop().await;
 }
 
@@ -99,7 +101,11 @@ async fn what_is_not_there() {
         (key(server.get("/calls?since=2026-11-03")), 400, "invalid_query"),
         (key(server.get(&format!("/call/{id}/events?after=x"))), 400, "invalid_query"),
         (key(server.post("/call").body(large)), 413, "payload_too_large"),
-        (key(server.post("/call").header("Idempotency-Key", "x".repeat(300)).json(&json!({}))), 400, "invalid_request"),
+        (
+            key(server.post("/call").header("Idempotency-Key", "x".repeat(300)).json(&json!({}))),
+            400,
+            "invalid_request",
+        ),
     ] {
         let answer = send(request).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));

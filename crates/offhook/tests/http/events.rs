@@ -30,7 +30,10 @@ async fn a_stream_tells_everything_in_order_and_ends() {
     for (index, (seq, code, data)) in all.iter().enumerate() {
         assert_eq!(*seq, index as u64 + 1);
         assert_eq!((&data["seq"], &data["code"]), (&Value::from(*seq), &Value::from(code.as_str())));
-        assert!(data["at"].as_str().is_some_and(|at| at.ends_with('Z')) && data["elapsed_ms"].is_u64(), "{data}");
+        assert!(
+            data["at"].as_str().is_some_and(|at| at.ends_with('Z')) && data["elapsed_ms"].is_u64(),
+            "{data}"
+        );
     }
     let codes: Vec<&str> = all.iter().map(|(_, code, _)| code.as_str()).collect();
     assert_eq!((codes[0], *codes.last().unwrap()), ("call.queued", "call.ended"));

@@ -33,7 +33,11 @@ async fn a_recording_is_found_with_the_key_and_opened_without_it() {
         link.split('?').next().unwrap().to_owned(),
     ] {
         let answer = send(server.get(&wrong)).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "recording_not_available"), "{wrong}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (404, "recording_not_available"),
+            "{wrong}"
+        );
     }
     server.stop().await;
 }

@@ -75,7 +75,10 @@ impl Server {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) })
+        self.http.request(
+            method,
+            if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) },
+        )
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
