@@ -1,12 +1,13 @@
 //! What an operator configures about a Realtime endpoint, and its defaults.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 /// A Realtime endpoint and how to talk to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// Up to and including the version, as the vendors document it: `https://api.openai.com/v1`,
     /// `https://NAME.openai.azure.com/openai/v1`. `ws`, `wss` and a trailing `/realtime` are fine too.
@@ -98,6 +99,21 @@ impl Default for TurnDetection {
             silence_duration_ms: 500,
             idle_timeout_ms: None,
         }
+    }
+}
+
+/// Without the values of the headers: they may be secrets.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Config")
+            .field("base_url", &self.base_url)
+            .field("auth", &self.auth)
+            .field("model", &self.model)
+            .field("transcription_model", &self.transcription_model)
+            .field("turn_detection", &self.turn_detection)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
     }
 }
 

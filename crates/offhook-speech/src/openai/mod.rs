@@ -6,6 +6,8 @@
 mod client_event;
 mod config;
 mod connection;
+#[doc(hidden)]
+pub mod fuzzing;
 mod protocol;
 mod server_event;
 mod target;

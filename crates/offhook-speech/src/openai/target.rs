@@ -82,7 +82,9 @@ impl Target {
         for (name, value) in &config.headers {
             let error = || ConfigError::Header { name: name.clone() };
             let header = HeaderName::try_from(name.as_str()).map_err(|_| error())?;
-            request.headers_mut().insert(header, HeaderValue::try_from(value).map_err(|_| error())?);
+            let mut value = HeaderValue::try_from(value).map_err(|_| error())?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header, value);
         }
         if let Some((name, value)) = credentials(&config.auth)? {
             request.headers_mut().insert(name, value);

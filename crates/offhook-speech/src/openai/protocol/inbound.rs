@@ -18,7 +18,7 @@ const BENIGN: [&str; 3] = [
 ];
 
 /// After so many failed responses in a row the model is of no use to a call.
-const FAILURES: u32 = 3;
+const FAILURES: u32 = 4;
 
 impl Protocol {
     /// Take one text message of the server.
@@ -199,7 +199,7 @@ impl Protocol {
         let Some(active) = self.responses.done(response.id()) else { return };
         let wanted = active.asked.map(|(_, wanted)| wanted);
         match response.status() {
-            "failed" => self.response_failed(response, wanted),
+            "failed" => self.response_failed(response, wanted, now),
             "incomplete" => {
                 let reason = response.status_details.as_ref().and_then(|details| details.reason());
                 self.problem(reason.unwrap_or("response_incomplete"), "the model broke off a response");
@@ -210,13 +210,13 @@ impl Protocol {
         self.ask_next(now);
     }
 
-    /// A failure is tried again; a model that only fails is as good as lost.
-    fn response_failed(&mut self, response: &Response<'_>, wanted: Option<Wanted>) {
+    /// A failure is tried again after a moment; a model that only fails is as good as lost.
+    fn response_failed(&mut self, response: &Response<'_>, wanted: Option<Wanted>, now: Timestamp) {
         let error =
             response.status_details.as_ref().and_then(|details| details.error.clone()).unwrap_or_default();
         let code = if error.code() == "unknown" { "response_failed" } else { error.code() };
         self.problem(code, error.message());
-        self.responses.failed_in_a_row += 1;
+        self.responses.failed(now);
         if self.responses.failed_in_a_row >= FAILURES {
             return self.over(&format!("the model fails every response: {code}"));
         }

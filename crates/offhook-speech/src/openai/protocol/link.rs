@@ -322,6 +322,10 @@ impl Protocol {
         }
         self.keep_alive(now);
         self.give_up_response(now);
+        // Whether or not anything waits, or it would stay due.
+        if !self.responses.held(now) {
+            self.ask_next(now);
+        }
         self.roll_over(now);
     }
 
@@ -339,7 +343,7 @@ impl Protocol {
 
     /// A response without a sign of life is not waited for any longer.
     fn give_up_response(&mut self, now: Timestamp) {
-        if self.responses.deadline().is_none_or(|at| now < at) {
+        if self.responses.give_up_at().is_none_or(|at| now < at) {
             return;
         }
         self.cancel_active();

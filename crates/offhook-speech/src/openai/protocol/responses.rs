@@ -14,6 +14,8 @@ pub(super) struct Responses {
     active: Option<Active>,
     queue: VecDeque<Wanted>,
     pub failed_in_a_row: u32,
+    /// After a failure the next attempt waits.
+    hold_until: Option<Timestamp>,
 }
 
 /// A response we want from the model.
@@ -46,6 +48,7 @@ pub(super) struct Active {
 
 impl Responses {
     const QUEUE: usize = 16;
+    const FIRST_HOLD: Duration = Duration::from_millis(500);
     /// Without a sign of life of it.
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -62,7 +65,23 @@ impl Responses {
     }
 
     pub fn deadline(&self) -> Option<Timestamp> {
+        self.give_up_at().or(self.hold_until)
+    }
+
+    pub fn give_up_at(&self) -> Option<Timestamp> {
         self.active.as_ref().map(|active| active.give_up_at)
+    }
+
+    /// The wait is twice as long after every failure.
+    pub fn failed(&mut self, now: Timestamp) {
+        self.failed_in_a_row += 1;
+        self.hold_until = Some(now + Self::FIRST_HOLD * 2u32.saturating_pow(self.failed_in_a_row - 1));
+    }
+
+    /// Whether the wait after a failure is not over yet.
+    pub fn held(&mut self, now: Timestamp) -> bool {
+        self.hold_until.take_if(|at| *at <= now);
+        self.hold_until.is_some()
     }
 
     /// Any number of plain answers that wait are one answer.
@@ -178,11 +197,8 @@ impl Responses {
 impl Protocol {
     /// Ask for the next response that waits, if none is being made.
     pub(super) fn ask_next(&mut self, now: Timestamp) {
-        if !self.is_live()
-            || self.suspended
-            || self.responses.active.is_some()
-            || self.responses.queue.is_empty()
-        {
+        let waits = self.responses.active.is_none() && !self.responses.queue.is_empty();
+        if !waits || !self.is_live() || self.suspended || self.responses.held(now) {
             return;
         }
         let event_id = self.ids.next();

@@ -62,21 +62,25 @@ fn a_failed_response_is_tried_again_but_not_for_ever() {
             100 say One.
             110 server response.created response.id=r1
             120 server response.done response.id=r1 {failed}
-            130 server response.created response.id=r2
-            140 server response.done response.id=r2 {failed}
-            150 server response.created response.id=r3
-            160 server response.done response.id=r3 {failed}
+            700 server response.created response.id=r2
+            700 server response.done response.id=r2 {failed}
+            1800 server response.created response.id=r3
+            1800 server response.done response.id=r3 {failed}
+            3900 server response.created response.id=r4
+            3900 server response.done response.id=r4 {failed}
             "
         ),
         expect![[r#"
             100 > #4 response.create "One."
-            120 > #5 response.create "One."
             120 Problem { code: "server_error", message: "Oops." }
-            140 > #6 response.create "One."
-            140 Problem { code: "server_error", message: "Oops." }
-            160 = no connection
-            160 Problem { code: "server_error", message: "Oops." }
-            160 Lost { why: "the model fails every response: server_error" }
+            620 > #5 response.create "One."
+            700 Problem { code: "server_error", message: "Oops." }
+            1700 > #6 response.create "One."
+            1800 Problem { code: "server_error", message: "Oops." }
+            3800 > #7 response.create "One."
+            3900 = no connection
+            3900 Problem { code: "server_error", message: "Oops." }
+            3900 Lost { why: "the model fails every response: server_error" }
         "#]],
     );
 }
