@@ -240,7 +240,9 @@ impl Driver {
                 self.handle(Input::Tick);
             }
         }
-        for call in lock(&self.exchange).calls().iter().filter(|call| !call.is_over()) {
+        // Copied before the loop, which takes the lock again for each.
+        let calls = lock(&self.exchange).calls();
+        for call in calls.iter().filter(|call| !call.is_over()) {
             self.handle(Input::HangUp { call: call.key });
         }
         self.flush().await;

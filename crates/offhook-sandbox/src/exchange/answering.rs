@@ -322,7 +322,7 @@ pub fn check_origin(before: &Description, after: &Description) -> Result<(), Mis
     if new.version == old.version && before.text == after.text {
         return Ok(());
     }
-    if new.version != old.version + 1 {
+    if Some(new.version) != old.version.checked_add(1) {
         return wrong(format!("the version goes from {} to {}", old.version, new.version));
     }
     Ok(())

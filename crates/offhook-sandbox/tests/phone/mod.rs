@@ -243,6 +243,7 @@ pub struct Rtp {
     pub packets: AtomicU32,
     pub loud: AtomicU32,
     pub keys: Mutex<Vec<u8>>,
+    socket: Arc<UdpSocket>,
 }
 
 enum Queued {
@@ -252,7 +253,7 @@ enum Queued {
 
 impl Rtp {
     async fn start() -> Arc<Self> {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let rtp = Arc::new(Self {
             addr: socket.local_addr().unwrap(),
             to: Mutex::default(),
@@ -260,6 +261,7 @@ impl Rtp {
             packets: AtomicU32::new(0),
             loud: AtomicU32::new(0),
             keys: Mutex::default(),
+            socket: Arc::clone(&socket),
         });
         tokio::spawn(run(Arc::downgrade(&rtp), socket));
         rtp
@@ -273,6 +275,11 @@ impl Rtp {
         let code = "0123456789*#".find(key).unwrap() as u8;
         let event = |n: u16| Queued::Event { code, duration: 160 * n.min(5), end: n >= 5, first: n == 1 };
         self.queue.lock().unwrap().extend((1..=7).map(event));
+    }
+
+    /// A packet out of turn, from the phone's own port.
+    pub async fn send_raw(&self, to: SocketAddr, packet: &[u8]) {
+        self.socket.send_to(packet, to).await.unwrap();
     }
 
     pub fn heard_ms(&self) -> u32 {
@@ -291,7 +298,7 @@ impl Rtp {
     }
 }
 
-async fn run(rtp: std::sync::Weak<Rtp>, socket: UdpSocket) {
+async fn run(rtp: std::sync::Weak<Rtp>, socket: Arc<UdpSocket>) {
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     let (mut sequence, mut timestamp, mut event_started) = (0u16, 0u32, 0u32);
     let mut bytes = [0; 2_048];
