@@ -1,6 +1,7 @@
 //! The SIP carrier against programs we did not write: SIPp, baresip and OpenSSL. What both ends of our own tests
 //! might misread alike, these read as their authors did.
 
+mod baresip;
 mod challenges;
 mod endings;
 mod holding;
@@ -11,6 +12,7 @@ mod program;
 mod rig;
 mod sessions;
 mod sipp;
+mod softphone;
 mod sound;
 mod streams;
 mod tls;
