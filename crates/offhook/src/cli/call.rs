@@ -55,14 +55,22 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let id = placed["call_id"].as_str().unwrap_or_default().to_owned();
     if !wait {
-        if context.json { println!("{placed}") } else { println!("{id}") }
+        if context.json {
+            println!("{placed}")
+        } else {
+            println!("{id}")
+        }
         return Ok(());
     }
     if !context.json {
         println!("call {id}");
     }
     let call = follow(&client, &id, context.json).await?;
-    if context.json { println!("{call}") } else { super::show::report(&call) }
+    if context.json {
+        println!("{call}")
+    } else {
+        super::show::report(&call)
+    }
     if call["outcome"] == "answered" { Ok(()) } else { Err(Failure::No) }
 }
 
@@ -115,6 +123,10 @@ async fn follow(client: &Client, id: &str, json: bool) -> Result<Value, Failure>
 
 pub async fn hang_up(id: &str, context: &Context) -> Result<(), Failure> {
     let answer = Client::new(context)?.post(&format!("/call/{id}/hangup"), &json!({})).await?;
-    if context.json { println!("{answer}") } else { println!("{}", answer["message"].as_str().unwrap_or("hung up")) }
+    if context.json {
+        println!("{answer}")
+    } else {
+        println!("{}", answer["message"].as_str().unwrap_or("hung up"))
+    }
     Ok(())
 }

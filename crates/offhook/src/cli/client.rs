@@ -1,5 +1,8 @@
 //! The server's HTTP API as the commands use it.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -11,7 +14,12 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     state: State,
+    /// Minted by this very command; good even when it could not be saved.
+    minted: OnceLock<String>,
 }
+
+/// How long an answer may take; a stream of events takes as long as its call.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Client {
     pub fn new(context: &Context) -> Result<Self, Failure> {
@@ -20,7 +28,9 @@ impl Client {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => server_url(context)?,
         };
-        Ok(Self { http: reqwest::Client::new(), url, state: State::load(&context.env) })
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
+        let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(Self { http, url, state: State::load(&context.env), minted: OnceLock::new() })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -44,11 +54,12 @@ impl Client {
     /// A response whose body is read as it comes.
     pub async fn stream(&self, path: &str) -> Result<reqwest::Response, Failure> {
         let response = self.send(self.request(Method::GET, path)).await?;
-        if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response).await) }
     }
 
     /// Keep a key the server minted for us; a failure to do so must not lose the call.
     pub fn keep_key(&self, key: &str) {
+        let _ = self.minted.set(key.to_owned());
         if let Err(error) = self.state.save_key(key) {
             eprintln!("offhook: the API key could not be saved ({error}); set OFFHOOK_API_KEY={key}");
         }
@@ -56,24 +67,53 @@ impl Client {
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
-        match self.state.key() {
+        match self.minted.get().cloned().or_else(|| self.state.key()) {
             Some(key) => request.header("X-Api-Key", key),
             None => request,
         }
     }
 
     async fn json(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-        let response = self.send(request).await?;
+        let response = self.send(request.timeout(PATIENCE)).await?;
         if !response.status().is_success() {
-            return Err(refusal(response).await);
+            return Err(self.refusal(response).await);
         }
-        response.json().await.map_err(|error| Failure::Failed(format!("the server's answer is no JSON: {error}")))
+        response
+            .json()
+            .await
+            .map_err(|error| Failure::Failed(format!("the server's answer is no JSON: {error}")))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
         request.send().await.map_err(|_| {
-            Failure::Unreachable(format!("no offhook answers at {}; start one with `offhook serve`, or set --url", self.url))
+            Failure::Unreachable(format!(
+                "no offhook answers at {}; start one with `offhook serve`, or set --url",
+                self.url
+            ))
         })
+    }
+
+    /// What the error envelope says, in one or two lines.
+    async fn refusal(&self, response: reqwest::Response) -> Failure {
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or_default();
+        let error = &body["error"];
+        let (code, message) = (error["code"].as_str(), error["message"].as_str());
+        let mut text = match (code, message) {
+            (Some(code), Some(message)) => format!("{message} ({code})"),
+            _ => format!("the server answered {status}"),
+        };
+        if let Some(url) = error["action"]["url"].as_str() {
+            text.push_str(&format!("\n{url}"));
+        }
+        if code == Some("invalid_api_key") && self.state.forget_key() {
+            text.push_str(
+                "\nThe saved key was removed; the next call gets a new one, where the server allows it.",
+            );
+        } else if status == StatusCode::UNAUTHORIZED {
+            text.push_str("\nMake a key with `offhook key create` and set OFFHOOK_API_KEY.");
+        }
+        Failure::Refused(text)
     }
 }
 
@@ -84,23 +124,4 @@ fn server_url(context: &Context) -> Result<String, Failure> {
         addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     Ok(format!("http://{addr}"))
-}
-
-/// What the error envelope says, in one or two lines.
-async fn refusal(response: reqwest::Response) -> Failure {
-    let status = response.status();
-    let body: Value = response.json().await.unwrap_or_default();
-    let error = &body["error"];
-    let (code, message) = (error["code"].as_str(), error["message"].as_str());
-    let mut text = match (code, message) {
-        (Some(code), Some(message)) => format!("{message} ({code})"),
-        _ => format!("the server answered {status}"),
-    };
-    if let Some(url) = error["action"]["url"].as_str() {
-        text.push_str(&format!("\n{url}"));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        text.push_str("\nMake a key with `offhook key create` and set OFFHOOK_API_KEY.");
-    }
-    Failure::Refused(text)
 }

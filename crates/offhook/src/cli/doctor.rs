@@ -18,7 +18,10 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     };
     for check in &checks {
         if context.json {
-            println!("{}", json!({"name": check.name, "ok": check.ok, "found": check.found, "todo": check.todo}));
+            println!(
+                "{}",
+                json!({"name": check.name, "ok": check.ok, "found": check.found, "todo": check.todo})
+            );
         } else {
             println!("{}  {:<14} {}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.found);
             if !check.todo.is_empty() {

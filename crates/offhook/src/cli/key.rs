@@ -38,21 +38,36 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         }
         Command::List => {
             for key in keys::list(&store).await.map_err(failed)? {
-                let (label, kind) = (key.label.as_deref().unwrap_or(""), if key.admin { "admin" } else { "" });
+                let (label, kind) =
+                    (key.label.as_deref().unwrap_or(""), if key.admin { "admin" } else { "" });
                 let state = if key.revoked_at.is_some() { "revoked" } else { "" };
                 let used = key.last_used_at.map(crate::clock::iso);
                 if context.json {
-                    println!("{}", json!({"id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(), "last_used_at": used}));
+                    println!(
+                        "{}",
+                        json!({"id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(), "last_used_at": used})
+                    );
                 } else {
-                    println!("{}  {:<24} {:<24} {kind:<6} {state}", key.id, used.as_deref().unwrap_or("never used"), label);
+                    println!(
+                        "{}  {:<24} {:<24} {kind:<6} {state}",
+                        key.id,
+                        used.as_deref().unwrap_or("never used"),
+                        label
+                    );
                 }
             }
         }
         Command::Revoke { id } => {
             if !keys::revoke(&store, &id).await.map_err(failed)? {
-                return Err(Failure::Failed(format!("there is no key {id} that could be revoked; see `offhook key list`")));
+                return Err(Failure::Failed(format!(
+                    "there is no key {id} that could be revoked; see `offhook key list`"
+                )));
             }
-            println!("revoked");
+            if context.json {
+                println!("{}", json!({"id": id, "revoked": true}))
+            } else {
+                println!("revoked")
+            }
         }
     }
     store.close().await;

@@ -103,7 +103,8 @@ enum ConfigCommand {
 }
 
 fn demo_numbers() -> String {
-    let rows = offhook_sandbox::NUMBERS.iter().map(|number| format!("  {}  {}\n", number.number, number.behaviour));
+    let rows =
+        offhook_sandbox::NUMBERS.iter().map(|number| format!("  {}  {}\n", number.number, number.behaviour));
     format!("Test numbers:\n{}", rows.collect::<String>())
 }
 
@@ -160,7 +161,11 @@ struct Context {
 
 impl Context {
     fn config(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.config_file.as_deref(), &self.env)?.0)
+        let (config, written) = Config::load(self.config_file.as_deref(), &self.env)?;
+        for warning in &written.warnings {
+            eprintln!("offhook: {warning}");
+        }
+        Ok(config)
     }
 }
 
@@ -214,7 +219,8 @@ fn show_config(command: ConfigCommand, context: &Context) -> Result<(), Failure>
             for warning in &written.warnings {
                 eprintln!("offhook: {warning}");
             }
-            println!("the configuration is right");
+            let right = serde_json::json!({ "ok": true, "warnings": written.warnings });
+            if context.json { println!("{right}") } else { println!("the configuration is right") }
         }
         ConfigCommand::Show if context.json => println!("{}", config::entries_json(&written)),
         ConfigCommand::Show => print!("{}", config::entries_text(&written)),

@@ -12,7 +12,9 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     let config = context.config()?;
     log(&config.log);
     if !config.listen.ip().is_loopback() && config.public_url.is_none() {
-        tracing::warn!("the API listens beyond this machine without public_url; put a TLS proxy in front of it");
+        tracing::warn!(
+            "the API listens beyond this machine without public_url; put a TLS proxy in front of it"
+        );
     }
     let sandbox_only = config.sip.is_none();
     let app = App::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
@@ -21,7 +23,9 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     } else {
         println!("offhook answers at {}", app.url());
         if sandbox_only {
-            println!("No trunk is configured: only the test numbers of the sandbox can be called (+1 415 555 01xx).");
+            println!(
+                "No trunk is configured: only the test numbers of the sandbox can be called (+1 415 555 01xx)."
+            );
         }
     }
     stop_asked_for().await;

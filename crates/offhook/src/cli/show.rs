@@ -57,7 +57,8 @@ pub async fn list(args: ListArgs, context: &Context) -> Result<(), Failure> {
 
 fn row(call: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
-    let state = if call["lifecycle"] == "finalized" { text(&call["outcome"]) } else { text(&call["lifecycle"]) };
+    let state =
+        if call["lifecycle"] == "finalized" { text(&call["outcome"]) } else { text(&call["lifecycle"]) };
     let talk = call["talk_seconds"].as_i64().map_or_else(|| "–".to_owned(), |seconds| format!("{seconds} s"));
     format!(
         "{}  {}  {:<16} {state:<15} {talk:>6}",

@@ -43,6 +43,13 @@ impl State {
         fields.insert("api_key".to_owned(), key.into());
         write(path, &fields)
     }
+
+    /// Remove a key that the server does not know, if it came from the file; the other fields stay.
+    pub fn forget_key(&self) -> bool {
+        let Some(path) = self.path.as_deref().filter(|_| self.env_key.is_none()) else { return false };
+        let mut fields = read(path);
+        fields.remove("api_key").is_some() && write(path, &fields).is_ok()
+    }
 }
 
 /// A missing or broken file is an empty one.
@@ -81,7 +88,8 @@ mod tests {
         let path = dir.path().join("clawcall/key.json");
         let state = State { env_key: None, path: Some(path.clone()) };
         assert_eq!(state.key(), None);
-        write(&path, &Map::from_iter([("user_phone_number".to_owned(), "+14155550190".into())])).expect("written");
+        write(&path, &Map::from_iter([("user_phone_number".to_owned(), "+14155550190".into())]))
+            .expect("written");
         state.save_key("clawcall_sk_test").expect("saved");
         assert_eq!(state.key().as_deref(), Some("clawcall_sk_test"));
         assert_eq!(read(&path)["user_phone_number"], "+14155550190");
@@ -91,6 +99,8 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
             assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
         }
+        assert!(state.forget_key() && !state.forget_key());
+        assert_eq!(read(&path).keys().collect::<Vec<_>>(), ["user_phone_number"]);
     }
 
     #[test]

@@ -1,0 +1,248 @@
+//! The command line as people and scripts use it: the real program, its output and its exit codes.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use expect_test::{Expect, expect};
+use offhook::app::App;
+use offhook::config::{Config, Env, SpeechModel};
+use offhook_speech::local;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// One machine: a home of its own, and nothing of ours in the environment.
+struct Machine {
+    home: tempfile::TempDir,
+    url: Option<String>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), url: None }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+        command.args(args).env_clear().env("HOME", self.home.path()).stdin(Stdio::null());
+        command.envs(self.url.as_ref().map(|url| ("OFFHOOK_URL", url)));
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+    }
+
+    async fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().await.unwrap()
+    }
+
+    /// With this exit code; what it printed.
+    #[track_caller]
+    fn expect(output: &Output, code: i32) -> String {
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8(output.stdout.clone()).unwrap()
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A server in this process, with a voice that needs no programs.
+async fn server(dir: &Path) -> App {
+    let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {dir:?}");
+    let mut config = Config::parse(&text, &Env::default()).unwrap();
+    config.speech = SpeechModel::Local(local::Config::tagged());
+    App::start(config).await.unwrap()
+}
+
+fn check(actual: &str, expect: &Expect) {
+    expect.assert_eq(actual);
+}
+
+#[tokio::test]
+async fn the_help_is_worth_reading() {
+    let machine = Machine::new();
+    let help = Machine::expect(&machine.run(&["--help"]).await, 0);
+    check(&help, &expect![[r#"
+        A phone line for AI agents that you run yourself
+
+        Usage: offhook [OPTIONS] <COMMAND>
+
+        Commands:
+          demo         Make a real call to a test number on this machine and show it as it happens
+          serve        Run the phone line: HTTP API, calls, everything
+          call         Place a call
+          calls        List calls, newest first
+          show         Show one call
+          hangup       Hang up a call
+          key          Make, list and revoke API keys (on the machine of the server)
+          doctor       Check configuration, ports, store, trunk and model, and say what to do
+          config       Show or check the configuration
+          completions  Print a completion script
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+              --config <FILE>  The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml] [env:
+                               OFFHOOK_CONFIG=]
+              --json           Print JSON for programs
+              --url <URL>      Where the server answers [default: from `listen` of the configuration] [env:
+                               OFFHOOK_URL=]
+          -h, --help           Print help
+          -V, --version        Print version
+
+        Examples:
+          offhook demo                                    a real call to a test number, no account needed
+          offhook serve                                   the API on http://127.0.0.1:7465
+          offhook call +14155550100 "Ask for a table for two on Friday at seven" --wait
+          offhook show 0199a1e0-… --transcript
+          offhook doctor                                  what is not right yet, and what to do about it
+
+        Exit codes:
+          0  done                  3  the server can't be reached
+          1  a call was not answered, or a check failed
+          2  wrong usage or configuration
+          4  the server refused the request; the message says why
+    "#]]);
+    for command in
+        ["demo", "serve", "call", "calls", "show", "hangup", "key", "doctor", "config", "completions"]
+    {
+        let help = Machine::expect(&machine.run(&[command, "--help"]).await, 0);
+        assert!(help.contains("Usage: offhook"), "{help}");
+    }
+    let demo = Machine::expect(&machine.run(&["demo", "--help"]).await, 0);
+    assert!(demo.contains("+14155550112"), "every test number is listed: {demo}");
+}
+
+#[tokio::test]
+async fn wrong_usage_and_wrong_configuration_are_two() {
+    let machine = Machine::new();
+    for args in [&["dial"][..], &["call"], &["call", "+14155550100"], &["demo", "--number", "0999"]] {
+        let output = machine.run(args).await;
+        Machine::expect(&output, 2);
+        assert!(!errors(&output).is_empty(), "{args:?}");
+    }
+    machine.file(".config/offhook/offhook.toml", "lissen = 1\n");
+    let output = machine.run(&["config", "check"]).await;
+    Machine::expect(&output, 2);
+    assert!(errors(&output).contains("offhook.toml:1: lissen is no key of offhook; did you mean listen?"));
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_without_secrets() {
+    let machine = Machine::new();
+    machine.file("offhook.toml", "[speech.openai]\napi_key = \"sk-very-secret\"\n");
+    let file = machine.home.path().join("offhook.toml");
+    let config = ["--config", file.to_str().unwrap()];
+    let shown = Machine::expect(&machine.run(&[config[0], config[1], "config", "show"]).await, 0);
+    assert!(
+        shown.contains("speech.openai.api_key = \"********\"") && !shown.contains("very-secret"),
+        "{shown}"
+    );
+    let shown = Machine::expect(&machine.run(&[config[0], config[1], "config", "show", "--json"]).await, 0);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert!(shown["keys"].as_array().unwrap().iter().any(|key| key["key"] == "listen"));
+    Machine::expect(&machine.run(&[config[0], config[1], "config", "check"]).await, 0);
+}
+
+#[tokio::test]
+async fn without_a_server_three_is_said() {
+    let mut machine = Machine::new();
+    // A port that was free a moment ago, and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    machine.url = Some(format!("http://127.0.0.1:{port}"));
+    let output = machine.run(&["calls"]).await;
+    Machine::expect(&output, 3);
+    assert!(errors(&output).contains("offhook serve"), "{}", errors(&output));
+}
+
+#[tokio::test]
+async fn a_call_from_the_command_line() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+
+    // Busy: the call was made, and the answer is no.
+    let output = machine.run(&["call", "+14155550101", "Ask", "when", "they", "open.", "--wait"]).await;
+    let printed = Machine::expect(&output, 1);
+    assert!(printed.contains("ended: remote.busy") && printed.contains("Outcome     busy"), "{printed}");
+
+    // The minted key was kept, for this user only, and serves the next command.
+    let saved = std::fs::read_to_string(machine.home.path().join(".config/clawcall/key.json")).unwrap();
+    assert!(saved.contains("clawcall_sk_"));
+    let calls = Machine::expect(&machine.run(&["calls", "--json"]).await, 0);
+    let calls: Value = serde_json::from_str(&calls).unwrap();
+    let call = &calls["calls"][0];
+    assert_eq!(
+        (call["outcome"].as_str(), call["task"].as_str()),
+        (Some("busy"), Some("Ask when they open."))
+    );
+    let id = call["id"].as_str().unwrap();
+    let shown = Machine::expect(&machine.run(&["show", id, "--transcript"]).await, 0);
+    assert!(shown.contains("Nobody spoke."), "{shown}");
+    Machine::expect(&machine.run(&["hangup", id]).await, 0);
+
+    // What the server refuses is four, with its words.
+    let output = machine.run(&["call", "911", "Help"]).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("(invalid_phone)"), "{}", errors(&output));
+    app.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_saved_key_the_server_does_not_know_is_removed_one_from_the_environment_is_not() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    machine.file(
+        ".config/clawcall/key.json",
+        r#"{"api_key": "clawcall_sk_old", "user_phone_number": "+14155550190"}"#,
+    );
+    let saved = || std::fs::read_to_string(machine.home.path().join(".config/clawcall/key.json")).unwrap();
+    let output =
+        machine.command(&["calls"]).env("OFFHOOK_API_KEY", "clawcall_sk_none").output().await.unwrap();
+    Machine::expect(&output, 4);
+    assert!(saved().contains("clawcall_sk_old"));
+    let output = machine.run(&["calls"]).await;
+    Machine::expect(&output, 4);
+    assert!(!saved().contains("clawcall_sk_old") && saved().contains("+14155550190"), "{}", saved());
+    app.shutdown().await;
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let run = async |args: &[&str], key: &str| {
+        let mut command = machine.command(args);
+        command.env("OFFHOOK_DATA_DIR", data.path()).env("OFFHOOK_API_KEY", key);
+        command.output().await.unwrap()
+    };
+    let key = Machine::expect(&run(&["key", "create", "--label", "Mira"], "").await, 0).trim().to_owned();
+    assert!(key.starts_with("clawcall_sk_"), "{key}");
+    Machine::expect(&run(&["calls"], &key).await, 0);
+    let listed = Machine::expect(&run(&["key", "list", "--json"], "").await, 0);
+    let row: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    assert_eq!((row["label"].as_str(), row["revoked"].as_bool()), (Some("Mira"), Some(false)));
+    assert!(!listed.contains(&key), "a key is shown once");
+    Machine::expect(&run(&["key", "revoke", row["id"].as_str().unwrap()], "").await, 0);
+    Machine::expect(&run(&["calls"], &key).await, 4);
+    Machine::expect(&run(&["key", "revoke", "nobody"], "").await, 1);
+    app.shutdown().await;
+}
+
+#[tokio::test]
+async fn completions() {
+    let machine = Machine::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Machine::expect(&machine.run(&["completions", shell]).await, 0);
+        assert!(script.contains("hangup"), "{shell}");
+    }
+}
