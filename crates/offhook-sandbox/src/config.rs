@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::script::Step;
 use crate::sip::digest::Challenge;
 
 /// Makes the audio of a sentence: 16 bit, mono, 8 kHz. May take its time; it is called off the audio path.
@@ -25,6 +26,8 @@ pub struct SandboxConfig {
     pub house_rules: bool,
     /// Stay in the path of later requests, so that they need a Route.
     pub record_route: bool,
+    /// Numbers besides the documented ones, for tests: what is dialled, exactly, and what comes of it.
+    pub numbers: Vec<(String, Vec<Step>)>,
     /// Keep all audio that is heard in the call records.
     pub keep_audio: bool,
 }
@@ -39,6 +42,7 @@ impl SandboxConfig {
             challenge: None,
             house_rules: true,
             record_route: false,
+            numbers: Vec::new(),
             keep_audio: false,
         }
     }

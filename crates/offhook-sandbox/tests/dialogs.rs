@@ -174,3 +174,45 @@ async fn a_sandbox_that_shuts_down_hangs_up() {
     tokio::time::timeout(Duration::from_secs(5), sandbox.shutdown()).await.expect("stops at once");
     phone.expect("BYE ").await;
 }
+
+#[tokio::test]
+async fn a_number_of_ones_own_plays_early_media_and_holds() {
+    let mut config = phone::config();
+    let script = vec![
+        Step::EarlyMedia { ms: 4_000 },
+        Step::Answer,
+        Step::Pause { ms: 1_000 },
+        Step::Hold { ms: 1_000 },
+        Step::Say("Thank you for waiting."),
+        Step::HangUp,
+    ];
+    config.numbers =
+        vec![("early".to_owned(), script), ("full".to_owned(), vec![Step::Reject { status: 503 }])];
+    let sandbox = Sandbox::start(config).await.unwrap();
+
+    let mut phone = Phone::new(sandbox.addr(), "early").await;
+    let invite = phone.invite();
+    phone.send(&invite).await;
+    let progress = phone.expect(" 183 ").await;
+    assert!(progress.contains("m=audio "), "{progress}");
+    until(&sandbox, |_| (phone.rtp.heard_ms() > 100).then_some(())).await;
+    assert_eq!(sandbox.calls()[0].answered_at, None);
+    let answer = phone.expect(" 200 ").await;
+    phone.learn(&answer);
+    let ack = phone.request("ACK", "");
+    phone.send(&ack).await;
+    let contact = format!("Contact: <sip:phone@{}>\r\nContent-Type: application/sdp\r\n", phone.addr);
+    for (version, direction) in [(2, "recvonly"), (3, "sendrecv")] {
+        let reinvite = phone.expect("INVITE ").await;
+        let sdp = phone.sdp().replace("10 1 IN", &format!("10 {version} IN")).replace("sendrecv", direction);
+        phone.reply(&reinvite, "200 OK", &contact, &sdp).await;
+        phone.expect("ACK ").await;
+    }
+    phone.hung_up().await;
+    assert_eq!(over(&sandbox).await.said, ["Thank you for waiting."]);
+
+    let mut phone = Phone::new(sandbox.addr(), "full").await;
+    let invite = phone.invite();
+    assert!(phone.ask(&invite).await.starts_with("SIP/2.0 503 "));
+    clean(&sandbox);
+}

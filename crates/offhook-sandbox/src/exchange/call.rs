@@ -314,15 +314,15 @@ impl Call {
                 self.progress(desk, now);
                 self.play(sound::ringback(60_000));
             }
-            Act::Answer => self.answer(desk, now),
+            Act::Answer => {
+                // Ringback ends where the call begins.
+                self.mouth().into_iter().for_each(Mouth::hush);
+                self.answer(desk, now);
+            }
             Act::Reject(status) => self.reject(desk, now, status),
             Act::Say(text) => self.say(desk, text),
             Act::Play(clip) => self.play(clip),
-            Act::Hush => {
-                if let Some(mouth) = self.mouth() {
-                    mouth.hush();
-                }
-            }
+            Act::Hush => self.mouth().into_iter().for_each(Mouth::hush),
             Act::Press(keys) => {
                 if let Some(mouth) = self.mouth() {
                     mouth.press(keys.chars().filter_map(Digit::from_char));

@@ -338,13 +338,17 @@ impl Exchange {
             return;
         }
         let dialled = request.uri.user.clone().unwrap_or_default();
-        let Some(number) = TestNumber::find(&dialled) else {
+        let own = self.desk.config.numbers.iter().find(|(number, _)| *number == dialled).cloned();
+        let documented =
+            || TestNumber::find(&dialled).map(|found| (found.number.to_owned(), found.script.to_vec()));
+        let Some((number, script)) = own.or_else(documented) else {
             return self.desk.answer_plain(now, &key, 404, None);
         };
         if self.calls.values().filter(|call| call.ended_at.is_none()).count() >= Self::CALLS_AT_ONCE {
             return self.desk.answer_plain(now, &key, 503, None);
         }
-        self.ring_at(now, request, key, from, number);
+        let person = Person::new(&script, self.desk.config.speed);
+        self.ring_at(now, request, key, from, number, person);
     }
 
     fn ring_at(
@@ -353,7 +357,8 @@ impl Exchange {
         request: &Request,
         tx: TxKey,
         from: SocketAddr,
-        number: &TestNumber,
+        number: String,
+        person: Person,
     ) {
         let key = self.next_key();
         let (tag, line, addr) = (self.desk.token(), self.desk.token(), self.desk.addr);
@@ -366,9 +371,8 @@ impl Exchange {
         if self.desk.config.record_route {
             dialog.record_route = Some(format!("<sip:{addr};lr>"));
         }
-        let person = Person::new(number.script, self.desk.config.speed);
         let remote = request.from.uri.user.clone().unwrap_or_default();
-        let mut call = Call::new(key, now, dialog, number.number.to_owned(), remote, person);
+        let mut call = Call::new(key, now, dialog, number, remote, person);
         if let Some(tx) = self.desk.server(&tx) {
             tx.call = Some(key);
         }
