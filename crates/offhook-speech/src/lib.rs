@@ -17,6 +17,7 @@ pub use session::{Busy, FrameQueue, ProviderEnd, SpeechOutput, SpeechSession};
 
 /// A configured speech model.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of these in a gateway")]
 pub enum Model {
     OpenAi(openai::OpenAi),
     Local(local::Local),
