@@ -6,8 +6,8 @@ use std::time::Duration;
 use offhook_carrier::sip::{
     Inbound, LineConfig, Listen, Server, Timing, TlsIdentity, TlsTrust, Transport, Trunk,
 };
-use offhook_carrier::{Dial, IncomingCall, SipCarrier, SipConfig, TrunkReply};
-use offhook_core::{EndReason, LegCommand, LegEvent};
+use offhook_carrier::{Dial, IncomingCall, Leg, LegOutput, SipCarrier, SipConfig, SrtpPolicy, TrunkReply};
+use offhook_core::{AudioFormat, Digit, EndReason, Frame, LegCommand, LegEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -38,12 +38,23 @@ async fn carrier(
     server: &str,
     trust: TlsTrust,
 ) -> (SipCarrier, mpsc::Receiver<IncomingCall>) {
+    carrier_with(transport, line, server, trust, |_| {}).await
+}
+
+async fn carrier_with(
+    transport: Transport,
+    line: &str,
+    server: &str,
+    trust: TlsTrust,
+    change: impl FnOnce(&mut SipConfig),
+) -> (SipCarrier, mpsc::Receiver<IncomingCall>) {
     let mut trunk = Trunk::peer("far", server.parse::<Server>().unwrap());
     trunk.tls = trust;
     let line = LineConfig { number: number(line), display_name: None, trunk: "far".into(), max_calls: 4 };
     let mut config = SipConfig::new(listen(transport), trunk, vec![line]);
     config.timing = Timing { t1: Duration::from_millis(50) };
     config.inbound = Inbound::Anybody;
+    change(&mut config);
     let (calls, incoming) = mpsc::channel(4);
     (SipCarrier::start(config, calls).await.unwrap(), incoming)
 }
@@ -52,7 +63,7 @@ fn address(carrier: &SipCarrier) -> SocketAddr {
     carrier.listening()[0].1
 }
 
-fn dial(carrier: &SipCarrier) -> offhook_carrier::Leg {
+fn dial(carrier: &SipCarrier) -> Leg {
     carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
 }
 
@@ -76,6 +87,55 @@ async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {
         assert_eq!(event(second).await, LegEvent::HungUp { q850_cause: Some(16) });
         assert_eq!(event(first).await, LegEvent::Closed);
     }
+}
+
+#[tokio::test]
+async fn audio_and_keys_go_both_ways_encrypted_where_it_is_required() {
+    for srtp in [SrtpPolicy::Off, SrtpPolicy::Required] {
+        let with = |config: &mut SipConfig| config.trunks[0].srtp = srtp;
+        let (theirs, mut incoming) =
+            carrier_with(Transport::Udp, THEIR_NUMBER, "127.0.0.1", TlsTrust::System, with).await;
+        let server = address(&theirs).to_string();
+        let (ours, _none) = carrier_with(Transport::Udp, OUR_NUMBER, &server, TlsTrust::System, with).await;
+        let mut caller = dial(&ours);
+        let mut callee = timeout(PATIENCE, incoming.recv()).await.expect("no call came in").unwrap().leg;
+        assert!(matches!(event(&mut caller).await, LegEvent::Ringing { .. }));
+        callee.send(LegCommand::Answer).unwrap();
+        let (format, encrypted) = (AudioFormat::Pcmu, srtp == SrtpPolicy::Required);
+        for leg in [&mut caller, &mut callee] {
+            assert_eq!(event(leg).await, LegEvent::MediaUp { format, encrypted });
+            assert!(matches!(event(leg).await, LegEvent::Answered { .. }));
+        }
+        let spoken = Frame::from_bytes(format, &[0x2a; 160]).unwrap();
+        for the_caller_speaks in [true, false] {
+            let (speaker, listener) = match the_caller_speaks {
+                true => (&mut caller, &mut callee),
+                false => (&mut callee, &mut caller),
+            };
+            for _ in 0..5 {
+                speaker.play(&spoken);
+            }
+            assert_eq!(heard(listener).await, spoken);
+        }
+        caller.send(LegCommand::SendDigits("5".into())).unwrap();
+        let (sent, pressed) = tokio::join!(event(&mut caller), event(&mut callee));
+        assert_eq!((sent, pressed), (LegEvent::DigitsSent, LegEvent::Digit(Digit::from_char('5').unwrap())));
+        assert!(caller.media_stats().sent_frames >= 5);
+    }
+}
+
+/// The next frame that is not silence.
+async fn heard(leg: &mut Leg) -> Frame {
+    timeout(PATIENCE, async {
+        loop {
+            match leg.next().await {
+                LegOutput::Audio(frame) if frame.bytes().iter().any(|byte| *byte != 0xff) => return frame,
+                _ => {}
+            }
+        }
+    })
+    .await
+    .expect("nothing is heard")
 }
 
 #[tokio::test]
