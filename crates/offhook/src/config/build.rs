@@ -173,10 +173,10 @@ impl Build<'_> {
 
     fn opening(&mut self, raw: &RawSpeech) -> Opening {
         match raw.opening.as_deref() {
-            Some("listen_first") => Opening::ListenFirst {
-                deadline: self.limit("speech.listen_seconds", raw.listen_seconds, Duration::from_secs(3)),
+            Some("speak_first") => Opening::SpeakFirst,
+            _ => Opening::ListenFirst {
+                deadline: self.limit("speech.listen_seconds", raw.listen_seconds, Duration::from_secs(2)),
             },
-            _ => Opening::SpeakFirst,
         }
     }
 

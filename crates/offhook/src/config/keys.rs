@@ -278,10 +278,10 @@ pub const KEYS: &[Key] = &[
     key(
         "speech.opening",
         Choice(&["speak_first", "listen_first"]),
-        "speak_first",
-        "Who speaks first when a call is answered.",
+        "listen_first",
+        "Who speaks first when a call is answered; people expect to say hello before they are spoken to.",
     ),
-    key("speech.listen_seconds", Int, "3", "With `listen_first`: how long to wait for a hello."),
+    key("speech.listen_seconds", Int, "2", "With `listen_first`: how long to wait for a hello."),
     key(
         "speech.disclosure_ai",
         Bool,

@@ -1,7 +1,6 @@
 //! The agent of the demo: places calls over the HTTP API and follows their event stream, like any other agent.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use futures_util::StreamExt as _;
 use offhook_sandbox::TestNumber;
@@ -14,8 +13,13 @@ pub struct Agent {
     http: reqwest::Client,
     url: String,
     out: PathBuf,
-    /// Minted by the first call.
-    key: Mutex<Option<String>>,
+}
+
+/// A call that was placed, and the key that was minted with it.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    id: String,
+    key: String,
 }
 
 /// A finished call, as `GET /call/{id}` gives it.
@@ -35,10 +39,10 @@ pub struct Saved {
 
 impl Agent {
     pub fn new(url: String, out: PathBuf) -> Self {
-        Self { http: reqwest::Client::new(), url, out, key: Mutex::new(None) }
+        Self { http: reqwest::Client::new(), url, out }
     }
 
-    pub async fn place(&self, number: &TestNumber) -> Result<String, DemoError> {
+    pub async fn place(&self, number: &TestNumber) -> Result<Placed, DemoError> {
         let mut body = json!({
             "to": number.number,
             "task": task(number),
@@ -50,30 +54,31 @@ impl Agent {
                 "message": "Hello, this message is for the office. Please call Jordan Lee back about the appointment. Thank you.",
             });
         }
-        let placed = self.send(self.http.post(format!("{}/call", self.url)).json(&body)).await?;
-        if let Some(key) = placed["api_key"].as_str() {
-            *self.key.lock().expect("nothing panics while it is held") = Some(key.to_owned());
+        let placed = send(self.http.post(format!("{}/call", self.url)).json(&body)).await?;
+        match (placed["call_id"].as_str(), placed["api_key"].as_str()) {
+            (Some(id), Some(key)) => Ok(Placed { id: id.to_owned(), key: key.to_owned() }),
+            _ => Err(DemoError::Api(format!("no call_id or no api_key in {placed}"))),
         }
-        placed["call_id"].as_str().map(str::to_owned).ok_or_else(|| DemoError::Api(format!("no call_id in {placed}")))
     }
 
-    pub async fn hang_up(&self, id: &str) -> Result<(), DemoError> {
-        self.send(self.http.post(format!("{}/call/{id}/hangup", self.url))).await.map(drop)
+    pub async fn hang_up(&self, call: &Placed) -> Result<(), DemoError> {
+        let url = format!("{}/call/{}/hangup", self.url, call.id);
+        send(self.http.post(url).header(KEY, &call.key)).await.map(drop)
     }
 
     /// Follow the call's events to the last one; then what became of it.
-    pub async fn watch(&self, id: &str, mut each: impl FnMut(&Value)) -> Result<Finished, DemoError> {
-        let request = self.http.get(format!("{}/call/{id}/events", self.url));
-        let response = self.with_key(request).send().await.map_err(api)?;
+    pub async fn watch(&self, placed: &Placed, mut each: impl FnMut(&Value)) -> Result<Finished, DemoError> {
+        let url = format!("{}/call/{}", self.url, placed.id);
+        let response = self.http.get(format!("{url}/events")).header(KEY, &placed.key).send().await.map_err(api)?;
         let mut chunks = response.bytes_stream();
         let mut text = String::new();
         while let Some(chunk) = chunks.next().await {
             text.push_str(&String::from_utf8_lossy(&chunk.map_err(api)?));
             super::show::events(&mut text).iter().for_each(&mut each);
         }
-        let call = self.send(self.http.get(format!("{}/call/{id}", self.url))).await?;
-        let recording = self.fetch_recording(id, &call).await?;
-        Ok(Finished { id: id.to_owned(), call, recording })
+        let call = send(self.http.get(url).header(KEY, &placed.key)).await?;
+        let recording = self.fetch_recording(&placed.id, &call).await?;
+        Ok(Finished { id: placed.id.clone(), call, recording })
     }
 
     /// The recording, through its signed link, into the output directory.
@@ -93,20 +98,15 @@ impl Agent {
             .map_err(|why| DemoError::Out { path: path.clone(), why })?;
         Ok(Saved { transcript: path, recording: finished.recording.clone() })
     }
+}
 
-    fn with_key(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match self.key.lock().expect("nothing panics while it is held").as_deref() {
-            Some(key) => request.header("X-Api-Key", key),
-            None => request,
-        }
-    }
+const KEY: &str = "X-Api-Key";
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, DemoError> {
-        let response = self.with_key(request).send().await.map_err(api)?;
-        let status = response.status();
-        let body: Value = response.json().await.map_err(api)?;
-        if status.is_success() { Ok(body) } else { Err(DemoError::Api(format!("{status}: {body}"))) }
-    }
+async fn send(request: reqwest::RequestBuilder) -> Result<Value, DemoError> {
+    let response = request.send().await.map_err(api)?;
+    let status = response.status();
+    let body: Value = response.json().await.map_err(api)?;
+    if status.is_success() { Ok(body) } else { Err(DemoError::Api(format!("{status}: {body}"))) }
 }
 
 fn api(error: reqwest::Error) -> DemoError {
