@@ -207,6 +207,8 @@ impl Call {
             LegEvent::DigitsSent => self.digits_sent(now),
             LegEvent::Held => self.held(now),
             LegEvent::Resumed => self.resumed(now),
+            // Early media may stop without anybody being gone.
+            LegEvent::MediaLost if self.answered_at.is_none() => {}
             LegEvent::MediaLost => self.hang_up(now, EndReason::CarrierMediaLost),
             LegEvent::Failed(failure) => self.dial_failed(now, failure),
             LegEvent::HungUp { q850_cause } => {

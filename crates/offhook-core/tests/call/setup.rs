@@ -103,3 +103,15 @@ fn an_inbound_call_is_picked_up_once_the_model_is_ready() {
            460 journal: leg.media_up codec="pcmu" encrypted=false
     "#]]);
 }
+
+#[test]
+fn early_media_that_stops_is_no_reason_to_hang_up() {
+    check("500 ready\n600 early_media\n9000 media_lost\n12000 answered", expect![[r#"
+          500 journal: speech.ready model="test"
+          500 dial
+          600 journal: call.ringing early_media=true
+        12000 journal: call.answered sip_call_id=-
+        12000 journal: recording.started
+        12000 connect
+    "#]]);
+}
