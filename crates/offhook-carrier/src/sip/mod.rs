@@ -9,6 +9,8 @@ pub(crate) mod call;
 pub mod config;
 mod dialog;
 mod digest;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod message;
 mod net;
 mod reason;
