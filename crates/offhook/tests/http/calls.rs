@@ -182,3 +182,23 @@ async fn a_foreign_call_is_as_unknown_as_none() {
     assert!(listed(stranger.get("/calls?live=true").await.json()).is_empty());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_hundred_repeats_at_once_are_one_call() {
+    let server = Server::start().await;
+    let body = json!({ "to": NEVER_ANSWERS, "task": "Ask when they open." });
+    let place = || send(server.post("/call").header("Idempotency-Key", "order-18").json(&body));
+    let answers = futures_util::future::join_all((0..100).map(|_| place())).await;
+    let first = answers[0].json();
+    for answer in &answers {
+        let placed = answer.json();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!((&placed["call_id"], &placed["api_key"]), (&first["call_id"], &first["api_key"]));
+    }
+    let fresh = answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none());
+    assert_eq!(fresh.count(), 1);
+    let agent = Agent { server: &server, key: first["api_key"].as_str().unwrap().to_owned() };
+    let calls = agent.get("/calls").await.json();
+    assert_eq!(calls["calls"].as_array().unwrap().len(), 1);
+    server.stop().await;
+}
