@@ -44,6 +44,8 @@ pub enum Effect {
     /// Ask the chat model, in place of what it was asked before.
     Think(ChatRequest),
     StopThinking,
+    /// Nothing more can come of this conversation.
+    GiveUp,
 }
 
 #[derive(Debug)]
@@ -356,12 +358,10 @@ impl Conversation {
             }
             Err(message) => {
                 self.synthesis_failures += 1;
-                let event = if self.synthesis_failures >= Self::SYNTHESIS_FAILURES {
-                    SpeechEvent::Lost { why: format!("nothing can be spoken: {message}") }
-                } else {
-                    SpeechEvent::Problem { code: "synthesizer".to_owned(), message }
-                };
-                self.effects.push_back(Effect::Emit(event));
+                self.problem("synthesizer", message);
+                if self.synthesis_failures >= Self::SYNTHESIS_FAILURES {
+                    self.effects.push_back(Effect::GiveUp);
+                }
                 self.mouth.spoken(now_ms, job, None, false);
             }
         }

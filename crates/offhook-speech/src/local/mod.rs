@@ -18,6 +18,7 @@ pub mod tagged;
 mod vad;
 mod wav;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{BrainConfig, Config, RecognizerConfig, Server, SynthesizerConfig};
@@ -33,7 +34,7 @@ use brain::script::Script;
 use conversation::{Brain, Conversation};
 use ear::Ear;
 use endpoint::Endpoint;
-use session::Session;
+use session::{Parts, Session};
 use vad::Vad;
 
 /// Why the local voice can't be put together.
@@ -52,6 +53,11 @@ pub enum FindError {
 /// The local voice. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Local {
+    parts: Arc<LocalParts>,
+}
+
+#[derive(Debug)]
+struct LocalParts {
     synthesizer: Synthesizer,
     recognizer: Recognizer,
     brain: Option<Endpoint>,
@@ -61,7 +67,7 @@ pub struct Local {
 impl Local {
     /// Find the programs and set up the servers that `config` names.
     pub fn find(config: Config) -> Result<Self, FindError> {
-        Ok(Self {
+        let parts = LocalParts {
             synthesizer: Synthesizer::find(config.synthesizer, config.voices)?,
             recognizer: Recognizer::find(config.recognizer)?,
             brain: match config.brain {
@@ -69,32 +75,36 @@ impl Local {
                 BrainConfig::Http(server) => Some(synthesizer::endpoint(server)?),
             },
             turn_end: config.turn_end,
-        })
+        };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     pub fn synthesizer(&self) -> &Synthesizer {
-        &self.synthesizer
+        &self.parts.synthesizer
     }
 
     pub fn recognizer(&self) -> &Recognizer {
-        &self.recognizer
+        &self.parts.recognizer
     }
 
     /// For people: `local (flite, pocketsphinx, script)`.
     fn what(&self) -> String {
-        let brain = self.brain.as_ref().map_or("script", Endpoint::model);
-        format!("local ({}, {}, {brain})", self.synthesizer.what(), self.recognizer.what())
+        let brain = self.parts.brain.as_ref().map_or("script", Endpoint::model);
+        format!("local ({}, {}, {brain})", self.parts.synthesizer.what(), self.parts.recognizer.what())
     }
 
     fn language_problems(&self, language: &str) -> Vec<String> {
         let mut problems = Vec::new();
-        if !self.synthesizer.speaks(language) {
-            problems.push(format!("{} can't speak {language}, and speaks English", self.synthesizer.what()));
+        if !self.parts.synthesizer.speaks(language) {
+            problems.push(format!(
+                "{} can't speak {language}, and speaks English",
+                self.parts.synthesizer.what()
+            ));
         }
-        if !self.recognizer.understands(language) {
-            problems.push(format!("{} understands English, not {language}", self.recognizer.what()));
+        if !self.parts.recognizer.understands(language) {
+            problems.push(format!("{} understands English, not {language}", self.parts.recognizer.what()));
         }
-        if self.brain.is_none() && !language.to_lowercase().starts_with("en") {
+        if self.parts.brain.is_none() && !language.to_lowercase().starts_with("en") {
             problems.push(format!("the script knows English, not {language}"));
         }
         problems
@@ -103,18 +113,23 @@ impl Local {
     /// Must be called within a tokio runtime.
     pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
         let (session, end) = SpeechSession::from_channels(prompt.format);
-        let vad = match self.recognizer {
+        let vad = match self.parts.recognizer {
             Recognizer::Tagged => Vad::Energy,
             _ => Vad::speech(),
         };
-        let brain = match self.brain {
+        let brain = match self.parts.brain {
             Some(_) => Brain::Chat(Box::new(Chat::new(prompt.instructions))),
             None => Brain::Script(Box::new(Script::new(&prompt.brief))),
         };
-        let ear = Ear::new(vad, self.turn_end.as_millis() as u32);
-        let task = Session::new(self.clone(), prompt.voice, prompt.language, end, prompt.format)
-            .begin(Conversation::new(ear, brain), self.brain.clone());
-        tokio::spawn(task.run());
+        let ear = Ear::new(vad, self.parts.turn_end.as_millis() as u32);
+        let parts = Parts {
+            local: self.clone(),
+            voice: prompt.voice,
+            language: prompt.language,
+            end,
+            format: prompt.format,
+        };
+        tokio::spawn(Session::new(parts, Conversation::new(ear, brain), self.parts.brain.clone()).run());
         session
     }
 
@@ -128,7 +143,8 @@ impl Local {
 
     /// Speak and understand a word, and see whether the servers answer.
     pub(crate) async fn check(&self) -> Result<Checked, CheckError> {
-        let servers = [self.synthesizer.endpoint(), self.recognizer.endpoint(), self.brain.as_ref()];
+        let servers =
+            [self.parts.synthesizer.endpoint(), self.parts.recognizer.endpoint(), self.parts.brain.as_ref()];
         for endpoint in servers.into_iter().flatten() {
             endpoint.check().await.map_err(check_error)?;
         }
@@ -136,10 +152,10 @@ impl Local {
             let advice = "see `offhook doctor`, or choose another in speech.local".to_owned();
             CheckError::Unusable { what, why, advice }
         };
-        let spoken = self.synthesizer.speak("Goodbye.", "chris").await;
-        let samples = spoken.map_err(|error| unusable(self.synthesizer.what(), error.to_string()))?;
-        let heard = self.recognizer.recognize(&samples, "en-US").await;
-        heard.map_err(|error| unusable(self.recognizer.what(), error.to_string()))?;
+        let spoken = self.parts.synthesizer.speak("Goodbye.", "chris").await;
+        let samples = spoken.map_err(|error| unusable(self.parts.synthesizer.what(), error.to_string()))?;
+        let heard = self.parts.recognizer.recognize(&samples, "en-US").await;
+        heard.map_err(|error| unusable(self.parts.recognizer.what(), error.to_string()))?;
         Ok(Checked { what: self.what() })
     }
 }

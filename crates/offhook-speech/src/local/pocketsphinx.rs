@@ -186,8 +186,12 @@ fn overlap(one: &Spotted, other: &Spotted) -> f32 {
     one.end.min(other.end) - one.start.max(other.start)
 }
 
+const GAP: &str = "…";
+/// What any hum or breath sounds like.
+const FILLERS: &[&str] =
+    &[GAP, "a", "ah", "and", "eh", "er", "hm", "hmm", "huh", "mm", "oh", "uh", "um", "ha", "the", "but"];
+
 fn write_down(all: &[&Spotted]) -> Option<Transcript> {
-    const GAP: &str = "…";
     let mut text: Vec<&str> = Vec::new();
     let (mut sum, mut count) = (0.0, 0.0);
     for spotted in all {
@@ -200,7 +204,8 @@ fn write_down(all: &[&Spotted]) -> Option<Transcript> {
             text.push(GAP);
         }
     }
-    if count == 0.0 || sum / count < Pocketsphinx::ALL {
+    let only_fillers = text.iter().all(|word| FILLERS.contains(word));
+    if only_fillers || sum / count < Pocketsphinx::ALL {
         return None;
     }
     Some(Transcript { text: text.join(" "), confidence: Some((sum / count * 1_000.0) as u32) })

@@ -24,6 +24,7 @@ enum Done {
     Spoken { job: Job, result: Result<Arc<[i16]>, String> },
 }
 
+#[expect(clippy::large_enum_variant, reason = "a frame is moved as it is, without an allocation")]
 enum Wake {
     Frame(Option<offhook_core::Frame>),
     Command(Option<SpeechCommand>),
@@ -31,6 +32,15 @@ enum Wake {
     Thought(Option<ChatEvent>),
     Sent(Result<(), ()>),
     Deadline,
+}
+
+/// What a session is made of beside its conversation.
+pub(super) struct Parts {
+    pub local: Local,
+    pub voice: String,
+    pub language: String,
+    pub end: ProviderEnd,
+    pub format: AudioFormat,
 }
 
 pub(super) struct Session {
@@ -51,6 +61,7 @@ pub(super) struct Session {
     /// On their way to the call, which may be slow to take them.
     outputs: VecDeque<SpeechOutput>,
     closing_until: Option<Instant>,
+    lost: bool,
 }
 
 const LINEAR: AudioFormat = AudioFormat::Pcm16(SampleRate::Hz8000);
@@ -60,14 +71,26 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 const OUTPUTS: usize = 1_024;
 
 impl Session {
-    pub fn new(
-        local: Local,
-        voice: String,
-        language: String,
-        end: ProviderEnd,
-        format: AudioFormat,
-    ) -> SessionBuilder {
-        SessionBuilder { local, voice, language, end, format }
+    pub fn new(parts: Parts, conversation: Conversation, brain: Option<Endpoint>) -> Self {
+        Self {
+            local: parts.local,
+            voice: parts.voice,
+            language: parts.language,
+            end: parts.end,
+            conversation,
+            brain,
+            began: Instant::now(),
+            to_linear: Converter::new(parts.format, LINEAR),
+            from_linear: Converter::new(LINEAR, parts.format),
+            linear: Vec::with_capacity(1_024),
+            samples: Vec::with_capacity(512),
+            work: JoinSet::new(),
+            thoughts: None,
+            thinking: JoinSet::new(),
+            outputs: VecDeque::new(),
+            closing_until: None,
+            lost: false,
+        }
     }
 
     pub async fn run(mut self) {
@@ -94,9 +117,10 @@ impl Session {
 
     fn is_over(&self) -> bool {
         self.outputs.is_empty()
-            && self
-                .closing_until
-                .is_some_and(|until| self.conversation.is_settled() || Instant::now() >= until)
+            && (self.lost
+                || self
+                    .closing_until
+                    .is_some_and(|until| self.conversation.is_settled() || Instant::now() >= until))
     }
 
     async fn wait(&mut self) -> Wake {
@@ -183,6 +207,8 @@ impl Session {
                 Effect::Synthesize { job, sentence } => self.synthesize(job, sentence),
                 Effect::Think(request) => self.think(request),
                 Effect::StopThinking => self.stop_thinking(),
+                // The closed channel is what tells the call.
+                Effect::GiveUp => self.lost = true,
             }
         }
     }
@@ -221,37 +247,6 @@ impl Session {
         self.thinking.abort_all();
         while self.thinking.try_join_next().is_some() {}
         self.thoughts = None;
-    }
-}
-
-pub(super) struct SessionBuilder {
-    local: Local,
-    voice: String,
-    language: String,
-    end: ProviderEnd,
-    format: AudioFormat,
-}
-
-impl SessionBuilder {
-    pub fn begin(self, conversation: Conversation, brain: Option<Endpoint>) -> Session {
-        Session {
-            local: self.local,
-            voice: self.voice,
-            language: self.language,
-            end: self.end,
-            conversation,
-            brain,
-            began: Instant::now(),
-            to_linear: Converter::new(self.format, LINEAR),
-            from_linear: Converter::new(LINEAR, self.format),
-            linear: Vec::with_capacity(1_024),
-            samples: Vec::with_capacity(512),
-            work: JoinSet::new(),
-            thoughts: None,
-            thinking: JoinSet::new(),
-            outputs: VecDeque::new(),
-            closing_until: None,
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The rules look at words only, as recognizers often leave out punctuation. What no rule knows is [`Meaning::Talk`].
 
+use super::phrases::*;
+
 /// What the remote wants, as far as keywords tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -20,6 +22,7 @@ pub enum Meaning {
     /// To be told something: what it is called.
     Wants(String),
     WhetherRobot,
+    WhoCalls,
     /// They did not hear or understand us.
     Repeat,
     /// A yes or no, or a choice.
@@ -37,343 +40,6 @@ pub struct Choice {
     pub key: char,
     pub label: Vec<String>,
 }
-
-/// Facts that get asked for, and the words by which. The more special come first.
-pub const FACTS: &[(&str, &[&str])] = &[
-    ("card number", &["card number", "credit card", "debit card", "cvv", "expiration date"]),
-    ("date of birth", &["date of birth", "birth date", "birthdate", "birthday", "born"]),
-    (
-        "one-time code",
-        &[
-            "one time code",
-            "one time password",
-            "security code",
-            "verification code",
-            "access code",
-            "code we sent",
-            "code we have sent",
-            "passcode",
-        ],
-    ),
-    ("password", &["password", "pass phrase"]),
-    ("PIN", &["pin", "pin number", "pin code"]),
-    ("social security number", &["social security", "ssn"]),
-    ("account number", &["account number"]),
-    ("insurance number", &["insurance number", "member number", "member id", "policy number", "insurance"]),
-    (
-        "reference number",
-        &[
-            "reference number",
-            "confirmation number",
-            "order number",
-            "booking number",
-            "case number",
-            "invoice number",
-        ],
-    ),
-    (
-        "phone number",
-        &[
-            "phone number",
-            "callback number",
-            "call back number",
-            "telephone number",
-            "contact number",
-            "mobile number",
-            "number to reach",
-        ],
-    ),
-    ("email address", &["email", "e mail"]),
-    ("address", &["address", "zip code", "postal code"]),
-    (
-        "name",
-        &[
-            "your name",
-            "name please",
-            "full name",
-            "last name",
-            "first name",
-            "who is calling",
-            "who's calling",
-            "who am i speaking",
-            "who is this",
-            "who are you",
-            "under what name",
-            "under which name",
-            "what name",
-            "which name",
-            "patient's name",
-            "spell the name",
-            "name is it",
-        ],
-    ),
-];
-
-/// Never told to anybody, whatever the instructions hold.
-pub const SECRETS: &[&str] = &["card number", "one-time code", "password", "PIN", "social security number"];
-
-const VOICEMAIL: &[&str] = &[
-    "leave a message",
-    "leave your message",
-    "leave us a message",
-    "leave me a message",
-    "leave your name",
-    "after the tone",
-    "after the beep",
-    "at the tone",
-    "voicemail",
-    "voice mail",
-    "answering machine",
-    "record your message",
-    "mailbox",
-    "cannot take your call",
-    "can't take your call",
-    "unable to take your call",
-    "can't come to the phone",
-    "cannot come to the phone",
-];
-const HOLD: &[&str] = &[
-    "please hold",
-    "hold the line",
-    "hold on",
-    "hold please",
-    "one moment",
-    "just a moment",
-    "a moment please",
-    "one second",
-    "just a second",
-    "just a minute",
-    "one minute please",
-    "on hold",
-    "will connect you",
-    "transfer you",
-    "transferring you",
-    "putting you through",
-    "put you through",
-    "stay on the line",
-    "your call is important",
-    "next available",
-    "all our agents",
-    "all of our agents",
-    "lines are busy",
-    "wait a moment",
-    "bear with me",
-];
-const HOLD_OVER: &[&str] = &["for holding", "for waiting", "for your patience"];
-const WRONG_NUMBER: &[&str] =
-    &["wrong number", "no one by that name", "nobody by that name", "nobody here by that"];
-const NOT_WANTED: &[&str] = &[
-    "not interested",
-    "don't call",
-    "do not call",
-    "stop calling",
-    "remove me",
-    "take me off",
-    "take us off",
-    "leave me alone",
-    "leave us alone",
-];
-const HANDOFF: &[&str] = &[
-    "put them on",
-    "put him on",
-    "put her on",
-    "put them through",
-    "connect me to",
-    "connect me with",
-    "hand me over",
-    "pass the phone",
-    "give the phone",
-    "can i speak",
-    "may i speak",
-    "could i speak",
-    "let me speak",
-    "must speak",
-    "need to speak",
-    "have to speak",
-    "want to speak",
-    "can i talk",
-    "may i talk",
-    "could i talk",
-    "let me talk",
-    "must talk",
-    "need to talk",
-    "have to talk",
-    "want to talk",
-    "rather speak",
-    "rather talk",
-    "like to speak",
-    "like to talk",
-    "speak to the account holder",
-    "account holder in person",
-    "account holder directly",
-    "is he there",
-    "is she there",
-    "are they there",
-    "bring them to the phone",
-    "get them on the phone",
-];
-const ROBOT: &[&str] = &[
-    "are you a robot",
-    "are you a machine",
-    "are you a computer",
-    "are you a bot",
-    "are you an ai",
-    "are you ai",
-    "are you real",
-    "are you a real",
-    "are you human",
-    "are you a human",
-    "are you a person",
-    "is this a robot",
-    "is this a machine",
-    "is this a recording",
-    "is this a computer",
-    "is this a bot",
-    "is this an ai",
-    "is this a real",
-    "talking to a robot",
-    "talking to a machine",
-    "talking to a computer",
-    "talking to a real",
-    "speaking to a robot",
-    "speaking to a machine",
-    "speaking with a robot",
-    "talking with a robot",
-];
-const REPEAT: &[&str] = &[
-    "say that again",
-    "say it again",
-    "repeat that",
-    "repeat it",
-    "please repeat",
-    "can you repeat",
-    "could you repeat",
-    "pardon",
-    "what did you say",
-    "come again",
-    "didn't catch",
-    "did not catch",
-    "didn't understand",
-    "did not understand",
-    "don't understand",
-    "can't hear you",
-    "cannot hear you",
-    "can you hear me",
-    "are you there",
-    "are you still there",
-    "anybody there",
-    "anyone there",
-    "is someone there",
-];
-const DECISION: &[&str] = &[
-    "is that good",
-    "is that ok",
-    "is that okay",
-    "is that all right",
-    "is that alright",
-    "is that fine",
-    "is it good",
-    "is it ok",
-    "is it okay",
-    "is it fine",
-    "does that work",
-    "does it work",
-    "would that work",
-    "would it work",
-    "does that suit",
-    "would that be",
-    "shall i",
-    "shall we",
-    "should i",
-    "should we",
-    "would you like",
-    "do you want",
-    "would you prefer",
-    "do you prefer",
-    "do you agree",
-    "can you confirm",
-    "good for you",
-    "work for you",
-    "ok for you",
-    "okay for you",
-    "fine for you",
-];
-const GREETING: &[&str] = &[
-    "hello",
-    "hi",
-    "good morning",
-    "good afternoon",
-    "good evening",
-    "how can i help",
-    "how may i help",
-    "how could i help",
-    "can i help you",
-    "may i help you",
-    "help you today",
-    "what can i do for you",
-    "this is",
-    "speaking",
-    "for holding",
-    "for waiting",
-];
-const GOODBYE: &[&str] = &[
-    "goodbye",
-    "good bye",
-    "bye",
-    "bye bye",
-    "have a nice day",
-    "have a good day",
-    "have a great day",
-    "have a nice evening",
-    "have a good evening",
-    "have a good one",
-];
-const ASKING: &[&str] = &[
-    "what is",
-    "what's",
-    "what was",
-    "may i have",
-    "can i have",
-    "could i have",
-    "can i get",
-    "could i get",
-    "can you",
-    "could you",
-    "would you",
-    "please",
-    "need",
-    "needed",
-    "give me",
-    "tell me",
-    "read me",
-    "provide",
-    "confirm",
-    "verify",
-    "enter",
-    "who",
-    "who's",
-    "which",
-    "without",
-    "what",
-    "do you have",
-    "do you know",
-    "when",
-];
-const QUESTION: &[&str] = &[
-    "what",
-    "what's",
-    "which",
-    "when",
-    "where",
-    "who",
-    "how many",
-    "how much",
-    "how long",
-    "how old",
-    "do you have",
-];
-const POSSESSIVE: &[&str] =
-    &["what is your", "what's your", "what is the patient's", "what is his", "what is her", "what is their"];
 
 /// Words in lower case, single spaces around each, and a full stop between sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -432,7 +98,7 @@ pub fn meaning(text: &str) -> Meaning {
         return Meaning::Menu(choices);
     }
     let question_mark = text.contains('?');
-    let rules: [(bool, Meaning); 8] = [
+    let rules: [(bool, Meaning); 9] = [
         (words.has_any(VOICEMAIL), Meaning::Voicemail),
         (
             words.has_any(&["not a valid", "invalid choice", "invalid selection", "not valid"]),
@@ -442,6 +108,7 @@ pub fn meaning(text: &str) -> Meaning {
         (words.has_any(WRONG_NUMBER), Meaning::WrongNumber),
         (words.has_any(NOT_WANTED), Meaning::NotWanted),
         (words.has_any(ROBOT), Meaning::WhetherRobot),
+        (words.has_any(WHO_CALLS), Meaning::WhoCalls),
         (words.has_any(REPEAT), Meaning::Repeat),
         (words.has_any(HANDOFF), Meaning::Handoff),
     ];
@@ -471,6 +138,30 @@ pub fn says_goodbye(text: &str) -> bool {
     Words::new(text).has_any(GOODBYE)
 }
 
+/// Not certainly a refusal, but too near one to report success.
+pub fn sounds_like_no(text: &str) -> bool {
+    const NO: &[&str] = &[
+        "no",
+        "not",
+        "can't",
+        "cannot",
+        "couldn't",
+        "don't",
+        "doesn't",
+        "won't",
+        "never",
+        "nothing",
+        "unfortunately",
+        "sorry",
+        "closed",
+        "full",
+        "booked out",
+        "fully booked",
+        "sold out",
+    ];
+    Words::new(text).has_any(NO)
+}
+
 /// Sounds like a person at the beginning of a conversation.
 pub fn greets(text: &str) -> bool {
     Words::new(text).has_any(GREETING)
@@ -493,7 +184,7 @@ fn wanted(words: &Words, question_mark: bool) -> Option<String> {
     let telling =
         FACTS.iter().flat_map(|(_, phrases)| *phrases).any(|phrase| words.has(&format!("{phrase} is")));
     if asking
-        && !(telling && !question_mark)
+        && (question_mark || !telling)
         && let Some(name) = fact_named(words)
     {
         return Some(name.to_owned());

@@ -2,6 +2,9 @@
 
 pub mod chat;
 mod hearing;
+// Tables of phrases: one a line would be pages of them.
+#[rustfmt::skip]
+mod phrases;
 mod plan;
 pub mod script;
 

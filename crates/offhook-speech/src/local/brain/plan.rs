@@ -131,12 +131,7 @@ impl Plan {
 
     /// The words the call is about, to choose from a menu by.
     pub fn topic(&self) -> Vec<String> {
-        stems(
-            self.lines
-                .iter()
-                .flat_map(|line| Words::new(line).iter().map(str::to_owned).collect::<Vec<_>>())
-                .map(|w| w),
-        )
+        stems(Words::new(&self.lines.join(" ")).iter())
     }
 }
 
@@ -316,7 +311,7 @@ fn stop(sentence: &str) -> String {
     if sentence.ends_with(['.', '!', '?']) { sentence.to_owned() } else { format!("{sentence}.") }
 }
 
-fn upper_first(text: &str) -> String {
+pub fn upper_first(text: &str) -> String {
     let mut chars = text.trim().chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

@@ -10,7 +10,8 @@ use offhook_core::call::{TaskReport, ToolCall};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
 
 use super::hearing::{self, Choice, Meaning};
-use super::plan::Plan;
+use super::phrases;
+use super::plan::{Plan, upper_first};
 use super::{Act, Heard};
 
 #[derive(Debug)]
@@ -28,8 +29,13 @@ pub struct Script {
     answers: Vec<Answer>,
     /// Asked for and not at hand, but not certainly heard.
     doubtful: Option<String>,
+    /// They want to know yes or no, which is not ours to say.
+    undecided: bool,
     misheard: u32,
     machine: Machine,
+    on_hold: bool,
+    /// A person has spoken.
+    remote_talked: bool,
     /// Whether the menu was reported.
     menu_reported: bool,
     menus_without_choice: u32,
@@ -91,8 +97,11 @@ impl Script {
             early: Vec::new(),
             answers: Vec::new(),
             doubtful: None,
+            undecided: false,
             misheard: 0,
             machine: Machine::No,
+            on_hold: false,
+            remote_talked: false,
             menu_reported: false,
             menus_without_choice: 0,
         }
@@ -131,7 +140,7 @@ impl Script {
     pub fn go_on(&mut self) -> Vec<Act> {
         match self.stage {
             Stage::Talking => self.next_line(""),
-            Stage::Thanked => self.finish(),
+            Stage::Thanked => self.finish("That is all. Thank you. Goodbye."),
             Stage::Waiting | Stage::Over => Vec::new(),
         }
     }
@@ -171,19 +180,19 @@ impl Script {
             return self.not_understood();
         }
         self.misheard = 0;
-        self.note_answers(heard);
         let sure = heard.iter().all(is_sure);
         let meaning = hearing::meaning(&text);
         if let Some(acts) = self.by_machine(&meaning, &text) {
             return acts;
         }
+        self.note_answers(heard, &meaning);
         self.by_person(meaning, &text, sure)
     }
 
     /// What a machine says, or a person before we may speak again; `None` when it is our turn to talk.
     fn by_machine(&mut self, meaning: &Meaning, text: &str) -> Option<Vec<Act>> {
         match meaning {
-            Meaning::Voicemail if self.answers.is_empty() || self.machine == Machine::Menu => {
+            Meaning::Voicemail if !self.is_in_talk() || self.machine == Machine::Menu => {
                 self.stage = Stage::Over;
                 Some(vec![Act::Tool(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail })])
             }
@@ -195,6 +204,8 @@ impl Script {
     }
 
     fn by_person(&mut self, meaning: Meaning, text: &str, sure: bool) -> Vec<Act> {
+        self.on_hold = false;
+        self.remote_talked = true;
         let introduce = std::mem::replace(&mut self.machine, Machine::No) == Machine::Menu;
         if introduce {
             // Somebody new, who has not been told yet who is calling.
@@ -214,20 +225,22 @@ impl Script {
             ),
             Meaning::Handoff => self.hand_over(),
             Meaning::Wants(what) => self.wants(&what, sure || goodbye),
-            Meaning::WhetherRobot => self.robot(),
+            Meaning::WhetherRobot => self.introduce("Yes, I am an AI assistant"),
+            Meaning::WhoCalls => self.introduce("I am an AI assistant"),
             Meaning::Repeat => self.repeat(),
             Meaning::Question if sure => self.question(text),
             _ if self.doubtful.is_some() && (goodbye || meaning != Meaning::Talk) => self.lacks(),
             Meaning::Greeting if hearing::only_hello(text) && self.unanswered.is_some() => self.repeat(),
-            _ if goodbye => self.finish(),
+            _ if goodbye => self.finish("Thank you. Goodbye."),
             meaning => self.answered(meaning == Meaning::Decision),
         }
     }
 
     /// The remote answered, or said something to answer to: on with the next line, then thanks, then goodbye.
     fn answered(&mut self, decision: bool) -> Vec<Act> {
+        self.undecided |= decision;
         if self.stage == Stage::Thanked && !decision {
-            return self.finish();
+            return self.finish("That is all. Thank you. Goodbye.");
         }
         let thanks = if self.unanswered.take().is_some() { "Thank you." } else { "" };
         if self.next < self.plan.lines.len() {
@@ -246,7 +259,7 @@ impl Script {
     fn next_line(&mut self, before: &str) -> Vec<Act> {
         let Some(line) = self.plan.lines.get(self.next) else {
             self.stage = Stage::Thanked;
-            return self.finish();
+            return self.finish("That is all. Thank you. Goodbye.");
         };
         let text = format!("{before} {line}").trim_start().to_owned();
         self.unanswered = Some(self.next);
@@ -265,13 +278,13 @@ impl Script {
         }
     }
 
-    fn robot(&mut self) -> Vec<Act> {
+    fn introduce(&mut self, who: &str) -> Vec<Act> {
         let whom = self
             .plan
             .principal
             .as_deref()
             .map_or(String::new(), |name| format!(", calling on behalf of {name}"));
-        let answer = format!("Yes, I am an AI assistant{whom}.");
+        let answer = format!("{who}{whom}.");
         match self.unanswered {
             Some(line) => {
                 self.next = line;
@@ -291,7 +304,7 @@ impl Script {
     }
 
     fn wants(&mut self, what: &str, sure: bool) -> Vec<Act> {
-        let secret = hearing::SECRETS.contains(&what);
+        let secret = phrases::SECRETS.contains(&what);
         if let Some(fact) = self.plan.fact(what).filter(|_| !secret) {
             return vec![Act::Say(fact.to_owned())];
         }
@@ -363,26 +376,28 @@ impl Script {
     }
 
     fn hold(&mut self) -> Vec<Act> {
-        let talked =
-            self.answers.iter().any(|answer| hearing::greets(&answer.text)) && self.machine != Machine::Menu;
+        if std::mem::replace(&mut self.on_hold, true) {
+            return Vec::new();
+        }
+        let talked = self.remote_talked && self.machine != Machine::Menu;
         self.machine = if talked { Machine::Hold } else { Machine::Menu };
         vec![Act::Tool(ToolCall::WaitOnHold)]
     }
 
     /// The conversation came to its end by itself.
-    fn finish(&mut self) -> Vec<Act> {
+    fn finish(&mut self, say: &str) -> Vec<Act> {
         let all_said = self.next >= self.plan.lines.len();
         let answer = self.answers.iter().rev().find(|answer| answer.after_line);
+        let refused = |answer: &&Answer| answer.after_line && hearing::sounds_like_no(&answer.text);
         let (status, reason) = match answer {
-            Some(answer) if all_said && answer.sure => (TaskStatus::Done, "said and answered"),
-            Some(_) if all_said => (TaskStatus::Unclear, "answered, but not clearly heard"),
-            Some(_) => (TaskStatus::Unclear, "the other side ended the conversation early"),
             None => (TaskStatus::Unclear, "nothing was answered"),
-        };
-        let say = if self.stage == Stage::Thanked {
-            "That is all. Thank you. Goodbye."
-        } else {
-            "Thank you. Goodbye."
+            Some(_) if !all_said => (TaskStatus::Unclear, "the other side ended the conversation early"),
+            Some(answer) if !answer.sure => (TaskStatus::Unclear, "answered, but not clearly heard"),
+            Some(_) if self.undecided => (TaskStatus::Unclear, "a decision was asked for, and left open"),
+            Some(_) if self.answers.iter().any(|answer| refused(&answer)) => {
+                (TaskStatus::Unclear, "answered, perhaps with a no")
+            }
+            Some(_) => (TaskStatus::Done, "said and answered"),
         };
         self.end(status, reason, say)
     }
@@ -396,7 +411,7 @@ impl Script {
     fn result(&self, status: TaskStatus, reason: &str) -> TaskReport {
         let mut summary = match status {
             TaskStatus::Done => String::new(),
-            _ => format!("{}{}. ", reason[..1].to_uppercase(), &reason[1..]),
+            _ => format!("{}. ", upper_first(reason)),
         };
         let from = self.answers.len().saturating_sub(Self::QUOTES);
         let quoted = &self.answers[from..];
@@ -406,7 +421,7 @@ impl Script {
             let _ = write!(summary, "{said} \"{}\"{unsure} ", answer.text);
         }
         if quoted.is_empty() {
-            summary.push_str("They said nothing that was understood.");
+            summary.push_str("There was no answer that was understood.");
         }
         TaskReport {
             status,
@@ -415,16 +430,26 @@ impl Script {
         }
     }
 
-    fn note_answers(&mut self, heard: &[Heard]) {
+    /// Somebody has answered more than once: this is no machine's greeting.
+    fn is_in_talk(&self) -> bool {
+        self.answers.iter().filter(|answer| answer.after_line).count() > 1
+    }
+
+    /// Keep what may be quoted: small talk proves nothing.
+    fn note_answers(&mut self, heard: &[Heard], meaning: &Meaning) {
+        if matches!(meaning, Meaning::WhetherRobot | Meaning::WhoCalls | Meaning::Repeat) {
+            return;
+        }
         for heard in heard {
-            if let Some(text) = &heard.text {
-                let sure = is_sure(heard);
-                self.answers.push(Answer {
-                    turn: heard.turn,
-                    text: text.clone(),
-                    sure,
-                    after_line: self.next > 0,
-                });
+            let Some(text) = &heard.text else { continue };
+            let small = match hearing::meaning(text) {
+                Meaning::Greeting => self.next == 0 || hearing::only_hello(text),
+                Meaning::Goodbye => text.split_whitespace().count() <= 3,
+                _ => false,
+            };
+            if !small {
+                let (turn, sure, after_line) = (heard.turn, is_sure(heard), self.next > 0);
+                self.answers.push(Answer { turn, text: text.clone(), sure, after_line });
             }
         }
     }

@@ -1,0 +1,350 @@
+//! Whole conversations over the channels of a session, in virtual time.
+
+use expect_test::{Expect, expect};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall};
+use offhook_speech::local::{Config, Local};
+
+use crate::phone::Phone;
+
+const TASK: &str = "Call the office on behalf of Jordan Lee. Ask for an appointment on Thursday afternoon. \
+                    My name is Jordan Lee. Do not agree to any payment. If they ask for anything that is not \
+                    written here, say that you do not have it at hand and will call back.";
+
+fn call(task: &str) -> Phone {
+    Phone::call(&Local::find(Config::tagged()).unwrap(), task)
+}
+
+/// What the remote does next.
+enum Remote {
+    Says(&'static str),
+    /// Speaks, but nobody could tell what.
+    Mumbles,
+    Music,
+    Quiet(u128),
+}
+use Remote::{Mumbles, Music, Quiet, Says};
+
+/// Plays the remote's part, each once the voice has been silent for a moment, until the voice is done.
+async fn converse(task: &str, remote: &[Remote], expected: Expect) -> Phone {
+    let mut phone = call(task);
+    phone.open();
+    phone.voice_says("recorded").await;
+    for part in remote {
+        match part {
+            Says(text) => phone.say(text),
+            Mumbles => phone.play(&hum(900)),
+            Music => phone.play(&hum(5_000)),
+            Quiet(ms) => phone.for_ms(*ms).await,
+        }
+        phone.remote_is_done().await;
+        phone.for_ms(1_000).await;
+        phone.voice_is_done().await;
+    }
+    phone.for_ms(500).await;
+    let result = phone.events.iter().rev().find_map(|event| match event {
+        SpeechEvent::ToolCall { tool: ToolCall::EndCall { result: Some(result), .. }, .. } => {
+            Some(format!("{}: {} {:?}", result.status, result.summary, result.evidence_turns))
+        }
+        _ => None,
+    });
+    let lines = phone.talk().map(str::to_owned);
+    let talk =
+        lines.filter(|line| !line.starts_with("they begin") && !line.starts_with("they stop")).chain(result);
+    expected.assert_eq(&talk.skip(2).collect::<Vec<_>>().join("\n"));
+    phone
+}
+
+fn hum(ms: usize) -> Vec<i16> {
+    (0..ms * 8).map(|n| (6_000.0 * (n as f32 * 0.35).sin()) as i16).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receptionist_is_asked_thanked_and_left() {
+    let remote = [
+        Says("Hello, this is Green Street Dental. How can I help you?"),
+        Says("Yes, we have an opening on Thursday at three. Is that good for you?"),
+        Says("Very good. That is Thursday at three. Is there anything else?"),
+    ];
+    converse(TASK, &remote, expect![[r#"
+        they: Hello, this is Green Street Dental. How can I help you?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: Yes, we have an opening on Thursday at three. Is that good for you?
+        we: Thank you. I can't decide that myself. I will pass it on to Jordan Lee, who will get back to you.
+        they: Very good. That is Thursday at three. Is there anything else?
+        we: That is all. Thank you. Goodbye.
+        end_call a decision was asked for, and left open
+        unclear: A decision was asked for, and left open. They said: "Yes, we have an opening on Thursday at three. Is that good for you?" Then: "Very good. That is Thursday at three. Is there anything else?" [4, 6]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_tree_is_passed_by_its_key_and_hold_is_waited_out_in_silence() {
+    let remote = [
+        Says("Thank you for calling City Clinic. For opening hours, press one. For appointments, press two."),
+        Says("Please hold. We will connect you."),
+        Music,
+        Says("Your call is important to us. Please stay on the line."),
+        Mumbles,
+        Says("Hello, this is Anna at City Clinic. Thank you for holding. How can I help you?"),
+        Says("Yes, we have time on Friday at ten."),
+        Says("Goodbye."),
+    ];
+    converse(TASK, &remote, expect![[r#"
+        they: Thank you for calling City Clinic. For opening hours, press one. For appointments, press two.
+        report_voicemail ivr
+        send_digits 2
+        they: Please hold. We will connect you.
+        wait_on_hold
+        they: ?
+        they: Your call is important to us. Please stay on the line.
+        they: ?
+        they: Hello, this is Anna at City Clinic. Thank you for holding. How can I help you?
+        we: Hello, this is an AI assistant, and this call is recorded. I would like to ask for an appointment on Thursday afternoon.
+        they: Yes, we have time on Friday at ten.
+        we: Thank you. I have noted that, and will pass it on to Jordan Lee.
+        they: Goodbye.
+        we: Thank you. Goodbye.
+        end_call said and answered
+        done: They said: "Yes, we have time on Friday at ten." [9]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn voicemail_is_reported_and_then_only_said_what_the_call_wants() {
+    let remote = [Says(
+        "You have reached the voicemail of Sam Miller. I cannot take your call right now. Please leave a message after the tone.",
+    )];
+    let mut phone = converse(TASK, &remote, expect![[r#"
+        they: You have reached the voicemail of Sam Miller. I cannot take your call right now. Please leave a message after the tone.
+        report_voicemail voicemail"#]]).await;
+    phone.send(SpeechCommand::Suspend);
+    phone.for_ms(3_000).await;
+    phone.send(SpeechCommand::Resume);
+    phone.send(SpeechCommand::Say { text: "Please call Jordan Lee back.".to_owned() });
+    phone.voice_says("Please call Jordan Lee back.").await;
+    let said = phone.lines.len();
+    phone.for_ms(20_000).await;
+    assert_eq!(phone.lines.len(), said, "{}", phone.lines.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_at_hand_ends_the_call_and_is_named() {
+    let remote = [
+        Says("Hello, this is Lake Side Medical. How can I help you?"),
+        Says("Before I can help you, what is your date of birth?"),
+    ];
+    converse(TASK, &remote, expect![[r#"
+        they: Hello, this is Lake Side Medical. How can I help you?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: Before I can help you, what is your date of birth?
+        we: I am sorry, I do not have the date of birth at hand. I will find out and call back. Thank you. Goodbye.
+        end_call missing: date of birth
+        blocked: Missing: date of birth. They said: "Before I can help you, what is your date of birth?" [4]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_time_code_is_never_told_not_even_one_in_the_instructions() {
+    let remote = [
+        Says("Hello, how can I help you?"),
+        Says("We have sent a one time code to your phone. Please read me the one time code."),
+    ];
+    let task = "Ask for the balance. The one-time code is 445566.";
+    converse(task, &remote, expect![[r#"
+        they: Hello, how can I help you?
+        we: I would like to ask for the balance.
+        they: We have sent a one time code to your phone. Please read me the one time code.
+        we: I am sorry, I do not have the one-time code at hand. I will find out and call back. Thank you. Goodbye.
+        end_call missing: one-time code
+        blocked: Missing: one-time code. They said: "We have sent a one time code to your phone. Please read me the one time code." [4]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn facts_of_the_instructions_are_answered() {
+    let remote = [
+        Says("City Clinic, good morning."),
+        Says("May I have your name, please?"),
+        Says("And what is the patient's date of birth?"),
+        Says("Which insurance do you have?"),
+        Says("Good, Thursday at three it is."),
+        Quiet(6_000),
+    ];
+    let task = "Book an appointment for Thursday. My name is Jordan Lee. Date of birth: 3 May 1990. \
+                If they ask about insurance, say that it is Acme Health.";
+    converse(task, &remote, expect![[r#"
+        they: City Clinic, good morning.
+        we: I would like to book an appointment for Thursday.
+        they: May I have your name, please?
+        we: The name is Jordan Lee.
+        they: And what is the patient's date of birth?
+        we: The date of birth is 3 May 1990.
+        they: Which insurance do you have?
+        we: It is Acme Health.
+        they: Good, Thursday at three it is.
+        we: Thank you. I have noted that, and will pass it on.
+        we: That is all. Thank you. Goodbye.
+        end_call said and answered
+        done: They said: "May I have your name, please?" Then: "And what is the patient's date of birth?" Then: "Which insurance do you have?" Then: "Good, Thursday at three it is." [4, 6, 8, 10]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_the_person_in_person_is_told_they_will_hear_of_it() {
+    let remote = [
+        Says("Hello, this is North Bank. How can I help you?"),
+        Says("For that I must speak to the account holder in person. Can you connect me to them?"),
+    ];
+    converse(TASK, &remote, expect![[r#"
+        they: Hello, this is North Bank. How can I help you?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: For that I must speak to the account holder in person. Can you connect me to them?
+        we: I can't connect you right now. I will let Jordan Lee know that you want to speak in person. Thank you. Goodbye.
+        end_call they want to speak to Jordan Lee in person
+        blocked: They want to speak to Jordan Lee in person. They said: "For that I must speak to the account holder in person. Can you connect me to them?" [4]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_understood_is_asked_again_and_then_left_politely() {
+    converse(
+        TASK,
+        &[Quiet(3_000), Mumbles, Mumbles, Mumbles],
+        expect![[r#"
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: ?
+        we: I am sorry, I did not understand that. Could you please say it again?
+        they: ?
+        we: I am sorry, I still did not understand. Could you say it in a few short words?
+        they: ?
+        we: I am sorry, I can't understand you well enough. I will call back. Thank you. Goodbye.
+        end_call the other side could not be understood
+        unclear: The other side could not be understood. There was no answer that was understood. []"#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_says_what_it_is_and_goes_on() {
+    let remote = [
+        Says("Hello?"),
+        Says("Are you a robot?"),
+        Says("Sorry, could you repeat that?"),
+        Says("No, we are closed on Thursday."),
+        Says("Bye."),
+    ];
+    converse(TASK, &remote, expect![[r#"
+        they: Hello?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: Are you a robot?
+        we: Yes, I am an AI assistant, calling on behalf of Jordan Lee. I would like to ask for an appointment on Thursday afternoon.
+        they: Sorry, could you repeat that?
+        we: Hello, this is an AI assistant, and this call is recorded. I would like to ask for an appointment on Thursday afternoon.
+        they: No, we are closed on Thursday.
+        we: Thank you. I have noted that, and will pass it on to Jordan Lee.
+        they: Bye.
+        we: Thank you. Goodbye.
+        end_call answered, perhaps with a no
+        unclear: Answered, perhaps with a no. They said: "No, we are closed on Thursday." [8]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_silent_is_told_why_we_call_and_not_pestered() {
+    converse(
+        TASK,
+        &[Quiet(60_000)],
+        expect!["we: I would like to ask for an appointment on Thursday afternoon."],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_barge_in_is_reported_at_once_and_the_line_said_again() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.voice_says("recorded").await;
+    phone.say("Hello?");
+    phone
+        .until("the first line", 5_000, |phone| {
+            phone.lines.last().is_some_and(|line| line.contains("we: I would"))
+        })
+        .await;
+    phone.for_ms(200).await;
+    let before = phone.ms();
+    phone.say("Wait a second, who is calling?");
+    let begun = phone.events.len();
+    phone
+        .until("the barge-in", 1_000, |phone| {
+            phone.events[begun..].contains(&SpeechEvent::RemoteSpeechStarted)
+        })
+        .await;
+    assert!(phone.ms() - before <= 200, "noticed after {} ms", phone.ms() - before);
+    phone.barge_in();
+    phone.remote_is_done().await;
+    phone.for_ms(3_000).await;
+    expect![[r#"
+        0 ready: local (tagged tones, tagged tones, script)
+        0 we: Hello, this is an AI assistant, and this call is recorded.
+        1400 they begin
+        2300 they stop
+        2300 they: Hello?
+        2300 we: I would like to ask for an appointment on Thursday afternoon.
+        2600 they begin
+        4000 they stop
+        4000 they: Wait a second, who is calling?
+        4000 we: I am an AI assistant, calling on behalf of Jordan Lee. I would like to ask for an appointment on Thursday afternoon."#]].assert_eq(&phone.lines.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_before_it_is_our_turn() {
+    let mut phone = call(TASK);
+    phone.say("Hello, this is Green Street Dental.");
+    phone.for_ms(4_000).await;
+    assert!(phone.spoken.is_empty(), "{}", phone.lines.join("\n"));
+    phone.open();
+    phone.for_ms(6_000).await;
+    expect![[r#"
+        0 ready: local (tagged tones, tagged tones, script)
+        100 they begin
+        1500 they stop
+        1500 they: Hello, this is Green Street Dental.
+        4000 we: Hello, this is an AI assistant, and this call is recorded.
+        5500 we: I would like to ask for an appointment on Thursday afternoon."#]]
+    .assert_eq(&phone.lines.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_hold_it_neither_listens_nor_speaks() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.for_ms(500).await;
+    phone.send(SpeechCommand::Suspend);
+    phone.for_ms(1_000).await;
+    phone.say("Nobody should hear this.");
+    phone.for_ms(4_000).await;
+    phone.send(SpeechCommand::Resume);
+    phone.say("Here I am again.");
+    phone.for_ms(4_000).await;
+    expect![[r#"
+        0 ready: local (tagged tones, tagged tones, script)
+        0 we: Hello, this is an AI assistant, and this call is recorded.
+        5600 they begin
+        6700 they stop
+        6700 they: Here I am again.
+        6700 we: I would like to ask for an appointment on Thursday afternoon."#]]
+    .assert_eq(&phone.lines.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_words_are_written_down_before_the_session_ends() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.voice_says("recorded").await;
+    phone.say("Sorry, I must go.");
+    phone
+        .until("their speech", 2_000, |phone| phone.events.contains(&SpeechEvent::RemoteSpeechStarted))
+        .await;
+    phone.for_ms(600).await;
+    phone.send(SpeechCommand::Close);
+    phone
+        .until("the end", 5_000, |phone| matches!(phone.events.last(), Some(SpeechEvent::Lost { .. })))
+        .await;
+    let said = phone.events.iter().any(
+        |event| matches!(event, SpeechEvent::RemoteSaid { text: Some(text), confidence: Some(1_000), .. } if text == "Sorry, I must go."),
+    );
+    assert!(said, "{}", phone.lines.join("\n"));
+}

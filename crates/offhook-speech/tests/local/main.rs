@@ -1,0 +1,7 @@
+//! The local voice through its public interface.
+
+mod conversation;
+mod phone;
+mod programs;
+mod servers;
+mod tagged;

@@ -1,0 +1,205 @@
+//! A telephone for the local voice: plays what the remote says, frame by frame, and writes down what comes back.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use offhook_core::audio::g711::Law;
+use offhook_core::audio::{AudioFormat, Frame};
+use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use offhook_speech::local::{Local, tagged};
+use offhook_speech::{Model, Prompt, SpeechOutput, SpeechSession};
+use tokio::time::{Instant, timeout_at};
+
+pub struct Phone {
+    pub session: SpeechSession,
+    at: Instant,
+    began: Instant,
+    remote: VecDeque<u8>,
+    /// Of the voice, what has not been played yet.
+    voice: VecDeque<(Utterance, u8)>,
+    playing: Option<(Utterance, u32)>,
+    pub lines: Vec<String>,
+    pub events: Vec<SpeechEvent>,
+    /// All audio of the voice, as it was handed over.
+    pub spoken: Vec<i16>,
+}
+
+pub fn brief(task: &str) -> Brief {
+    Brief {
+        task: task.to_owned(),
+        personality: None,
+        greeting: None,
+        voice: "chris".to_owned(),
+        language: "en-US".to_owned(),
+        opening: Opening::SpeakFirst,
+        disclosure: Disclosure::FULL,
+        voicemail: Voicemail::HangUp,
+    }
+}
+
+impl Phone {
+    pub fn call(local: &Local, task: &str) -> Self {
+        let brief = brief(task);
+        let prompt = Prompt {
+            instructions: brief.instructions(),
+            voice: brief.voice.clone(),
+            language: brief.language.clone(),
+            format: AudioFormat::Pcmu,
+            brief,
+        };
+        let now = Instant::now();
+        Self {
+            session: Model::Local(local.clone()).open(prompt),
+            at: now,
+            began: now,
+            remote: VecDeque::new(),
+            voice: VecDeque::new(),
+            playing: None,
+            lines: Vec::new(),
+            events: Vec::new(),
+            spoken: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, command: SpeechCommand) {
+        self.session.send(command).unwrap();
+    }
+
+    /// Put samples on the line, after what is already on it.
+    pub fn play(&mut self, samples: &[i16]) {
+        let mut bytes = Vec::new();
+        Law::Mu.encode_into(samples, &mut bytes);
+        self.remote.extend(bytes);
+    }
+
+    pub fn say(&mut self, text: &str) {
+        self.play(&tagged::encode(text));
+    }
+
+    /// One frame each way.
+    pub async fn frame(&mut self) {
+        let mut bytes = [0xff; 160];
+        for byte in &mut bytes {
+            *byte = self.remote.pop_front().unwrap_or(0xff);
+        }
+        self.session.hear(&Frame::from_bytes(AudioFormat::Pcmu, &bytes).unwrap());
+        self.play_out();
+        self.at += Duration::from_millis(20);
+        while let Ok(output) = timeout_at(self.at, self.session.next()).await {
+            self.output(output);
+        }
+    }
+
+    fn play_out(&mut self) {
+        for _ in 0..160 {
+            let Some((utterance, _)) = self.voice.pop_front() else { break };
+            match &mut self.playing {
+                Some((playing, played)) if *playing == utterance => *played += 1,
+                playing => *playing = Some((utterance, 1)),
+            }
+        }
+    }
+
+    fn output(&mut self, output: SpeechOutput) {
+        match output {
+            SpeechOutput::Audio { utterance, bytes } => {
+                Law::Mu.decode_into(&bytes, &mut self.spoken);
+                self.voice.extend(bytes.into_iter().map(|byte| (utterance, byte)));
+            }
+            SpeechOutput::Event(event) => {
+                self.lines.extend(line(&event).map(|line| format!("{} {line}", self.ms() / 100 * 100)));
+                self.events.push(event);
+            }
+        }
+    }
+
+    /// The lines without their times.
+    pub fn talk(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(|line| line.split_once(' ')).map(|(_, line)| line)
+    }
+
+    pub fn ms(&self) -> u128 {
+        (self.at - self.began).as_millis()
+    }
+
+    /// Whether the voice is being heard.
+    pub fn is_speaking(&self) -> bool {
+        !self.voice.is_empty()
+    }
+
+    /// What a call does on a barge-in: stop at once and say how much was heard.
+    pub fn barge_in(&mut self) {
+        if let Some((utterance, _)) = self.voice.front().copied() {
+            let heard_ms =
+                self.playing.filter(|(playing, _)| *playing == utterance).map_or(0, |(_, played)| played / 8);
+            self.voice.clear();
+            self.send(SpeechCommand::Truncate { utterance, heard_ms });
+        }
+    }
+
+    /// Until `happened`, or the given time is over.
+    pub async fn until(&mut self, what: &str, limit_ms: u128, happened: impl Fn(&Self) -> bool) {
+        let start = self.ms();
+        while !happened(self) {
+            assert!(self.ms() - start < limit_ms, "{what} did not happen:\n{}", self.lines.join("\n"));
+            self.frame().await;
+        }
+    }
+
+    pub async fn for_ms(&mut self, ms: u128) {
+        let end = self.ms() + ms;
+        while self.ms() < end {
+            self.frame().await;
+        }
+    }
+
+    /// Until the voice has said something that holds `words`, to the end.
+    pub async fn voice_says(&mut self, words: &str) {
+        let said = self.events.len();
+        self.until(&format!("\"{words}\""), 20_000, |phone| {
+            phone.events[..]
+                .iter()
+                .skip(said.saturating_sub(3))
+                .any(|event| matches!(event, SpeechEvent::VoiceText { text, .. } if text.contains(words)))
+                && !phone.is_speaking()
+        })
+        .await;
+    }
+
+    /// Until this much of an utterance was heard.
+    pub async fn voice_reaches(&mut self, utterance: u32, ms: u32) {
+        self.until("the middle of an utterance", 20_000, |phone| {
+            phone.playing.is_some_and(|(playing, played)| playing == Utterance(utterance) && played / 8 >= ms)
+        })
+        .await;
+    }
+
+    pub async fn remote_is_done(&mut self) {
+        self.until("the end of what they say", 60_000, |phone| phone.remote.is_empty()).await;
+    }
+
+    pub async fn voice_is_done(&mut self) {
+        self.until("the end of what we say", 60_000, |phone| !phone.is_speaking()).await;
+    }
+
+    pub fn open(&mut self) {
+        let say = Some("Hello, this is an AI assistant, and this call is recorded.".to_owned());
+        self.send(SpeechCommand::Open { say });
+    }
+}
+
+fn line(event: &SpeechEvent) -> Option<String> {
+    Some(match event {
+        SpeechEvent::Ready { model } => format!("ready: {model}"),
+        SpeechEvent::RemoteSpeechStarted => "they begin".to_owned(),
+        SpeechEvent::RemoteSpeechStopped => "they stop".to_owned(),
+        SpeechEvent::RemoteSaid { text, .. } => format!("they: {}", text.as_deref().unwrap_or("?")),
+        SpeechEvent::VoiceText { text, .. } => format!("we: {text}"),
+        SpeechEvent::UtteranceDone { .. } => return None,
+        SpeechEvent::ToolCall { tool, .. } => {
+            format!("{} {}", tool.name(), tool.arguments()).trim_end().to_owned()
+        }
+        other => format!("{other:?}"),
+    })
+}
