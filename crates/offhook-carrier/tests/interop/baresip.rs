@@ -27,6 +27,7 @@ pub struct Phone<'a> {
     pub account: &'a str,
 }
 
+/// A softphone that is switched on. It dies with the test.
 pub struct Baresip {
     child: Child,
     control: TcpStream,
@@ -75,7 +76,7 @@ impl Phone<'_> {
     fn config(&self, dir: &Path, sip: u16, control: u16) -> String {
         let dir = dir.display();
         format!(
-            "sip_listen 127.0.0.1:{sip}\n\
+            "net_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\n\
              audio_source aufile,{dir}/says.wav\n\
              audio_player aubridge,nobody\n\
              audio_alert aubridge,nobody\n\
@@ -109,26 +110,33 @@ impl Baresip {
         self.command("hangup", "").await;
     }
 
+    /// Put the other side on hold, or take it back.
+    pub async fn hold(&mut self, hold: bool) {
+        self.command(if hold { "hold" } else { "resume" }, "").await;
+    }
+
+    pub async fn press(&mut self, key: char) {
+        self.command("sndcode", &key.to_string()).await;
+    }
+
     async fn command(&mut self, command: &str, params: &str) {
         let message = format!("{{\"command\":\"{command}\",\"params\":\"{params}\"}}");
         let netstring = format!("{}:{message},", message.len());
         self.control.write_all(netstring.as_bytes()).await.expect("baresip listens");
     }
 
-    /// Wait until it reports an event of this type, e.g. `CALL_ESTABLISHED`.
-    pub async fn until(&mut self, event: &str) {
+    /// Wait until it reports an event of this type, e.g. `CALL_ESTABLISHED`; the report.
+    pub async fn until(&mut self, event: &str) -> String {
         let wanted = format!("\"type\":\"{event}\"");
         let told = timeout(PATIENCE, async {
             loop {
                 let message = self.message().await;
                 if message.contains(&wanted) {
-                    return;
+                    return message;
                 }
             }
         });
-        if told.await.is_err() {
-            panic!("baresip reports no {event}");
-        }
+        told.await.unwrap_or_else(|_| panic!("baresip reports no {event}"))
     }
 
     /// The next message on the control socket: `<length>:<JSON>,`

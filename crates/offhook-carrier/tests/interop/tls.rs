@@ -39,6 +39,10 @@ impl Identity {
         identity
     }
 
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn key_file(&self) -> PathBuf {
         self.dir.path().join("key.pem")
     }
