@@ -6,11 +6,11 @@ use std::process::Stdio;
 use offhook_carrier::sip::Trunk;
 use offhook_carrier::{Leg, SipConfig};
 use offhook_core::{EndReason, LegEvent};
+use offhook_testkit::programs::{PATIENCE, command, start};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use crate::program::{PATIENCE, command, start};
 use crate::rig::{HANG_UP, Rig, event};
 use crate::sipp::{Scenario, Sipp};
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use offhook_core::{AudioFormat, EndReason, LegCommand, LegEvent};
+use offhook_testkit::tone::Tone;
 
 use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, number};
 use crate::sipp::Scenario;
-use crate::sound::{Tone, echoed_level};
+use crate::sound::echoed_level;
 
 #[tokio::test]
 async fn a_call_comes_in_is_heard_and_we_hang_up() {

@@ -1,14 +1,12 @@
 //! The SIP carrier against programs we did not write: SIPp, baresip and OpenSSL. What both ends of our own tests
 //! might misread alike, these read as their authors did.
 
-mod baresip;
 mod challenges;
 mod endings;
 mod holding;
 mod inbound;
 mod many;
 mod outbound;
-mod program;
 mod rig;
 mod sessions;
 mod sipp;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use offhook_carrier::{Leg, LegOutput, SipConfig};
 use offhook_core::{LegCommand, LegEvent};
+use offhook_testkit::programs::{sockets, until};
 use tokio::task::JoinSet;
 
-use crate::program::{sockets, until};
 use crate::rig::{HANG_UP, Rig, established, event};
 use crate::sipp::Scenario;
 

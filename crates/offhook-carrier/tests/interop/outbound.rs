@@ -2,10 +2,11 @@
 
 use offhook_carrier::Leg;
 use offhook_core::{AudioFormat, EndReason, LegEvent};
+use offhook_testkit::tone::Tone;
 
 use crate::rig::{HANG_UP, Rig, established, event, rung_and_established};
 use crate::sipp::{Scenario, Sipp};
-use crate::sound::{Tone, echoed_level};
+use crate::sound::echoed_level;
 
 async fn dialled(scenario: Scenario) -> (Sipp, Rig, Leg) {
     let sipp = scenario.answer().await;

@@ -6,10 +6,9 @@ use std::time::Duration;
 use offhook_carrier::sip::{LineConfig, Listen, Server, Timing, Trunk};
 use offhook_carrier::{Dial, IncomingCall, Leg, LegOutput, SipCarrier, SipConfig};
 use offhook_core::{EndReason, LegCommand, LegEvent, PhoneNumber};
+use offhook_testkit::programs::{PATIENCE, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-use crate::program::{PATIENCE, until};
 
 pub const OUR_NUMBER: &str = "+14155550199";
 pub const THEIR_NUMBER: &str = "+14155550100";

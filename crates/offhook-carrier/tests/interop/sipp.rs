@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
+use offhook_testkit::programs::{self, PATIENCE, Protocol, free_port, is_open};
 use tempfile::TempDir;
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use crate::program::{self, PATIENCE, Protocol, free_port, is_open};
 use crate::rig::OUR_NUMBER;
 
 /// A scenario about to be played.
@@ -72,7 +72,7 @@ impl Scenario {
             tokio::select! {
                 biased;
                 _ = sipp.child.wait() => why = sipp.tell(),
-                () = program::until("SIPp listens", || is_open(self.protocol, port)) => return sipp,
+                () = programs::until("SIPp listens", || is_open(self.protocol, port)) => return sipp,
             }
         }
         panic!("SIPp {} does not start\n{why}", self.name);
@@ -97,7 +97,7 @@ impl Scenario {
         let port = free_port(self.protocol);
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let file = |name: &str| logs.path().join(name);
-        let mut command = program::command("sipp");
+        let mut command = programs::command("sipp");
         if let Some(callee) = callee {
             command.arg(callee.to_string());
         }
@@ -115,7 +115,7 @@ impl Scenario {
         let out = std::fs::File::create(file("out")).expect("a log file");
         command.stdout(Stdio::from(out.try_clone().expect("a log file"))).stderr(Stdio::from(out));
         command.current_dir(logs.path());
-        Sipp { name: self.name, child: program::start(&mut command), logs, addr }
+        Sipp { name: self.name, child: programs::start(&mut command), logs, addr }
     }
 }
 

@@ -4,12 +4,12 @@ use offhook_carrier::sip::TlsTrust;
 use offhook_carrier::{Leg, LegOutput, SrtpPolicy};
 use offhook_core::audio::FRAME;
 use offhook_core::{AudioFormat, Digit, LegCommand, LegEvent};
+use offhook_testkit::programs::PATIENCE;
+use offhook_testkit::programs::baresip::{Baresip, Phone};
+use offhook_testkit::tone::{Tone, assert_tone, samples_of};
 use tokio::time::{interval, timeout};
 
-use crate::baresip::{Baresip, Phone};
-use crate::program::PATIENCE;
 use crate::rig::{HANG_UP, OUR_NUMBER, Rig, THEIR_NUMBER, event};
-use crate::sound::{Tone, level_at, level_dbfs, samples_of};
 use crate::tls::Identity;
 
 const OUR_HZ: f64 = 440.0;
@@ -35,22 +35,6 @@ async fn talk(leg: &mut Leg, format: AudioFormat) -> Vec<i16> {
     });
     talked.await.expect("a second and a half of sound");
     heard
-}
-
-/// The loudest half second holds this tone at this level, and next to nothing else.
-#[track_caller]
-fn assert_tone(who: &str, heard: &[i16], hz: f64, level: f64) {
-    let best = heard
-        .windows(4_000)
-        .step_by(400)
-        .max_by(|a, b| level_at(a, 8_000.0, hz).total_cmp(&level_at(b, 8_000.0, hz)));
-    let best = best.unwrap_or_else(|| panic!("{who} heard only {} samples", heard.len()));
-    let (tone, all) = (level_at(best, 8_000.0, hz), level_dbfs(best));
-    assert!((tone - level).abs() < 1.0, "{who} heard {hz} Hz at {tone:.1} dBFS, not {level}");
-    assert!(
-        (all - tone).abs() < 0.5,
-        "{who} heard more than the tone: {all:.1} dBFS in all, {tone:.1} of it"
-    );
 }
 
 fn phone(says: &[i16]) -> Phone<'_> {

@@ -3,8 +3,8 @@
 use offhook_carrier::SipConfig;
 use offhook_carrier::sip::{Listen, TlsIdentity, TlsTrust, Transport};
 use offhook_core::{EndReason, LegEvent};
+use offhook_testkit::programs::{Protocol, free_port};
 
-use crate::program::{Protocol, free_port};
 use crate::rig::{HANG_UP, Rig, event, rung_and_established};
 use crate::sipp::Scenario;
 use crate::tls::{self, Identity};

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use offhook_testkit::programs::{Protocol, command, is_open, start, until};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child;
 use tokio::task::JoinHandle;
-
-use crate::program::{Protocol, command, is_open, start, until};
 
 /// A certificate for `localhost` that nobody but itself has signed, made by OpenSSL.
 pub struct Identity {

@@ -10,12 +10,13 @@ use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use crate::program::{self, PATIENCE, Protocol, free_port, is_open};
+use super::{PATIENCE, Protocol, command, free_port, is_open, start, until};
 
 /// Where Debian keeps its modules, by architecture or not.
 const MODULES: &str = "/usr/lib/baresip/modules";
 
 /// A softphone somebody is about to switch on.
+#[derive(Clone, Copy, Debug)]
 pub struct Phone<'a> {
     /// The user part of its address.
     pub user: &'a str,
@@ -28,6 +29,7 @@ pub struct Phone<'a> {
 }
 
 /// A softphone that is switched on. It dies with the test.
+#[derive(Debug)]
 pub struct Baresip {
     child: Child,
     control: TcpStream,
@@ -58,15 +60,15 @@ impl Phone<'_> {
         std::fs::write(dir.path().join("accounts"), self.account(sip)).expect("a file");
         std::fs::write(dir.path().join("contacts"), "").expect("a file");
         let output = std::fs::File::create(dir.path().join("output")).expect("a file");
-        let mut command = program::command("baresip");
+        let mut command = command("baresip");
         command.arg("-f").arg(dir.path()).args(["-4", "-s"]);
         command.stdout(Stdio::from(output.try_clone().expect("a file"))).stderr(Stdio::from(output));
-        let mut child = program::start(&mut command);
+        let mut child = start(&mut command);
         let listens = || is_open(Protocol::Udp, sip) && is_open(Protocol::Tcp, control);
         tokio::select! {
             biased;
             _ = child.wait() => return Err(output_in(dir.path())),
-            () = program::until("baresip listens", listens) => {}
+            () = until("baresip listens", listens) => {}
         }
         let control = TcpStream::connect(("127.0.0.1", control)).await.expect("its control socket");
         let addr = SocketAddr::from(([127, 0, 0, 1], sip));

@@ -1,4 +1,6 @@
-//! Other people's programs as children of a test.
+//! Other people's programs as children of a test: started, waited for, and ended with it.
+
+pub mod baresip;
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -60,6 +62,7 @@ pub fn is_open(protocol: Protocol, port: u16) -> bool {
 const LISTENING: u8 = 0x0a;
 
 /// A line of the kernel's socket table.
+#[derive(Clone, Copy, Debug)]
 pub struct BoundSocket {
     pub port: u16,
     pub state: u8,
