@@ -50,8 +50,8 @@ struct Turn {
 
 impl Ear {
     /// Speech begins with this many blocks of speech of the last [`Self::LOOK_BACK`]: a click is not a word.
-    const ONSET: u32 = 6;
-    const LOOK_BACK: u32 = 9;
+    const ONSET: u32 = 8;
+    const LOOK_BACK: u32 = 11;
     const LEAD_IN: usize = 20 * BLOCK;
     /// How much of the pause after a turn still goes to the recognizer.
     const TAIL_BLOCKS: u32 = 20;
@@ -192,5 +192,98 @@ impl Ear {
             self.events.push_back(EarEvent::Music);
             self.other_blocks = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use super::*;
+
+    fn sound(ms: usize, mut at: impl FnMut(f32) -> f32) -> Vec<i16> {
+        (0..ms * 8).map(|n| (at(n as f32 / 8_000.0) * 32_000.0) as i16).collect()
+    }
+
+    fn tones(ms: usize, hz: &[f32]) -> Vec<i16> {
+        sound(ms, |t| hz.iter().map(|hz| 0.15 * (TAU * hz * t).sin()).sum())
+    }
+
+    fn chords(ms: usize) -> Vec<i16> {
+        const CHORDS: [[f32; 3]; 4] =
+            [[261.6, 329.6, 392.0], [220.0, 261.6, 329.6], [174.6, 220.0, 261.6], [196.0, 246.9, 293.7]];
+        sound(ms, |t| {
+            let level = 0.16 * (t.fract() * 40.0).min(1.0) * (-1.2 * t.fract()).exp();
+            level
+                * CHORDS[t as usize % 4]
+                    .iter()
+                    .map(|hz| (TAU * hz * t).sin() + 0.3 * (TAU * 2.0 * hz * t).sin())
+                    .sum::<f32>()
+        })
+    }
+
+    fn heard(vad: Vad, samples: &[i16]) -> Vec<EarEvent> {
+        let mut ear = Ear::new(vad, 700);
+        for piece in samples.chunks(113) {
+            ear.push(piece);
+        }
+        std::iter::from_fn(|| ear.poll()).collect()
+    }
+
+    #[test]
+    fn what_telephones_play_is_no_speech() {
+        for (what, samples) in [
+            ("silence", vec![0; 16_000]),
+            ("dial tone", tones(2_000, &[350.0, 440.0])),
+            ("ringback", tones(2_000, &[440.0, 480.0])),
+            ("beep", tones(500, &[1_000.0])),
+            ("busy", [tones(500, &[480.0, 620.0]), vec![0; 4_000], tones(500, &[480.0, 620.0])].concat()),
+            ("a key", tones(120, &[697.0, 1_209.0])),
+        ] {
+            let events = heard(Vad::speech(), &samples);
+            assert!(!events.contains(&EarEvent::SpeechStarted), "{what}");
+        }
+    }
+
+    #[test]
+    fn music_is_noticed_and_no_speech() {
+        let events = heard(Vad::speech(), &chords(6_000));
+        assert_eq!(events, [EarEvent::Music]);
+    }
+
+    #[test]
+    fn a_turn_ends_with_the_pause_and_keeps_its_first_sound() {
+        let voice = tones(1_000, &[900.0]);
+        let samples = [vec![0; 8_000], voice.clone(), vec![0; 4_000], voice, vec![0; 16_000]].concat();
+        let events = heard(Vad::Energy, &samples);
+        let [EarEvent::SpeechStarted, EarEvent::Turn(turn), EarEvent::SpeechStopped] = &events[..] else {
+            panic!("{events:?}");
+        };
+        // Both words, as half a second between them is no end of a turn.
+        assert!((900..=1_000).contains(&turn.started_ms), "{}", turn.started_ms);
+        assert!((3_480..=3_520).contains(&turn.ended_ms), "{}", turn.ended_ms);
+        assert!(turn.samples.len() > 2_500 * 8 + 2_000);
+        assert!(turn.samples[..1_600].iter().all(|sample| *sample == 0), "what came before it is there");
+    }
+
+    #[test]
+    fn who_does_not_stop_is_recognized_in_pieces() {
+        let events = heard(Vad::Energy, &[tones(40_000, &[900.0]), vec![0; 8_000]].concat());
+        let kinds: Vec<&str> = events
+            .iter()
+            .map(|event| match event {
+                EarEvent::SpeechStarted => "started",
+                EarEvent::SpeechStopped => "stopped",
+                EarEvent::Turn(_) => "turn",
+                EarEvent::Music => "music",
+            })
+            .collect();
+        assert_eq!(kinds, ["started", "turn", "turn", "turn", "stopped"]);
+    }
+
+    #[test]
+    fn a_click_is_no_word() {
+        let samples = [vec![0; 4_000], tones(80, &[900.0]), vec![0; 8_000]].concat();
+        assert_eq!(heard(Vad::Energy, &samples), []);
     }
 }

@@ -50,6 +50,13 @@ pub enum FindError {
     Http(String),
 }
 
+impl From<FindError> for CheckError {
+    fn from(error: FindError) -> Self {
+        let advice = "the local voice needs it to start".to_owned();
+        Self::Unusable { what: "the local voice".to_owned(), why: error.to_string(), advice }
+    }
+}
+
 /// The local voice. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Local {

@@ -210,3 +210,27 @@ fn write_down(all: &[&Spotted]) -> Option<Transcript> {
     }
     Some(Transcript { text: text.join(" "), confidence: Some((sum / count * 1_000.0) as u32) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_phrases_become_one_text() {
+        let words = "what is your day of bird\n<s> 0.000 0.110 0.99\nwhat 0.20 0.40 0.95\nis 0.41 0.50 0.90\n\
+                     your(2) 0.51 0.80 0.05\nday 0.85 1.10 0.40\nof 1.11 1.20 0.30\nbird 1.21 1.60 0.70\n<sil> 1.7 2.0 1.0\n";
+        let phrases = "date of birth\ndate of birth 0.84 1.62 0.90\ndate of birth 0.84 1.60 0.82\none moment 0.1 0.5 0.3\n";
+        let heard = transcript(&parse(words), &parse(phrases)).unwrap();
+        assert_eq!(heard.text, "what is … date of birth");
+        assert!(heard.confidence.is_some_and(|confidence| (900..920).contains(&confidence)));
+    }
+
+    #[test]
+    fn guesses_and_hums_are_nothing() {
+        for words in
+            ["", "one 0.1 0.4 0.02", "oh 0.1 0.9 0.9", "hm 0.1 0.3 0.9\nfoo 0.4 0.6 0.05", "two 0.1 0.2 0.2"]
+        {
+            assert_eq!(transcript(&parse(words), &[]), None, "{words}");
+        }
+    }
+}

@@ -100,26 +100,31 @@ impl SpeechVad {
     }
 }
 
+/// Samples a spectrum is made of.
+const SPAN: usize = 2 * BLOCK;
+
 /// Notices sounds whose spectrum stays as it is, as that of a voice never does for long.
 struct Steady {
     /// Spectra of the last blocks, scaled to length 1.
     past: [[f32; Steady::BINS]; Steady::LAG],
     at: usize,
     run: usize,
-    window: [f32; BLOCK],
-    /// One period of the lowest bin, which holds all angles that occur.
+    /// The block before: 20 ms alone are too short to tell two near tones apart.
+    before: [i16; BLOCK],
+    window: [f32; SPAN],
+    /// One period of 50 Hz, which holds all angles that occur.
     cosine: [f32; BLOCK],
 }
 
 impl Default for Steady {
     fn default() -> Self {
-        let angle = |n: usize| TAU * n as f32 / BLOCK as f32;
         Self {
             past: [[0.0; Self::BINS]; Self::LAG],
             at: 0,
             run: 0,
-            window: std::array::from_fn(|n| 0.5 - 0.5 * angle(n).cos()),
-            cosine: std::array::from_fn(|n| angle(n).cos()),
+            before: [0; BLOCK],
+            window: std::array::from_fn(|n| 0.5 - 0.5 * (TAU * n as f32 / SPAN as f32).cos()),
+            cosine: std::array::from_fn(|n| (TAU * n as f32 / BLOCK as f32).cos()),
         }
     }
 }
@@ -128,23 +133,32 @@ impl Steady {
     /// 50 Hz each, from 200 Hz to 2.6 kHz.
     const BINS: usize = 48;
     const FIRST_BIN: usize = 4;
-    /// Compared with 80 ms ago.
-    const LAG: usize = 4;
-    const ALIKE: f32 = 0.97;
-    /// 80 ms more of that, and it is a tone.
-    const RUN: usize = 4;
+    /// Compared with 60 ms ago.
+    const LAG: usize = 3;
+    const ALIKE: f32 = 0.9;
+    const UNLIKE: f32 = 0.75;
+    /// 60 ms more of that, and it is no voice.
+    const RUN: usize = 3;
+    const LONGEST: usize = 12;
 
     fn push(&mut self, block: &[i16; BLOCK]) -> bool {
         let spectrum = self.spectrum(block);
+        self.before = *block;
         let likeness: f32 = spectrum.iter().zip(&self.past[self.at]).map(|(now, then)| now * then).sum();
         self.past[self.at] = spectrum;
         self.at = (self.at + 1) % Self::LAG;
-        self.run = if likeness > Self::ALIKE { self.run + 1 } else { 0 };
+        // A new chord or a crackle does not make music speech at once, nor a long vowel a voice a tone for long.
+        self.run = match likeness {
+            likeness if likeness > Self::ALIKE => (self.run + 1).min(Self::LONGEST),
+            likeness if likeness < Self::UNLIKE => self.run.saturating_sub(2),
+            _ => self.run,
+        };
         self.run >= Self::RUN
     }
 
     fn spectrum(&self, block: &[i16; BLOCK]) -> [f32; Self::BINS] {
-        let windowed: [f32; BLOCK] = std::array::from_fn(|n| f32::from(block[n]) * self.window[n]);
+        let sample = |n: usize| f32::from(if n < BLOCK { self.before[n] } else { block[n - BLOCK] });
+        let windowed: [f32; SPAN] = std::array::from_fn(|n| sample(n) * self.window[n]);
         let mut spectrum: [f32; Self::BINS] = std::array::from_fn(|bin| {
             let (mut real, mut imaginary) = (0.0, 0.0);
             let step = bin + Self::FIRST_BIN;

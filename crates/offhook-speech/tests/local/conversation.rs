@@ -279,11 +279,11 @@ async fn a_barge_in_is_reported_at_once_and_the_line_said_again() {
     expect![[r#"
         0 ready: local (tagged tones, tagged tones, script)
         0 we: Hello, this is an AI assistant, and this call is recorded.
-        1400 they begin
+        1500 they begin
         2300 they stop
         2300 they: Hello?
         2300 we: I would like to ask for an appointment on Thursday afternoon.
-        2600 they begin
+        2700 they begin
         4000 they stop
         4000 they: Wait a second, who is calling?
         4000 we: I am an AI assistant, calling on behalf of Jordan Lee. I would like to ask for an appointment on Thursday afternoon."#]].assert_eq(&phone.lines.join("\n"));

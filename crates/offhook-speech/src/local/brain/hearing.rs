@@ -266,3 +266,90 @@ pub fn stems(words: impl Iterator<Item = impl AsRef<str>>) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn what_people_and_machines_say() {
+        let said = [
+            "You have reached the voicemail of Sam.",
+            "he is not available can you call tomorrow",
+            "Please hold.",
+            "Thank you for holding, how can I help you?",
+            "That is not a valid choice.",
+            "For that I must speak to the account holder in person.",
+            "Who am I speaking to?",
+            "What is your date of birth?",
+            "Your confirmation number is 4512.",
+            "I need your account number.",
+            "What is your favourite colour?",
+            "Are you a robot?",
+            "Sorry, I didn't catch that.",
+            "Is that good for you?",
+            "Where do you want it delivered?",
+            "Hello?",
+            "Yes, we have a table at seven.",
+            "Very well. Goodbye.",
+            "You have the wrong number.",
+            "We are not interested, stop calling.",
+        ];
+        let table: Vec<String> = said.iter().map(|text| format!("{text} -> {:?}", meaning(text))).collect();
+        expect![[r#"
+            You have reached the voicemail of Sam. -> Voicemail
+            he is not available can you call tomorrow -> Talk
+            Please hold. -> Hold
+            Thank you for holding, how can I help you? -> Greeting
+            That is not a valid choice. -> MenuRefused
+            For that I must speak to the account holder in person. -> Handoff
+            Who am I speaking to? -> WhoCalls
+            What is your date of birth? -> Wants("date of birth")
+            Your confirmation number is 4512. -> Talk
+            I need your account number. -> Wants("account number")
+            What is your favourite colour? -> Wants("favourite colour")
+            Are you a robot? -> WhetherRobot
+            Sorry, I didn't catch that. -> Repeat
+            Is that good for you? -> Decision
+            Where do you want it delivered? -> Decision
+            Hello? -> Greeting
+            Yes, we have a table at seven. -> Talk
+            Very well. Goodbye. -> Goodbye
+            You have the wrong number. -> WrongNumber
+            We are not interested, stop calling. -> NotWanted"#]]
+        .assert_eq(&table.join("\n"));
+    }
+
+    #[test]
+    fn menus_are_read_with_and_without_punctuation() {
+        let menus = [
+            "For opening hours, press one. For appointments, press two.",
+            "for opening hours press one for appointments press two",
+            "Press 1 for sales, press 2 for support, or press 0 for the operator.",
+            "to speak to a representative press zero",
+            "Press star to go back.",
+            "the press was there",
+        ];
+        let table: Vec<String> = menus
+            .iter()
+            .map(|menu| {
+                let choices = choices(&Words::new(menu));
+                choices
+                    .iter()
+                    .map(|choice| format!("{}: {}", choice.key, choice.label.join(" ")))
+                    .collect::<Vec<_>>()
+                    .join(" | ")
+            })
+            .collect();
+        expect![[r#"
+            1: for opening hours | 2: for appointments
+            1: for opening hours | 2: for appointments
+            1: for sales | 2: for support or | 0: for the operator
+            0: to speak to a representative
+            *: to go back
+        "#]]
+        .assert_eq(&table.join("\n"));
+    }
+}

@@ -320,3 +320,67 @@ fn lower_first(text: &str) -> String {
     let mut chars = text.trim().chars();
     chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn lines(task: &str) -> Vec<String> {
+        Plan::new(task).lines
+    }
+
+    #[test]
+    fn instructions_become_lines() {
+        let tasks = [
+            "Call the office on behalf of Jordan Lee. Ask for an appointment on Thursday afternoon. Do not pay.",
+            "Call Jordan Lee. Say that the dental office moved the appointment to Thursday at three. Ask whether that is fine.",
+            "Call Mario's and book a table for two at 7.30 p.m. on Friday.",
+            "Tell Dr. Smith that the results are here. Keep it short.",
+            "Ask them to call back. Never leave a number.",
+            "Say: \"We are late. Sorry!\" Then ask \"Is that all right?\"",
+            "- Find out when they open\n- Reserve a parking space\n- be polite",
+            "Water damage in the basement.",
+            "",
+        ];
+        let table: Vec<String> = tasks.iter().map(|task| lines(task).join(" | ")).collect();
+        expect![[r#"
+            I would like to ask for an appointment on Thursday afternoon.
+            The dental office moved the appointment to Thursday at three. I would like to ask whether that is fine.
+            I would like to book a table for two at 7.30 p.m. on Friday.
+            The results are here.
+            I would like to ask you to call back.
+            We are late. Sorry! Is that all right?
+            I would like to know when they open. | I would like to reserve a parking space.
+            I am calling about this: Water damage in the basement.
+        "#]].assert_eq(&table.join("\n"));
+    }
+
+    #[test]
+    fn facts_answer_what_is_asked_for() {
+        let plan = Plan::new(
+            "Ask for a repair. My name is Jordan Lee. Date of birth: 3 May 1990. The car is a blue Honda Civic. \
+             If they ask for the callback number, say 555 0100. If they ask for anything else, say no.",
+        );
+        assert_eq!(plan.fact("name"), Some("The name is Jordan Lee."));
+        assert_eq!(plan.fact("date of birth"), Some("The date of birth is 3 May 1990."));
+        assert_eq!(plan.fact("phone number"), Some("555 0100."));
+        assert_eq!(plan.answer_to("What car is it?"), Some("The car is a blue Honda Civic."));
+        assert_eq!(plan.fact("account number"), None);
+        assert_eq!(plan.answer_to("What is the weather like?"), None);
+        assert_eq!(plan.principal, None);
+    }
+
+    #[test]
+    fn the_one_it_is_about_is_found() {
+        for (task, principal) in [
+            ("Call on behalf of Jordan Lee. Ask.", Some("Jordan Lee")),
+            ("I call on behalf of Ann, who is ill.", Some("Ann")),
+            ("on behalf of our customer", None),
+            ("Ask for Bob.", None),
+        ] {
+            assert_eq!(Plan::new(task).principal.as_deref(), principal, "{task}");
+        }
+    }
+}
