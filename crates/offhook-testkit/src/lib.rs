@@ -1,4 +1,7 @@
-//! Counterparties for tests and measurements: fakes of foreign services. Never part of the product.
+//! Counterparties for tests and measurements: fakes of foreign services, and programs of others. Never part of the
+//! product.
 
+pub mod programs;
 pub mod quiet;
 pub mod realtime;
+pub mod tone;
