@@ -71,6 +71,14 @@ pub enum SendError {
 }
 
 #[derive(Debug)]
+struct Datagrams {
+    socket: Arc<UdpSocket>,
+    /// The same socket for sending: tokio refuses to write on a socket it has not polled yet, and the very first
+    /// message of a call would be lost.
+    sender: std::net::UdpSocket,
+}
+
+#[derive(Debug)]
 struct Stream {
     outgoing: mpsc::Sender<Vec<u8>>,
     flow: Flow,
@@ -78,7 +86,7 @@ struct Stream {
 
 #[derive(Debug)]
 pub struct Net {
-    udp: Vec<Arc<UdpSocket>>,
+    udp: Vec<Datagrams>,
     listening: Vec<(Transport, SocketAddr)>,
     streams: HashMap<u64, Stream>,
     next_stream: u64,
@@ -125,10 +133,11 @@ impl Net {
 
     async fn listen(&mut self, listen: &Listen) -> io::Result<()> {
         if listen.transport == Transport::Udp {
-            let socket = udp_socket(listen.addr)?;
+            let datagrams = udp_socket(listen.addr)?;
+            let socket = datagrams.socket.clone();
             let index = self.udp.len() as u64;
             self.listening.push((Transport::Udp, socket.local_addr()?));
-            self.udp.push(socket.clone());
+            self.udp.push(datagrams);
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(read_datagrams(
                 socket,
                 index,
@@ -159,10 +168,10 @@ impl Net {
     /// A way to that target: the datagram socket, the stream that is open already, or a new one.
     pub fn flow_to(&mut self, target: &Target, trust: &Trust) -> Result<Flow, SendError> {
         if target.transport == Transport::Udp {
-            let fits = |socket: &&Arc<UdpSocket>| {
-                socket.local_addr().is_ok_and(|local| local.is_ipv4() == target.addr.is_ipv4())
+            let fits = |udp: &Datagrams| {
+                udp.socket.local_addr().is_ok_and(|local| local.is_ipv4() == target.addr.is_ipv4())
             };
-            let index = self.udp.iter().position(|socket| fits(&socket)).ok_or(SendError::NoSocket("UDP"))?;
+            let index = self.udp.iter().position(fits).ok_or(SendError::NoSocket("UDP"))?;
             return Ok(Flow { transport: Transport::Udp, socket: index as u64, remote: target.addr });
         }
         let open = self.streams.values().find(|stream| {
@@ -212,8 +221,8 @@ impl Net {
     /// Hand the bytes to the socket; a full datagram socket loses them, and the retransmission brings them.
     pub fn send(&self, flow: &Flow, bytes: Vec<u8>) -> Result<(), SendError> {
         if flow.transport == Transport::Udp {
-            let socket = self.udp.get(flow.socket as usize).ok_or(SendError::NoSocket("UDP"))?;
-            return match socket.try_send_to(&bytes, flow.remote) {
+            let udp = self.udp.get(flow.socket as usize).ok_or(SendError::NoSocket("UDP"))?;
+            return match udp.sender.send_to(&bytes, flow.remote) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error.into()),
                 _ => Ok(()),
             };
@@ -231,7 +240,7 @@ impl Net {
             *transport == flow.transport && addr.is_ipv4() == flow.remote.is_ipv4()
         });
         let bound = match flow.transport {
-            Transport::Udp => self.udp.get(flow.socket as usize).and_then(|socket| socket.local_addr().ok()),
+            Transport::Udp => self.udp.get(flow.socket as usize).and_then(|udp| udp.socket.local_addr().ok()),
             _ => listening.map(|(_, addr)| *addr).next(),
         };
         let unspecified =
@@ -278,7 +287,7 @@ pub fn local_ip_toward(remote: SocketAddr) -> io::Result<IpAddr> {
 }
 
 /// Bursts of calls arrive faster than one task reads them: ask for a large buffer, take what we get.
-fn udp_socket(addr: SocketAddr) -> io::Result<Arc<UdpSocket>> {
+fn udp_socket(addr: SocketAddr) -> io::Result<Datagrams> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::DGRAM, None)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -287,7 +296,8 @@ fn udp_socket(addr: SocketAddr) -> io::Result<Arc<UdpSocket>> {
     let _ = socket.set_send_buffer_size(4 << 20);
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    Ok(Arc::new(UdpSocket::from_std(socket.into())?))
+    let sender = std::net::UdpSocket::from(socket.try_clone()?);
+    Ok(Datagrams { socket: Arc::new(UdpSocket::from_std(socket.into())?), sender })
 }
 
 async fn read_datagrams(socket: Arc<UdpSocket>, index: u64, arrivals: mpsc::Sender<Arrival>) {
@@ -438,5 +448,21 @@ async fn converse(
     tokio::select! {
         ended = reading => ended,
         ended = writing => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_datagram_leaves_at_once() {
+        let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        far.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let (net, _arrivals) = Net::bind(&[Listen::udp("127.0.0.1:0".parse().unwrap())], None).await.unwrap();
+        net.send(&Flow::datagram(0, far.local_addr().unwrap()), b"hello".to_vec()).unwrap();
+        let mut buffer = [0; 16];
+        let length = far.recv(&mut buffer).expect("it was lost");
+        assert_eq!(&buffer[..length], b"hello");
     }
 }
