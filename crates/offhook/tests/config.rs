@@ -40,6 +40,7 @@ fn without_a_file_the_sandbox_runs_on_loopback_with_the_local_voice() {
     assert!(config.allow_anonymous_keys && config.calling_enabled);
     assert!(config.disclosure.ai && config.disclosure.recording);
     assert!(config.inbound.is_none());
+    assert_eq!(config.opening, Opening::ListenFirst { deadline: Duration::from_secs(2) });
     assert!(
         matches!(config.speech, SpeechModel::Local(local) if matches!(local.synthesizer, SynthesizerConfig::Auto))
     );
@@ -120,14 +121,14 @@ fn a_realtime_endpoint() {
     let text = r#"
         [speech]
         model = "openai-realtime"
-        opening = "listen_first"
+        opening = "speak_first"
         [speech.openai]
         api_key = "${SPEECH_KEY}"
         turn_detection = "semantic_vad"
         voices = { chris = "ash" }
     "#;
     let config = Config::parse(text, &env).unwrap();
-    assert_eq!(config.opening, Opening::ListenFirst { deadline: Duration::from_secs(3) });
+    assert_eq!(config.opening, Opening::SpeakFirst);
     let SpeechModel::OpenAi(openai) = config.speech else { panic!("not the Realtime endpoint") };
     assert!(matches!(openai.auth, Auth::Bearer(key) if key.expose_secret() == "sk-1"));
     assert!(matches!(openai.turn_detection, TurnDetection::SemanticVad { .. }));
@@ -233,6 +234,7 @@ fn what_can_not_be_meant() {
     complain(
         r#"
         listen = "localhost"
+        log = "offhook=loud"
         public_url = "calls.example.com"
         sandbox.enabled = true
         speech.disclosure_recording = false
@@ -266,6 +268,7 @@ fn what_can_not_be_meant() {
             carrier.sip.rtp_ports "80-90" is not a range of ports above 1023, e.g. 16384-32767
             sandbox.enabled is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed
             public_url must be an address callers can open, e.g. https://calls.example.com
+            log "offhook=loud" is no filter, e.g. info or offhook_carrier=debug,info
             speech.local.brain_http.base_url is missing: the address of the server, e.g. http://127.0.0.1:11434/v1
             speech.local.brain_http.model is missing: the model to ask the server for
             speech.disclosure_recording is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true

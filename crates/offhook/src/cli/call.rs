@@ -96,11 +96,34 @@ fn body(args: Args) -> Value {
     body
 }
 
+/// Times a lost event stream is taken up again before the call is only looked at.
+const RECONNECTS: u32 = 5;
+
 /// Print the call's events as they come; Ctrl-C hangs up and goes on to the end.
 async fn follow(client: &Client, id: &str, json: bool) -> Result<Value, Failure> {
-    let response = client.stream(&format!("/call/{id}/events")).await?;
-    let mut chunks = response.bytes_stream();
     let mut printer = show::EventPrinter::default();
+    let mut last_seq = 0;
+    for _ in 0..=RECONNECTS {
+        let ended = follow_once(client, id, &mut last_seq, |event| {
+            if json { println!("{event}") } else { printer.print(event) }
+        })
+        .await?;
+        if ended {
+            break;
+        }
+    }
+    client.get(&format!("/call/{id}")).await
+}
+
+/// Whether the stream came to the end of the call, not only to its own.
+async fn follow_once(
+    client: &Client,
+    id: &str,
+    last_seq: &mut u64,
+    mut each: impl FnMut(&Value),
+) -> Result<bool, Failure> {
+    let response = client.stream(&format!("/call/{id}/events?after={last_seq}")).await?;
+    let mut chunks = response.bytes_stream();
     let mut text = String::new();
     let mut hung_up = false;
     loop {
@@ -112,13 +135,16 @@ async fn follow(client: &Client, id: &str, json: bool) -> Result<Value, Failure>
                 continue;
             }
         };
-        let Some(Ok(chunk)) = chunk else { break };
+        let Some(Ok(chunk)) = chunk else { return Ok(false) };
         text.push_str(&String::from_utf8_lossy(&chunk));
         for event in show::events(&mut text) {
-            if json { println!("{event}") } else { printer.print(&event) }
+            each(&event);
+            *last_seq = event["seq"].as_u64().unwrap_or(*last_seq);
+            if event["code"] == "call.ended" {
+                return Ok(true);
+            }
         }
     }
-    client.get(&format!("/call/{id}")).await
 }
 
 pub async fn hang_up(id: &str, context: &Context) -> Result<(), Failure> {

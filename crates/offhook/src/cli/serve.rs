@@ -1,5 +1,7 @@
 //! `offhook serve`.
 
+use std::io::IsTerminal as _;
+
 use tokio::signal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -54,5 +56,7 @@ async fn stop_asked_for() {
 pub fn log(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people, not for files.
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     let _ = if log.json { lines.json().finish().try_init() } else { lines.finish().try_init() };
 }

@@ -10,6 +10,7 @@ use offhook_core::call::Limits;
 use offhook_core::policy::{Countries, LimitRange, PolicyConfig};
 use secrecy::SecretString;
 use serde::Deserialize as _;
+use tracing_subscriber::EnvFilter;
 
 use super::env::Env;
 use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
@@ -110,7 +111,7 @@ impl Build<'_> {
                 Duration::from_secs(600),
             ),
             log: Log {
-                filter: raw.log.clone().unwrap_or_else(|| "info".to_owned()),
+                filter: self.log_filter(raw.log.as_deref()),
                 json: raw.log_format.as_deref() == Some("json"),
             },
             sip: sip.filter(|_| !sandbox),
@@ -130,6 +131,14 @@ impl Build<'_> {
         let default = || Some(xdg(self.env, "XDG_DATA_HOME", ".local/share")?.join("offhook"));
         // Without a home there is still a place to run in.
         written.map(PathBuf::from).or_else(default).unwrap_or_else(|| PathBuf::from("offhook-data"))
+    }
+
+    fn log_filter(&mut self, written: Option<&str>) -> String {
+        let filter = written.unwrap_or("info");
+        if EnvFilter::builder().parse(filter).is_err() {
+            self.problem("log", format!("{filter:?} is no filter, e.g. info or offhook_carrier=debug,info"));
+        }
+        filter.to_owned()
     }
 
     fn public_url(&mut self, written: Option<&str>) -> Option<String> {
