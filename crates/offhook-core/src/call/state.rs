@@ -34,7 +34,7 @@ pub struct Conversation {
     /// A last chance to wrap up was given.
     pub(super) warned: bool,
     pub(super) opening: OpeningState,
-    /// When anybody spoke last.
+    /// When anybody spoke last; after the question whether anybody is there, as if it had not been asked.
     pub(super) quiet_since: Timestamp,
     pub(super) asked_if_there: bool,
     pub(super) remote_speaking: bool,
@@ -211,7 +211,7 @@ impl Call {
         }
     }
 
-    /// Somebody spoke or pressed a key: the line is not silent.
+    /// The remote spoke or pressed a key: the line is not silent.
     pub(super) fn touch(&mut self, now: Timestamp) {
         if let Some(conversation) = self.conversation() {
             conversation.quiet_since = now;

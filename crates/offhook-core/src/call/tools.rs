@@ -34,7 +34,6 @@ impl Call {
     }
 
     pub(super) fn voice_started(&mut self, now: Timestamp) {
-        self.touch(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.voice_speaking = true;
         if !conversation.held
@@ -46,9 +45,11 @@ impl Call {
     }
 
     pub(super) fn voice_finished(&mut self, now: Timestamp) {
+        let question = self.limits.silence / 2;
         let Some(conversation) = self.conversation() else { return };
         conversation.voice_speaking = false;
-        conversation.quiet_since = now;
+        // The question whether anybody is there is no answer to it.
+        conversation.quiet_since = if conversation.asked_if_there { now - question } else { now };
         if conversation.opening == OpeningState::Speaking {
             conversation.opening = OpeningState::Done;
         }

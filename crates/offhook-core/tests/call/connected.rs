@@ -115,16 +115,16 @@ fn the_far_end_holds_and_resumes() {
 #[test]
 fn silence_earns_a_question_and_then_ends_the_call() {
     check_connected(
-        "1600 playing 1\n4000 played 1 2400\n60000 closed\n60001 speech_lost closed",
+        "1600 playing 1\n4000 played 1 2400\n19100 playing 2\n20500 played 2 1400\n60000 closed\n60001 speech_lost closed",
         expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-             19000 speech: Say { text: "Hello, is anybody there?" }
-             34000 leg: hang up, policy.silence
-             34000 stop playout
-             34000 speech: Close
-             60001 journal: call.answered_by answered_by="unknown"
-             60001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
-             60001 journal: call.ended reason="policy.silence" answered=true talk_ms=34000 sip_status=- q850_cause=-
+             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+            19000 speech: Say { text: "Hello, is anybody there?" }
+            35500 leg: hang up, policy.silence
+            35500 stop playout
+            35500 speech: Close
+            60001 journal: call.answered_by answered_by="unknown"
+            60001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
+            60001 journal: call.ended reason="policy.silence" answered=true talk_ms=35500 sip_status=- q850_cause=-
         "#]],
     );
 }
