@@ -164,8 +164,10 @@ fn parse_line(line: &str) -> Option<Spotted> {
 /// The words, with the phrases in place of what was heard where they were.
 fn transcript(words: &[Spotted], phrases: &[Spotted]) -> Option<Transcript> {
     let mut certain: Vec<&Spotted> = Vec::new();
-    let mut by_probability: Vec<&Spotted> =
-        phrases.iter().filter(|phrase| phrase.probability >= Pocketsphinx::PHRASE).collect();
+    let mut by_probability: Vec<&Spotted> = phrases
+        .iter()
+        .filter(|phrase| phrase.probability >= Pocketsphinx::PHRASE && !contradicted(phrase, words))
+        .collect();
     by_probability.sort_by(|one, other| other.probability.total_cmp(&one.probability));
     for phrase in by_probability {
         if certain.iter().all(|other| overlap(phrase, other) <= 0.0) {
@@ -180,6 +182,16 @@ fn transcript(words: &[Spotted], phrases: &[Spotted]) -> Option<Transcript> {
     all.extend(&certain);
     all.sort_by(|one, other| one.start.total_cmp(&other.start));
     write_down(&all)
+}
+
+/// Where the first look is sure of other words, a short phrase was imagined: "press two" in "customer".
+fn contradicted(phrase: &Spotted, words: &[Spotted]) -> bool {
+    const SURE: f32 = 0.5;
+    let there: Vec<&Spotted> =
+        words.iter().filter(|word| overlap(word, phrase) > (word.end - word.start) / 2.0).collect();
+    let shared = there.iter().any(|word| phrase.text.split(' ').any(|part| part == word.text));
+    let mean = there.iter().map(|word| word.probability).sum::<f32>() / there.len().max(1) as f32;
+    !shared && mean > SURE
 }
 
 fn overlap(one: &Spotted, other: &Spotted) -> f32 {
@@ -223,6 +235,13 @@ mod tests {
         let heard = transcript(&parse(words), &parse(phrases)).unwrap();
         assert_eq!(heard.text, "what is … date of birth");
         assert!(heard.confidence.is_some_and(|confidence| (900..920).contains(&confidence)));
+    }
+
+    #[test]
+    fn a_phrase_in_the_middle_of_another_word_is_imagined() {
+        let words = "this 0.1 0.3 0.9\nis 0.31 0.4 0.9\ncustomer 0.5 1.1 1.0\nservice 1.2 1.6 0.9";
+        let heard = transcript(&parse(words), &parse("press two 0.5 1.1 0.9")).unwrap();
+        assert_eq!(heard.text, "this is customer service");
     }
 
     #[test]
