@@ -67,7 +67,9 @@ fn check(actual: &str, expect: &Expect) {
 async fn the_help_is_worth_reading() {
     let machine = Machine::new();
     let help = Machine::expect(&machine.run(&["--help"]).await, 0);
-    check(&help, &expect![[r#"
+    check(
+        &help,
+        &expect![[r#"
         A phone line for AI agents that you run yourself
 
         Usage: offhook [OPTIONS] <COMMAND>
@@ -106,7 +108,8 @@ async fn the_help_is_worth_reading() {
           1  a call was not answered, or a check failed
           2  wrong usage or configuration
           4  the server refused the request; the message says why
-    "#]]);
+    "#]],
+    );
     for command in
         ["demo", "serve", "call", "calls", "show", "hangup", "key", "doctor", "config", "completions"]
     {
