@@ -228,7 +228,7 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         language: config.language.clone(),
         recording_link: config.recording_link,
         lines,
-        inbound: None,
+        inbound: config.inbound.clone(),
     }
 }
 

@@ -1,0 +1,6 @@
+//! The whole gateway against a softphone we did not write: what the API tells, what both ends recorded, and whether
+//! it is the same sound.
+
+mod gateway;
+mod softphone;
+mod waveform;
