@@ -172,7 +172,7 @@ end_reasons! {
     PolicyHoldLimit = "policy.hold_limit", Policy, Failed, AskFirst, "The call stayed on hold past the limit.";
     /// A rule that holds at dialling time refused the call.
     PolicyRefused = "policy.refused", Policy, Failed, Never, "A calling rule refused the call.";
-    /// The trunk could not be reached: no DNS answer, connection refused, no reply to the INVITE.
+    /// The INVITE certainly never left: no DNS answer, connection refused, no free port.
     CarrierUnreachable = "carrier.unreachable", Carrier, NetworkError, OnceSilently, "The telephone carrier could not be reached.";
     /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 491.
     CarrierFailed = "carrier.failed", Carrier, NetworkError, OnceSilently, "The telephone carrier failed.";

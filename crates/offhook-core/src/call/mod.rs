@@ -19,7 +19,7 @@ pub use state::CallState;
 use state::{Closing, Conversation};
 use turns::Turns;
 
-use crate::brief::Brief;
+use crate::brief::{Brief, Voicemail};
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, Part, TaskStatus};
 use crate::pump::{Heard, PumpEvent};
@@ -73,7 +73,7 @@ pub enum Input {
     Pump(PumpEvent),
     /// The pump was emptied on [`Action::StopPlayout`] in the middle of this utterance.
     CutOff(Heard),
-    /// A machine's beep; reported only while [`Call::awaits_beep`].
+    /// A machine's beep; reported only while [`Call::listens_for_beep`].
     Beep,
     /// Something failed beside the call, e.g. its recording.
     Problem {
@@ -147,9 +147,12 @@ impl Call {
         matches!(self.state, CallState::Ended(_))
     }
 
-    /// Whether the session should look for a machine's beep in the remote's audio.
-    pub fn awaits_beep(&self) -> bool {
-        matches!(&self.state, CallState::Connected(conversation) if conversation.beep_by.is_some())
+    /// Whether the session should look for a machine's beep in the remote's audio: only a call that would leave a
+    /// message has a use for it.
+    pub fn listens_for_beep(&self) -> bool {
+        let would_leave = matches!(self.brief.voicemail, Voicemail::LeaveMessage(_));
+        would_leave
+            && matches!(&self.state, CallState::Connected(conversation) if conversation.goodbye.is_none())
     }
 
     /// The next action, until there is none.
@@ -202,7 +205,7 @@ impl Call {
             }
             LegEvent::Digit(digit) => {
                 self.journal(Fact::DigitReceived { digit: digit.as_char().to_string() });
-                self.touch(now);
+                self.remote_is_there(now);
             }
             LegEvent::DigitsSent => self.digits_sent(now),
             LegEvent::Held => self.held(now),
@@ -231,7 +234,7 @@ impl Call {
                     Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text, confidence },
                     None => Fact::NotUnderstood { turn, started_ms, ended_ms },
                 });
-                self.touch(now);
+                self.remote_is_there(now);
             }
             SpeechEvent::VoiceText { utterance, text } => {
                 let said = self.turns.text(utterance, text);

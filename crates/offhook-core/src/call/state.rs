@@ -45,6 +45,8 @@ pub struct Conversation {
     pub(super) held: bool,
     /// A digits tool call waits for the leg to have sent them.
     pub(super) sending_digits: Option<(ToolCallId, String)>,
+    /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
+    pub(super) beep_at: Option<Timestamp>,
     /// A machine answered; its beep is awaited until then.
     pub(super) beep_by: Option<Timestamp>,
     /// The call ends with this once the last words were played, or at the latest then.
@@ -121,6 +123,10 @@ impl Call {
     /// How long before the talk limit the voice is told to come to an end.
     pub(super) const WRAP_UP: std::time::Duration = std::time::Duration::from_secs(30);
 
+    /// How long after its last frame the voice's last word may still wait in the far end's jitter buffer, which a
+    /// hang-up empties.
+    pub(super) const TAIL: std::time::Duration = std::time::Duration::from_millis(200);
+
     pub(super) fn speech_ready(&mut self, now: Timestamp, model: String) {
         let CallState::Preparing { .. } = self.state else { return };
         self.journal(Fact::SpeechReady { model });
@@ -173,6 +179,7 @@ impl Call {
             on_hold_since: None,
             held: false,
             sending_digits: None,
+            beep_at: None,
             beep_by: None,
             goodbye: None,
         });
@@ -211,8 +218,8 @@ impl Call {
         }
     }
 
-    /// The remote spoke or pressed a key: the line is not silent.
-    pub(super) fn touch(&mut self, now: Timestamp) {
+    /// The remote spoke or pressed a key: the line is not silent. Our own voice is no sign of that.
+    pub(super) fn remote_is_there(&mut self, now: Timestamp) {
         if let Some(conversation) = self.conversation() {
             conversation.quiet_since = now;
             conversation.asked_if_there = false;

@@ -1,5 +1,7 @@
 //! Turn-taking and the tools of the voice: barge-in, keypresses, hold, voicemail, ending.
 
+use std::time::Duration;
+
 use super::state::OpeningState;
 use super::{Action, Call, CallState, LegCommand, SpeechCommand, TaskReport, ToolCall, ToolCallId};
 use crate::audio::Digit;
@@ -8,13 +10,16 @@ use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, TaskStatus};
 use crate::time::Timestamp;
 
+/// A beep this long ago was the machine's: it takes a moment to understand that one is talking to a machine.
+const RECENT_BEEP: Duration = Duration::from_secs(10);
+
 /// Keys and pauses in one `send_digits`.
 const MAX_DIGITS: usize = 64;
 
 impl Call {
     /// The remote began to speak. Whatever the voice was saying stops at once, except its first sentence.
     pub(super) fn remote_speech_started(&mut self, now: Timestamp) {
-        self.touch(now);
+        self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = true;
         let protected = conversation.opening == OpeningState::Speaking || conversation.goodbye.is_some();
@@ -24,7 +29,7 @@ impl Call {
     }
 
     pub(super) fn remote_speech_stopped(&mut self, now: Timestamp) {
-        self.touch(now);
+        self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = false;
         // They said hello: now it is our turn.
@@ -53,8 +58,8 @@ impl Call {
         if conversation.opening == OpeningState::Speaking {
             conversation.opening = OpeningState::Done;
         }
-        if let Some((reason, _)) = conversation.goodbye {
-            self.hang_up(now, reason);
+        if let Some((_, by)) = &mut conversation.goodbye {
+            *by = (now + Self::TAIL).min(*by);
         }
     }
 
@@ -102,15 +107,13 @@ impl Call {
 
     /// Hang up for `reason` once nothing is being said any more.
     fn say_goodbye(&mut self, now: Timestamp, reason: EndReason) {
-        let by = now + self.limits.goodbye;
+        let longest = self.limits.goodbye;
         let Some(conversation) = self.conversation() else { return };
         if conversation.goodbye.is_some() {
             return;
         }
-        conversation.goodbye = Some((reason, by));
-        if !conversation.voice_speaking {
-            self.hang_up(now, reason);
-        }
+        let wait = if conversation.voice_speaking { longest } else { Self::TAIL };
+        conversation.goodbye = Some((reason, now + wait));
     }
 
     fn send_digits(&mut self, id: ToolCallId, digits: String) {
@@ -135,7 +138,7 @@ impl Call {
 
     /// After keys the voice listens: a menu answers them, and talking over it loses the answer.
     pub(super) fn digits_sent(&mut self, now: Timestamp) {
-        self.touch(now);
+        self.remote_is_there(now);
         let Some((id, digits)) =
             self.conversation().and_then(|conversation| conversation.sending_digits.take())
         else {
@@ -165,7 +168,8 @@ impl Call {
                 );
                 let by = now + self.limits.beep;
                 if let Some(conversation) = self.conversation() {
-                    conversation.beep_by = Some(by);
+                    let beeped = conversation.beep_at.is_some_and(|at| now.since(at) < RECENT_BEEP);
+                    conversation.beep_by = Some(if beeped { now } else { by });
                     // Not a word until the beep: the machine is not recording yet.
                     self.speech(SpeechCommand::Suspend);
                     self.actions.push_back(Action::StopPlayout);
@@ -183,7 +187,9 @@ impl Call {
     }
 
     pub(super) fn handle_beep(&mut self, now: Timestamp) {
-        if self.awaits_beep() {
+        let Some(conversation) = self.conversation() else { return };
+        conversation.beep_at = Some(now);
+        if conversation.beep_by.is_some() {
             self.leave_message(now);
         }
     }

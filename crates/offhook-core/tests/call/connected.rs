@@ -20,9 +20,12 @@ fn the_voice_lets_the_remote_say_hello_first() {
 
 #[test]
 fn the_voice_speaks_first_when_nobody_does() {
-    check_connected("2000 tick", expect![[r#"
+    check_connected(
+        "2000 tick",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -53,36 +56,45 @@ fn barge_in_stops_the_voice_and_tells_the_model_what_was_heard() {
 
 #[test]
 fn keys_are_pressed_and_then_the_voice_listens() {
-    check_connected("5000 press 2\n5300 digits_sent", expect![[r#"
+    check_connected(
+        "5000 press 2\n5300 digits_sent",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           5000 journal: tool.called tool="send_digits" arguments="2"
           5000 leg: SendDigits("2")
           5300 journal: leg.digits_sent digits="2"
           5300 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
           5300 speech: ToolOutput { id: ToolCallId(1), output: "sent; now listen to what the menu says", respond: false }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn keys_that_are_none_are_refused_with_the_reason() {
-    check_connected("5000 press two", expect![[r#"
+    check_connected(
+        "5000 press two",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           5000 journal: tool.called tool="send_digits" arguments="two"
           5000 journal: tool.answered tool="send_digits" output="not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second"
           5000 speech: ToolOutput { id: ToolCallId(1), output: "not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second", respond: true }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn on_hold_silence_is_no_reason_to_hang_up() {
-    check_connected("1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 playing 2", expect![[r#"
+    check_connected(
+        "1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 playing 2",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           5000 journal: tool.called tool="wait_on_hold" arguments=""
           5000 journal: hold.started
           5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
           5000 speech: ToolOutput { id: ToolCallId(1), output: "on hold; stay silent until a person speaks to you", respond: false }
         300000 journal: hold.ended waited_ms=295000
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -103,13 +115,16 @@ fn hold_has_a_limit() {
 
 #[test]
 fn the_far_end_holds_and_resumes() {
-    check_connected("1600 playing 1\n4000 played 1 2400\n5000 held\n90000 resumed", expect![[r#"
+    check_connected(
+        "1600 playing 1\n4000 played 1 2400\n5000 held\n90000 resumed",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           5000 journal: leg.held
           5000 speech: Suspend
          90000 journal: leg.resumed
          90000 speech: Resume
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

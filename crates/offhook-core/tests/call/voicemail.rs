@@ -7,7 +7,9 @@ use crate::script::{Scenario, brief, check_connected};
 
 #[test]
 fn without_a_message_to_leave_the_call_ends() {
-    check_connected("4000 voicemail\n4050 closed\n4060 speech_lost closed", expect![[r#"
+    check_connected(
+        "4000 voicemail\n4050 closed\n4060 speech_lost closed",
+        expect![[r#"
           1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
           4000 journal: tool.called tool="report_voicemail" arguments="voicemail"
           4000 journal: call.answered_by answered_by="voicemail"
@@ -18,7 +20,8 @@ fn without_a_message_to_leave_the_call_ends() {
           4000 stop playout
           4000 speech: Close
           4060 journal: call.ended reason="voice.voicemail" answered=true talk_ms=4000 sip_status=- q850_cause=-
-    "#]]);
+    "#]],
+    );
 }
 
 fn with_message() -> Scenario {
@@ -31,21 +34,20 @@ fn the_message_is_left_after_the_beep() {
     with_message().check_connected(
         "4000 voicemail\n9000 beep\n9300 playing 1\n9310 voice_text 1 Please call Jordan Lee back.\n12000 played 1 2700\n12050 closed\n12060 speech_lost closed",
         expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-              4000 journal: tool.called tool="report_voicemail" arguments="voicemail"
-              4000 journal: call.answered_by answered_by="voicemail"
-              4000 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
-              4000 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
-              4000 speech: Suspend
-              4000 stop playout
-              9000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
-              9000 speech: Resume
-              9000 speech: Say { text: "Please call Jordan Lee back." }
-             12000 journal: turn.voice turn=1 started_ms=9300 ended_ms=12000 text="Please call Jordan Lee back." interrupted=false
-             12000 leg: hang up, voice.voicemail
-             12000 stop playout
-             12000 speech: Close
-             12060 journal: call.ended reason="voice.voicemail" answered=true talk_ms=12000 sip_status=- q850_cause=-
+             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+             4000 journal: tool.called tool="report_voicemail" arguments="voicemail"
+             4000 journal: call.answered_by answered_by="voicemail"
+             4000 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
+             4000 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
+             4000 speech: Suspend
+             4000 stop playout
+             9000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
+             9000 speech: Resume
+             9000 speech: Say { text: "Please call Jordan Lee back." }
+            12000 journal: turn.voice turn=1 started_ms=9300 ended_ms=12000 text="Please call Jordan Lee back." interrupted=false
+            12050 stop playout
+            12050 speech: Close
+            12060 journal: call.ended reason="carrier.lost" answered=true talk_ms=12050 sip_status=- q850_cause=-
         "#]],
     );
 }
@@ -63,5 +65,21 @@ fn a_beep_that_never_comes_is_not_waited_for_forever() {
          29000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
          29000 speech: Resume
          29000 speech: Say { text: "Please call Jordan Lee back." }
+    "#]]);
+}
+
+#[test]
+fn a_beep_that_sounded_before_the_machine_was_recognised_counts() {
+    with_message().check_connected("4000 beep\n6000 voicemail", expect![[r#"
+        1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+        6000 journal: tool.called tool="report_voicemail" arguments="voicemail"
+        6000 journal: call.answered_by answered_by="voicemail"
+        6000 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
+        6000 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
+        6000 speech: Suspend
+        6000 stop playout
+        6000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
+        6000 speech: Resume
+        6000 speech: Say { text: "Please call Jordan Lee back." }
     "#]]);
 }

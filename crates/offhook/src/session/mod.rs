@@ -298,7 +298,7 @@ impl Session {
         }
         let Some(audio) = &mut self.audio else { return };
         audio.remote_frame(frame, &mut self.speech);
-        if self.call.awaits_beep() && audio.heard_beep(frame) {
+        if self.call.listens_for_beep() && audio.heard_beep(frame) {
             self.handle(Input::Beep);
         }
     }
