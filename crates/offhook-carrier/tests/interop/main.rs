@@ -14,3 +14,4 @@ mod softphone;
 mod sound;
 mod streams;
 mod tls;
+mod trunks;

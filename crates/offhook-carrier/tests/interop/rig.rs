@@ -106,3 +106,10 @@ pub async fn rung_and_established(leg: &mut Leg) {
     assert_eq!(event(leg).await, LegEvent::Ringing { early_media: false });
     established(leg).await;
 }
+
+/// Turn the carrier's clock forward; the far end's goes on as it does.
+pub async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}

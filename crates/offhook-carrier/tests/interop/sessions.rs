@@ -5,7 +5,7 @@ use std::time::Duration;
 use offhook_carrier::{Leg, SipConfig};
 use offhook_core::{Digit, LegEvent};
 
-use crate::rig::{Rig, established, event};
+use crate::rig::{Rig, established, event, later};
 use crate::sipp::{Scenario, Sipp};
 
 async fn established_with(scenario: &'static str) -> (Sipp, Rig, Leg) {
@@ -23,13 +23,6 @@ async fn hung_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
     assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
     sipp.finish().await;
     rig.until_free().await;
-}
-
-/// Turn the carrier's clock forward; SIPp's goes on as it does.
-async fn later(seconds: u64) {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(seconds)).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]
