@@ -197,9 +197,13 @@ async fn sandbox(config: &Config) -> Result<Sandbox, StartError> {
     let mut spoken = std::collections::HashMap::new();
     for sentence in sentences {
         let samples = voices.synthesizer().speak(sentence, SANDBOX_VOICE).await;
-        spoken.insert(sentence.to_owned(), samples.map_err(|error| StartError::Sandbox(io::Error::other(error)))?);
+        spoken.insert(
+            sentence.to_owned(),
+            samples.map_err(|error| StartError::Sandbox(io::Error::other(error)))?,
+        );
     }
-    let render = Arc::new(move |text: &str| spoken.get(text).map(|samples| samples.to_vec()).unwrap_or_default());
+    let render =
+        Arc::new(move |text: &str| spoken.get(text).map(|samples| samples.to_vec()).unwrap_or_default());
     Sandbox::start(SandboxConfig::new(render)).await.map_err(StartError::Sandbox)
 }
 
@@ -235,7 +239,8 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
 /// Delete what retention no longer allows: rows, words, files.
 async fn purge(gateway: &Gateway, days: RetentionDays) {
     let now = clock::now();
-    let before = |days: Option<u32>| days.map(|days| now - Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let before =
+        |days: Option<u32>| days.map(|days| now - Duration::from_secs(u64::from(days) * 24 * 60 * 60));
     let retention = Retention {
         now,
         transcripts_before: before(days.transcripts),
@@ -244,7 +249,9 @@ async fn purge(gateway: &Gateway, days: RetentionDays) {
     };
     let purged = match gateway.store().purge(retention).await {
         Ok(purged) => purged,
-        Err(error) => return tracing::error!(%error, "what has expired could not be deleted; trying again in an hour"),
+        Err(error) => {
+            return tracing::error!(%error, "what has expired could not be deleted; trying again in an hour");
+        }
     };
     let gone: Vec<PathBuf> = purged.files.into_iter().filter(|path| unlink(path)).collect();
     if let Err(error) = gateway.store().unlinked(&gone).await {

@@ -35,10 +35,16 @@ fn fail(name: &'static str, found: String, todo: &str) -> Check {
 fn data_dir(config: &Config) -> Check {
     let dir = &config.data_dir;
     let probe = dir.join(".doctor");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
+    let written = std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe));
     match written {
         Ok(()) => ok("data directory", format!("{} can be written", dir.display())),
-        Err(error) => fail("data directory", format!("{}: {error}", dir.display()), "set data_dir to a directory this user may write"),
+        Err(error) => fail(
+            "data directory",
+            format!("{}: {error}", dir.display()),
+            "set data_dir to a directory this user may write",
+        ),
     }
 }
 
@@ -50,7 +56,9 @@ async fn store(config: &Config) -> Check {
     let problems = store.integrity().await;
     store.close().await;
     match problems {
-        Ok(problems) if problems.is_empty() => ok("store", "opens, and its contents agree with each other".to_owned()),
+        Ok(problems) if problems.is_empty() => {
+            ok("store", "opens, and its contents agree with each other".to_owned())
+        }
         Ok(problems) => fail("store", problems.join("; "), "restore a backup, and report this"),
         Err(error) => fail("store", error.to_string(), "check the disk and database_url"),
     }
@@ -60,16 +68,26 @@ async fn listen(config: &Config) -> Check {
     match TcpListener::bind(config.listen).await {
         Ok(_) => ok("API port", format!("{} is free", config.listen)),
         Err(error) => match reqwest::get(format!("http://{}/healthz", config.listen)).await {
-            Ok(answer) if answer.status().is_success() => ok("API port", format!("an offhook answers at {}", config.listen)),
-            _ => fail("API port", format!("{}: {error}", config.listen), "stop what uses the port, or set listen"),
+            Ok(answer) if answer.status().is_success() => {
+                ok("API port", format!("an offhook answers at {}", config.listen))
+            }
+            _ => fail(
+                "API port",
+                format!("{}: {error}", config.listen),
+                "stop what uses the port, or set listen",
+            ),
         },
     }
 }
 
 async fn voice(config: &Config) -> Check {
     let model = match &config.speech {
-        SpeechModel::Local(local) => local::Local::find(local.clone()).map(Model::Local).map_err(|error| error.to_string()),
-        SpeechModel::OpenAi(openai) => openai::OpenAi::new(openai.clone()).map(Model::OpenAi).map_err(|error| error.to_string()),
+        SpeechModel::Local(local) => {
+            local::Local::find(local.clone()).map(Model::Local).map_err(|error| error.to_string())
+        }
+        SpeechModel::OpenAi(openai) => {
+            openai::OpenAi::new(openai.clone()).map(Model::OpenAi).map_err(|error| error.to_string())
+        }
     };
     let model = match model {
         Ok(model) => model,
@@ -89,24 +107,36 @@ async fn carrier(config: &Config) -> Vec<Check> {
     let (incoming, _inbox) = mpsc::channel(1);
     let carrier = match SipCarrier::start(sip, incoming).await {
         Ok(carrier) => Carrier::Sip(carrier),
-        Err(error) => return vec![fail("trunk", error.to_string(), "see docs/carriers/sip.md; a running offhook holds its ports")],
+        Err(error) => {
+            return vec![fail(
+                "trunk",
+                error.to_string(),
+                "see docs/carriers/sip.md; a running offhook holds its ports",
+            )];
+        }
     };
     let checked = carrier.check().await;
     carrier.shutdown().await;
-    checked.trunks.into_iter().map(|trunk| {
-        let reply = match &trunk.reply {
-            TrunkReply::Answered { sip_status, round_trip } => format!("answers {sip_status} in {} ms", round_trip.as_millis()),
-            TrunkReply::Silence => "does not answer".to_owned(),
-            TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),
-        };
-        let registered = match trunk.registered {
-            Some(true) => ", registered",
-            Some(false) => ", not registered",
-            None => "",
-        };
-        let found = format!("{} ({}) {reply}{registered}", trunk.name, trunk.server);
-        Check { name: "trunk", ok: trunk.advice.is_none(), found, todo: trunk.advice.unwrap_or_default() }
-    }).collect()
+    checked
+        .trunks
+        .into_iter()
+        .map(|trunk| {
+            let reply = match &trunk.reply {
+                TrunkReply::Answered { sip_status, round_trip } => {
+                    format!("answers {sip_status} in {} ms", round_trip.as_millis())
+                }
+                TrunkReply::Silence => "does not answer".to_owned(),
+                TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),
+            };
+            let registered = match trunk.registered {
+                Some(true) => ", registered",
+                Some(false) => ", not registered",
+                None => "",
+            };
+            let found = format!("{} ({}) {reply}{registered}", trunk.name, trunk.server);
+            Check { name: "trunk", ok: trunk.advice.is_none(), found, todo: trunk.advice.unwrap_or_default() }
+        })
+        .collect()
 }
 
 fn disclosure(config: &Config) -> Check {

@@ -71,8 +71,11 @@ pub struct Start {
 #[derive(Debug)]
 pub enum Way {
     /// From one of our lines; the pool chooses when none is named.
-    Outbound { to: PhoneNumber, from: Option<PhoneNumber> },
-    Inbound(Leg),
+    Outbound {
+        to: PhoneNumber,
+        from: Option<PhoneNumber>,
+    },
+    Inbound(Box<Leg>),
 }
 
 /// How many calls are live, for the policy.
@@ -126,7 +129,10 @@ impl Engine {
         let (direction, line) = match start.way {
             Way::Outbound { to, from } => {
                 let carrier = self.inner.carrier.clone();
-                (Direction::Outbound, Line::Outbound { carrier, dial: Dial { to, from, headers: Vec::new() } })
+                (
+                    Direction::Outbound,
+                    Line::Outbound { carrier, dial: Dial { to, from, headers: Vec::new() } },
+                )
             }
             Way::Inbound(leg) => (Direction::Inbound, Line::Inbound(leg)),
         };
@@ -141,7 +147,8 @@ impl Engine {
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),
             recorder: self.inner.recorder.clone(),
         };
-        let live = LiveCall { owner: start.owner, remote: start.remote, line: from, commands, feed: feed.clone() };
+        let live =
+            LiveCall { owner: start.owner, remote: start.remote, line: from, commands, feed: feed.clone() };
         self.live().insert(start.id, live);
         self.supervise(start.id, parts, feed);
     }
@@ -194,7 +201,9 @@ impl Engine {
     pub fn command(&self, id: CallId, command: CallCommand) -> bool {
         let commands = self.live().get(&id).map(|call| call.commands.clone());
         // A full inbox already holds what ends the call.
-        commands.is_some_and(|commands| !matches!(commands.try_send(command), Err(mpsc::error::TrySendError::Closed(_))))
+        commands.is_some_and(|commands| {
+            !matches!(commands.try_send(command), Err(mpsc::error::TrySendError::Closed(_)))
+        })
     }
 
     /// What a live call will tell from now on; `None` when it is not live.
@@ -207,7 +216,10 @@ impl Engine {
         LiveCounts {
             all: live.len() as u32,
             of_owner: live.values().filter(|call| call.owner == owner).count() as u32,
-            to_destination: live.values().filter(|call| remote.is_some() && call.remote.as_ref() == remote).count() as u32,
+            to_destination: live
+                .values()
+                .filter(|call| remote.is_some() && call.remote.as_ref() == remote)
+                .count() as u32,
         }
     }
 
@@ -240,7 +252,11 @@ impl Engine {
 }
 
 /// The last fact of a call whose session can't write it.
-pub fn ended(reason: EndReason, answered_at: Option<offhook_core::Timestamp>, ended_at: offhook_core::Timestamp) -> Fact {
+pub fn ended(
+    reason: EndReason,
+    answered_at: Option<offhook_core::Timestamp>,
+    ended_at: offhook_core::Timestamp,
+) -> Fact {
     let talk_ms = answered_at.map_or(0, |at| ended_at.since(at).as_millis().min(u32::MAX.into()) as u32);
     Fact::Ended { reason, answered: answered_at.is_some(), talk_ms, sip_status: None, q850_cause: None }
 }

@@ -146,7 +146,8 @@ impl Recording {
 
     fn hand_over_seconds(&mut self) {
         let second = self.rate.hz() as usize;
-        let (short, long) = (self.remote.len().min(self.voice.len()), self.remote.len().max(self.voice.len()));
+        let (short, long) =
+            (self.remote.len().min(self.voice.len()), self.remote.len().max(self.voice.len()));
         let skew = second * MAX_SKEW_MS / 1_000;
         if short >= second {
             self.hand_over(short);
@@ -228,7 +229,8 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 fn create(path: &Path, rate: u32) -> io::Result<File> {
-    let mut file = private(OpenOptions::new().read(true).write(true).create(true).truncate(true)).open(path)?;
+    let mut file =
+        private(OpenOptions::new().read(true).write(true).create(true).truncate(true)).open(path)?;
     file.write_all(&header(rate))?;
     Ok(file)
 }

@@ -69,7 +69,8 @@ impl Agent {
     /// Follow the call's events to the last one; then what became of it.
     pub async fn watch(&self, placed: &Placed, mut each: impl FnMut(&Value)) -> Result<Finished, DemoError> {
         let url = format!("{}/call/{}", self.url, placed.id);
-        let response = self.http.get(format!("{url}/events")).header(KEY, &placed.key).send().await.map_err(api)?;
+        let response =
+            self.http.get(format!("{url}/events")).header(KEY, &placed.key).send().await.map_err(api)?;
         let mut chunks = response.bytes_stream();
         let mut text = String::new();
         while let Some(chunk) = chunks.next().await {

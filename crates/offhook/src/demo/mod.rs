@@ -47,7 +47,11 @@ pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
     std::fs::create_dir_all(&out).map_err(|why| DemoError::Out { path: out.clone(), why })?;
     let app = App::start(Config::demo(&out)).await?;
     let agent = Agent::new(app.url(), out);
-    let result = if args.all { call_all(&agent, &numbers, args.json).await } else { call_one(&agent, numbers[0], args.json).await };
+    let result = if args.all {
+        call_all(&agent, &numbers, args.json).await
+    } else {
+        call_one(&agent, numbers[0], args.json).await
+    };
     app.shutdown().await;
     result
 }
@@ -81,7 +85,11 @@ async fn call_one(agent: &Agent, number: &'static TestNumber, json: bool) -> Res
         }
     };
     let report = agent.save(&finished)?;
-    if json { show::report_json(&finished, &report) } else { show::report(number, &finished, &report) }
+    if json {
+        show::report_json(&finished, &report)
+    } else {
+        show::report(number, &finished, &report)
+    }
     Ok(true)
 }
 
@@ -111,11 +119,18 @@ async fn call_all(agent: &Agent, numbers: &[&'static TestNumber], json: bool) ->
         rows.push(row);
     }
     let all_right = rows.len() == numbers.len() && rows.iter().all(|row| row.matches);
-    if json { show::rows_json(&rows) } else { show::all_footer(&rows, numbers.len()) }
+    if json {
+        show::rows_json(&rows)
+    } else {
+        show::all_footer(&rows, numbers.len())
+    }
     Ok(all_right)
 }
 
-async fn call_quietly(agent: &Agent, number: &'static TestNumber) -> Result<(&'static TestNumber, Finished), DemoError> {
+async fn call_quietly(
+    agent: &Agent,
+    number: &'static TestNumber,
+) -> Result<(&'static TestNumber, Finished), DemoError> {
     let id = agent.place(number).await?;
     Ok((number, agent.watch(&id, |_| {}).await?))
 }

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::agent::{Finished, Saved, display_path};
 
 pub fn headline(number: &TestNumber) {
-    println!("offhook demo: calling {} ({}), a test number of the sandbox on this machine", number.number, number.title);
+    println!(
+        "offhook demo: calling {} ({}), a test number of the sandbox on this machine",
+        number.number, number.title
+    );
     println!("It {}.\n", number.behaviour);
 }
 
@@ -60,7 +63,9 @@ fn event_text(event: &Value) -> Option<(&'static str, String)> {
         "turn.barge_in" => ("call", "the remote interrupts".to_owned()),
         "leg.digits_sent" => ("offhook", format!("[presses {}]", text("digits"))),
         "hold.started" => ("call", "on hold".to_owned()),
-        "hold.ended" => ("call", format!("off hold after {:.0} s", event["waited_ms"].as_f64().unwrap_or(0.0) / 1_000.0)),
+        "hold.ended" => {
+            ("call", format!("off hold after {:.0} s", event["waited_ms"].as_f64().unwrap_or(0.0) / 1_000.0))
+        }
         "call.answered_by" => ("call", format!("answered by: {}", text("answered_by"))),
         "call.problem" => ("problem", text("message")),
         "call.ended" => ("call", format!("ended: {}", text("reason"))),
@@ -90,7 +95,11 @@ pub fn report(number: &TestNumber, finished: &Finished, saved: &Saved) {
 /// Outcome, result with its evidence, and how long it took.
 pub fn outcome(call: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
-    println!("Outcome     {}: {}", text(&call["outcome"]), text(&call["outcome_detail"]["reason"]["message"]));
+    println!(
+        "Outcome     {}: {}",
+        text(&call["outcome"]),
+        text(&call["outcome_detail"]["reason"]["message"])
+    );
     if let Some(summary) = call["result"]["summary"].as_str() {
         println!("Result      {}: {summary}", text(&call["result"]["status"]));
         if let Some(turns) = call["result"]["evidence_turns"].as_array().filter(|turns| !turns.is_empty()) {
@@ -153,9 +162,8 @@ impl Row {
         let reason = call["end_reason"].as_str().unwrap_or("?");
         let blocked = call["result"]["status"] == "blocked";
         let reasons: Vec<&str> = expected.end_reasons.iter().map(|reason| reason.code()).collect();
-        let matches = outcome == expected.outcome.code()
-            && reasons.contains(&reason)
-            && (!expected.blocked || blocked);
+        let matches =
+            outcome == expected.outcome.code() && reasons.contains(&reason) && (!expected.blocked || blocked);
         let task = |blocked: bool| if blocked { ", task blocked" } else { "" };
         Self {
             number: number.number,

@@ -57,7 +57,7 @@ impl Gateway {
             tracing::error!("an inbound call could not be stored and was declined");
             return decline(&mut incoming, EndReason::GatewayFault);
         }
-        let way = Way::Inbound(incoming.leg);
+        let way = Way::Inbound(Box::new(incoming.leg));
         let owner = Self::operator();
         self.inner.engine.start(allow, Start { id, owner, remote: incoming.from, way, brief, last_seq: 1 });
     }

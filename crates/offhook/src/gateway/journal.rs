@@ -20,7 +20,12 @@ pub struct JournalStream {
 
 impl Gateway {
     /// The entries after `after_seq`; 0 is from the start.
-    pub async fn journal(&self, caller: Caller, id: CallId, after_seq: u64) -> Result<JournalStream, CallError> {
+    pub async fn journal(
+        &self,
+        caller: Caller,
+        id: CallId,
+        after_seq: u64,
+    ) -> Result<JournalStream, CallError> {
         self.own_call(caller, id).await?;
         // Subscribe first and read second: what is written in between comes twice and is dropped by its number.
         let live = self.inner.engine.subscribe(id);

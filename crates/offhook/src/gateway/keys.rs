@@ -96,7 +96,8 @@ impl Gateway {
     /// Who is asking, by their key.
     pub async fn authenticate(&self, key: Option<&str>) -> Result<Caller, AuthError> {
         let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or(AuthError::KeyRequired)?;
-        let row = self.key_row(key).await?.filter(|row| row.revoked_at.is_none()).ok_or(AuthError::InvalidKey)?;
+        let row =
+            self.key_row(key).await?.filter(|row| row.revoked_at.is_none()).ok_or(AuthError::InvalidKey)?;
         self.note_use(&row).await;
         Ok(Caller { owner: row.owner, admin: row.kind == KeyKind::Admin })
     }
@@ -127,7 +128,8 @@ impl Gateway {
         let mut bytes = [0; 32];
         match idempotency {
             Some(repeat) => {
-                let signature = self.inner.secret.sign("mint", &[repeat.key.as_bytes(), &repeat.request_hash]);
+                let signature =
+                    self.inner.secret.sign("mint", &[repeat.key.as_bytes(), &repeat.request_hash]);
                 bytes.copy_from_slice(&signature);
             }
             None => rand::rng().fill_bytes(&mut bytes),
@@ -145,7 +147,11 @@ impl Gateway {
 }
 
 /// A new key, shown only here. An admin key sees the calls of every owner.
-pub async fn create(store: &Store, label: Option<String>, admin: bool) -> Result<SecretString, CreateKeyError> {
+pub async fn create(
+    store: &Store,
+    label: Option<String>,
+    admin: bool,
+) -> Result<SecretString, CreateKeyError> {
     let mut bytes = [0; 32];
     rand::rng().fill_bytes(&mut bytes);
     let minted = Minted::from_bytes(bytes);
@@ -178,7 +184,13 @@ fn owner_of(key: &[u8; 32]) -> OwnerId {
 }
 
 fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {
-    NewKey { owner: minted.owner, hash: hash(minted.key.expose_secret()), label, created_at: clock::now(), kind }
+    NewKey {
+        owner: minted.owner,
+        hash: hash(minted.key.expose_secret()),
+        label,
+        created_at: clock::now(),
+        kind,
+    }
 }
 
 fn key_view(row: KeyRow) -> KeyView {

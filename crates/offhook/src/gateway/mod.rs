@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_core::journal::{AnsweredBy, TaskStatus};
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_core::call::CallCommand;
+use offhook_core::journal::{AnsweredBy, TaskStatus};
 use offhook_core::policy::{Policy, RefusalCode, Rule};
 use offhook_core::{CallId, EndReason, Outcome, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::Store;
@@ -314,7 +314,11 @@ impl Gateway {
                 name: "store",
                 ok: store.is_ok(),
                 found: store.as_ref().err().map_or_else(|| "answers".to_owned(), ToString::to_string),
-                todo: if store.is_ok() { String::new() } else { "check database_url and the disk".to_owned() },
+                todo: if store.is_ok() {
+                    String::new()
+                } else {
+                    "check database_url and the disk".to_owned()
+                },
             },
             Check {
                 name: "calls",

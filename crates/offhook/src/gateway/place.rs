@@ -68,7 +68,9 @@ impl Gateway {
         }
         let last_seq = new.entries.len() as u64;
         let way = Way::Outbound { to: wish.to.clone(), from: wish.from };
-        self.inner.engine.start(allow, Start { id, owner, remote: Some(wish.to), way, brief: wish.brief, last_seq });
+        self.inner
+            .engine
+            .start(allow, Start { id, owner, remote: Some(wish.to), way, brief: wish.brief, last_seq });
         Ok((id, false))
     }
 
@@ -131,7 +133,8 @@ impl Gateway {
     /// A line is taken at dialling time; a call that could not get one is better refused now.
     fn check_free_line(&self, from: Option<&PhoneNumber>) -> Result<(), PlaceCallError> {
         let lines = self.inner.engine.carrier().lines();
-        let mut candidates = lines.iter().filter(|line| from.is_none_or(|from| line.number == *from)).peekable();
+        let mut candidates =
+            lines.iter().filter(|line| from.is_none_or(|from| line.number == *from)).peekable();
         if candidates.peek().is_none() {
             let why = "is not one of our lines".to_owned();
             return Err(PlaceCallError::InvalidField { field: "from", why });

@@ -34,11 +34,20 @@ impl Gateway {
     }
 
     /// The recording behind a link of [`Self::sign_recording`]. `expires` in seconds since the epoch.
-    pub async fn signed_recording(&self, id: CallId, expires: i64, signature: &str) -> Result<RecordingFile, CallError> {
+    pub async fn signed_recording(
+        &self,
+        id: CallId,
+        expires: i64,
+        signature: &str,
+    ) -> Result<RecordingFile, CallError> {
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| CallError::NoRecording)?;
-        let genuine =
-            self.inner.secret.verify(PURPOSE, &[id.to_string().as_bytes(), &expires.to_be_bytes()], &signature);
-        let expired = Timestamp::from_unix_millis(0) + Duration::from_secs(expires.max(0) as u64) < clock::now();
+        let genuine = self.inner.secret.verify(
+            PURPOSE,
+            &[id.to_string().as_bytes(), &expires.to_be_bytes()],
+            &signature,
+        );
+        let expired =
+            Timestamp::from_unix_millis(0) + Duration::from_secs(expires.max(0) as u64) < clock::now();
         if !genuine || expired {
             return Err(CallError::NoRecording);
         }
@@ -46,7 +55,8 @@ impl Gateway {
     }
 
     async fn recording_file(&self, id: CallId) -> Result<RecordingFile, CallError> {
-        let call = self.inner.store.call(id).await.map_err(|_| CallError::Store)?.ok_or(CallError::NoRecording)?;
+        let call =
+            self.inner.store.call(id).await.map_err(|_| CallError::Store)?.ok_or(CallError::NoRecording)?;
         let gone = call.recording.as_ref().is_some_and(|recording| recording.removed_at.is_some());
         let path = self.inner.engine.recorder().path(id);
         if gone || !path.exists() {

@@ -16,7 +16,10 @@ impl Gateway {
             self.finalize(call).await?;
         }
         if !unfinished.is_empty() {
-            tracing::warn!(calls = unfinished.len(), "calls of a process that stopped unexpectedly were finalized");
+            tracing::warn!(
+                calls = unfinished.len(),
+                "calls of a process that stopped unexpectedly were finalized"
+            );
         }
         Ok(unfinished.len())
     }
@@ -29,7 +32,8 @@ impl Gateway {
         let (feed, _) = broadcast::channel(1);
         let mut journal = self.inner.engine.writer().journal(call.id, last_seq, feed);
         if self.inner.engine.recorder().recover(call.id) {
-            let message = "the recording was closed after a restart; it ends where the process stopped".to_owned();
+            let message =
+                "the recording was closed after a restart; it ends where the process stopped".to_owned();
             let code = "recovered".to_owned();
             journal.write(ended_at, Fact::Problem { part: Part::Recording, code, message });
         }

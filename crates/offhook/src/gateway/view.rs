@@ -14,7 +14,8 @@ impl Gateway {
     }
 
     pub async fn calls(&self, caller: Caller, filter: CallFilter) -> Result<Vec<CallView>, CallError> {
-        let direction = filter.inbound.map(|inbound| if inbound { Direction::Inbound } else { Direction::Outbound });
+        let direction =
+            filter.inbound.map(|inbound| if inbound { Direction::Inbound } else { Direction::Outbound });
         let filter = offhook_store::CallFilter {
             owner: (!caller.admin).then_some(caller.owner),
             direction,
@@ -38,7 +39,8 @@ impl Gateway {
 
     async fn view(&self, row: CallRow) -> Result<CallView, CallError> {
         let journal = self.inner.store.journal(row.id, 0).await.map_err(store_error)?;
-        let mut transcript: Vec<TranscriptTurn> = journal.iter().filter_map(|entry| turn(&row, entry)).collect();
+        let mut transcript: Vec<TranscriptTurn> =
+            journal.iter().filter_map(|entry| turn(&row, entry)).collect();
         // A recognizer is slower than a voice: what the remote said may be written after the answer to it.
         transcript.sort_by_key(|turn| turn.started_ms);
         let has_recording = row.answered_at.is_some()

@@ -46,7 +46,10 @@ impl JournalWriter {
     pub fn journal(&self, call: CallId, last_seq: u64, feed: broadcast::Sender<JournalEntry>) -> Journal {
         Journal {
             call,
-            progress: Progress(Arc::new(Reached { seq: AtomicU64::new(last_seq), answered_at: AtomicI64::new(0) })),
+            progress: Progress(Arc::new(Reached {
+                seq: AtomicU64::new(last_seq),
+                answered_at: AtomicI64::new(0),
+            })),
             feed,
             writer: self.clone(),
             waiting: VecDeque::new(),

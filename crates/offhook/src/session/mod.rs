@@ -41,10 +41,14 @@ pub struct Parts {
 #[derive(Debug)]
 pub enum Line {
     Outbound { carrier: Carrier, dial: Dial },
-    Inbound(Leg),
+    Inbound(Box<Leg>),
 }
 
 /// What woke the session.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one turn of the loop; a box would be made for each frame"
+)]
 enum Wake {
     Command(Option<CallCommand>),
     Leg(LegOutput),
@@ -59,7 +63,7 @@ pub struct Session {
     call: Call,
     speech: SpeechSession,
     carrier: Option<(Carrier, Dial)>,
-    leg: Option<Leg>,
+    leg: Option<Box<Leg>>,
     commands: mpsc::Receiver<CallCommand>,
     commands_closed: bool,
     speech_closed: bool,
@@ -218,7 +222,7 @@ impl Session {
         match carrier.dial(dial) {
             Ok(leg) => {
                 self.write(Fact::Dialing { line: leg.line().to_string() });
-                self.leg = Some(leg);
+                self.leg = Some(Box::new(leg));
             }
             Err(error) => self.inputs.push_back(Input::Leg(LegEvent::Failed(dial_failure(&error)))),
         }
@@ -340,7 +344,7 @@ impl Session {
     }
 }
 
-async fn next_leg(leg: &mut Option<Leg>) -> LegOutput {
+async fn next_leg(leg: &mut Option<Box<Leg>>) -> LegOutput {
     match leg {
         Some(leg) => leg.next().await,
         None => std::future::pending().await,
