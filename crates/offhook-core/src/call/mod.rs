@@ -263,6 +263,10 @@ impl Call {
                 let said = self.turns.finished(heard, at_ms, false);
                 self.journal_said(said);
                 self.voice_finished(now);
+                // An utterance that was given up before its first sound says nothing.
+                if heard.heard_ms > 0 {
+                    self.said_goodbye(now);
+                }
             }
         }
     }

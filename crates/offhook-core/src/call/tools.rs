@@ -58,15 +58,27 @@ impl Call {
         if conversation.opening == OpeningState::Speaking {
             conversation.opening = OpeningState::Done;
         }
+    }
+
+    /// Something was said to its end; with a goodbye pending, those were the last words. What was cut off for them
+    /// was not.
+    pub(super) fn said_goodbye(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
         if let Some((_, by)) = &mut conversation.goodbye {
             *by = (now + Self::TAIL).min(*by);
         }
     }
 
     pub(super) fn tool_called(&mut self, now: Timestamp, id: ToolCallId, tool: ToolCall) {
-        if !matches!(self.state, CallState::Connected(_)) {
-            return;
+        match (&self.state, tool) {
+            (CallState::Connected(_), tool) => self.use_tool(now, id, tool),
+            // What became of the task may be told a moment after the other side has hung up.
+            (CallState::Ending(_), ToolCall::EndCall { result: Some(report), .. }) => self.report(report),
+            _ => {}
         }
+    }
+
+    fn use_tool(&mut self, now: Timestamp, id: ToolCallId, tool: ToolCall) {
         self.journal(Fact::ToolCalled { tool: tool.name().to_owned(), arguments: tool.arguments() });
         match tool {
             ToolCall::EndCall { reason: _, result } => self.end_call(now, result),

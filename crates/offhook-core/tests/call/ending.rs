@@ -150,3 +150,19 @@ fn shutting_down_says_so() {
     "#]],
     );
 }
+
+#[test]
+fn a_result_that_comes_after_the_remote_hung_up_still_counts() {
+    check_connected(
+        "3000 remote_hangs_up\n4200 remote_said the code please\n4201 end_call They wanted a code.\n4202 speech_lost closed",
+        expect![[r#"
+            1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+            3000 stop playout
+            3000 speech: Close
+            4200 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="the code please" confidence=-
+            4201 journal: call.result status="done" summary="They wanted a code." evidence_turns=[1]
+            4202 journal: call.answered_by answered_by="human"
+            4202 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
+        "#]],
+    );
+}

@@ -83,3 +83,25 @@ fn a_beep_that_sounded_before_the_machine_was_recognised_counts() {
         6000 speech: Say { text: "Please call Jordan Lee back." }
     "#]]);
 }
+
+#[test]
+fn what_the_machine_cut_short_is_not_the_message() {
+    let script = "1600 playing 1\n4000 beep\n4500 voicemail\n4500 cut_off 1 2900\n4501 played 2 0\n4600 playing 3\n7000 played 3 2400\n8000 tick";
+    with_message().check_connected(script, expect![[r#"
+        1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+        4500 journal: tool.called tool="report_voicemail" arguments="voicemail"
+        4500 journal: call.answered_by answered_by="voicemail"
+        4500 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
+        4500 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
+        4500 speech: Suspend
+        4500 stop playout
+        4500 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
+        4500 speech: Resume
+        4500 speech: Say { text: "Please call Jordan Lee back." }
+        4500 journal: turn.barge_in heard_ms=2900
+        4500 speech: truncate 1 at 2900 ms
+        7200 leg: hang up, voice.voicemail
+        7200 stop playout
+        7200 speech: Close
+    "#]]);
+}

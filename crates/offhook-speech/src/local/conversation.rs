@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use offhook_core::call::{SpeechCommand, SpeechEvent};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall};
 
 use super::brain::chat::{Chat, ChatEvent, ChatRequest};
 use super::brain::script::Script;
@@ -211,6 +211,7 @@ impl Conversation {
         }
         self.quiet_since_ms = self.quiet_since_ms.max(now_ms);
         self.consider();
+        self.report_last();
     }
 
     /// Whether every turn that ended has been recognized.
@@ -311,7 +312,20 @@ impl Conversation {
                 self.closing = true;
                 self.mouth.hush(now_ms);
                 self.effects.push_back(Effect::StopThinking);
+                self.report_last();
             }
+        }
+    }
+
+    /// Once all is recognized that was said before the end: what became of the task, if that was not told.
+    fn report_last(&mut self) {
+        if let Brain::Script(script) = &mut self.brain
+            && self.closing
+            && self.turns.is_empty()
+            && let Some(result) = script.cut_short(&std::mem::take(&mut self.heard))
+        {
+            let reason = "the other side is gone".to_owned();
+            self.mouth.tool_now(ToolCall::EndCall { reason, result: Some(result) });
         }
     }
 

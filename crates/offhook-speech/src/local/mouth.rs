@@ -100,6 +100,12 @@ impl Mouth {
         self.agenda.push_back(Item::Tool(tool));
     }
 
+    /// Whatever is being said.
+    pub fn tool_now(&mut self, tool: ToolCall) {
+        self.tools += 1;
+        self.emit(SpeechEvent::ToolCall { id: ToolCallId(self.tools), tool });
+    }
+
     /// One more sentence of the line that is being thought up; begins it if there is none.
     pub fn say_more(&mut self, sentence: &str) {
         let sentence = sentence.trim();
@@ -171,10 +177,7 @@ impl Mouth {
             }
             match self.agenda.pop_front() {
                 Some(Item::Line(line)) => self.begin(line),
-                Some(Item::Tool(tool)) => {
-                    self.tools += 1;
-                    self.emit(SpeechEvent::ToolCall { id: ToolCallId(self.tools), tool });
-                }
+                Some(Item::Tool(tool)) => self.tool_now(tool),
                 None => return,
             }
         }

@@ -39,6 +39,8 @@ pub struct Script {
     /// Whether the menu was reported.
     menu_reported: bool,
     menus_without_choice: u32,
+    /// What became of the task, once that is decided.
+    decided: Option<TaskReport>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,7 @@ impl Script {
             remote_talked: false,
             menu_reported: false,
             menus_without_choice: 0,
+            decided: None,
         }
     }
 
@@ -405,7 +408,23 @@ impl Script {
     fn end(&mut self, status: TaskStatus, reason: &str, say: &str) -> Vec<Act> {
         self.stage = Stage::Over;
         let result = Some(self.result(status, reason));
+        self.decided = result.clone();
         vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason: reason.to_owned(), result })]
+    }
+
+    /// The other side is gone: what can be said of the task, with what was heard last.
+    pub fn cut_short(&mut self, heard: &[Heard]) -> Option<TaskReport> {
+        self.heard(heard);
+        if self.decided.is_some() || self.stage == Stage::Over {
+            return self.decided.clone();
+        }
+        match &self.doubtful {
+            Some(what) => {
+                Some(self.result(TaskStatus::Blocked, &format!("missing, as far as it was heard: {what}")))
+            }
+            None if self.answers.is_empty() => None,
+            None => Some(self.result(TaskStatus::Unclear, "the other side ended the call early")),
+        }
     }
 
     fn result(&self, status: TaskStatus, reason: &str) -> TaskReport {
