@@ -1,0 +1,11 @@
+//! The product as a whole: everything in one process, used through its public API, over real HTTP, SIP and RTP.
+//!
+//! The voice is the tagged one, which never mishears: what is said arrives word for word, or not at all.
+
+mod agent;
+mod contract;
+mod idempotency;
+mod numbers;
+mod recording;
+mod rig;
+mod shutdown;

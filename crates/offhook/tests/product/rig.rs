@@ -1,0 +1,142 @@
+//! One offhook for one test: the whole product in this process, an exchange of test numbers beside it, and whoever
+//! uses the API.
+//!
+//! The exchange is the rig's own, not the one the product starts when nothing is configured: it outlives a restart,
+//! runs its rings and pauses faster, and keeps the audio it hears.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook::app::App;
+use offhook::config::{Config, Env, SpeechModel};
+use offhook::gateway::keys;
+use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Trunk};
+use offhook_core::PhoneNumber;
+use offhook_core::policy::LimitRange;
+use offhook_sandbox::{NUMBERS, Sandbox, SandboxConfig};
+use offhook_speech::local;
+use offhook_testkit::quiet::Quiet;
+use secrecy::ExposeSecret as _;
+
+use crate::agent::{Agent, Door};
+
+/// Test numbers of the exchange.
+pub const RECEPTIONIST: &str = "+14155550100";
+pub const BUSY: &str = "+14155550101";
+pub const NEVER_ANSWERS: &str = "+14155550102";
+pub const HANGS_UP: &str = "+14155550109";
+pub const SILENT: &str = "+14155550111";
+
+/// The line of ours that calls go out on.
+pub const LINE: &str = "+14155550199";
+
+/// Nothing here takes this long unless it is broken.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What a rig is made of, to be changed before it starts.
+pub struct Setup {
+    pub config: Config,
+    pub exchange: SandboxConfig,
+    /// Calls at a time on the line.
+    pub lines: usize,
+    dir: tempfile::TempDir,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
+        let mut config = Config::parse(&text, &Env::default()).unwrap();
+        config.speech = SpeechModel::Local(local::Config::tagged());
+        let mut exchange = SandboxConfig::new(Arc::new(local::tagged::encode));
+        exchange.speed = 3.0;
+        Self { config, exchange, lines: 32, dir }
+    }
+
+    /// With limits for the impatient.
+    pub fn ring_limit(mut self, limit: Duration) -> Self {
+        self.config.policy.ring_limit = LimitRange { default: limit, max: limit };
+        self
+    }
+
+    pub async fn start(self) -> Rig {
+        let quiet = Quiet::install();
+        NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
+        offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never(sentence));
+        let exchange = Sandbox::start(self.exchange).await.unwrap();
+        let mut config = self.config;
+        config.sip = Some(trunk(exchange.addr(), self.lines));
+        config.sandbox = false;
+        config.policy.sandbox = true;
+        let app = App::start(config.clone()).await.unwrap();
+        let door = Arc::new(Door::new(app.url(), quiet.clone()));
+        Rig { app, exchange, door, quiet, config, dir: self.dir }
+    }
+}
+
+fn trunk(exchange: SocketAddr, max_calls: usize) -> SipConfig {
+    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport: None };
+    let line = LineConfig {
+        number: PhoneNumber::parse(LINE).unwrap(),
+        display_name: None,
+        trunk: "exchange".to_owned(),
+        max_calls,
+    };
+    let listen = Listen::udp(SocketAddr::from(([127, 0, 0, 1], 0)));
+    SipConfig::new(listen, Trunk::peer("exchange", server), vec![line])
+}
+
+pub struct Rig {
+    pub app: App,
+    pub exchange: Sandbox,
+    pub door: Arc<Door>,
+    quiet: Quiet,
+    config: Config,
+    dir: tempfile::TempDir,
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    /// Somebody without a key, who gets one with the first call.
+    pub fn owner(&self) -> Agent {
+        Agent::new(Arc::clone(&self.door), None)
+    }
+
+    /// Somebody with a key and no calls.
+    pub async fn stranger(&self) -> Agent {
+        self.keyed(false).await
+    }
+
+    /// Whoever runs this offhook.
+    pub async fn admin(&self) -> Agent {
+        self.keyed(true).await
+    }
+
+    async fn keyed(&self, admin: bool) -> Agent {
+        let key = keys::create(self.app.gateway().store(), None, admin).await.unwrap();
+        self.quiet.never(key.expose_secret());
+        Agent::new(Arc::clone(&self.door), Some(key.expose_secret()))
+    }
+
+    /// Stop offhook, as its operator does, and start it again on the same data.
+    pub async fn restart(self) -> Self {
+        self.app.shutdown().await;
+        let app = App::start(self.config.clone()).await.unwrap();
+        self.door.moved(app.url());
+        Self { app, ..self }
+    }
+
+    /// Stop everything. Nobody may have broken a rule of SIP or RTP, and nothing private may have been logged.
+    pub async fn stop(self) {
+        self.app.shutdown().await;
+        let broken: Vec<String> = self.exchange.violations().iter().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "rules of SIP or RTP were broken: {broken:#?}");
+        self.exchange.shutdown().await;
+        self.quiet.check();
+        drop(self.dir);
+    }
+}
