@@ -63,11 +63,11 @@ pub fn level_at(samples: &[i16], rate: f64, hz: f64) -> f64 {
     10.0 * (2.0 * power / count.powi(2) / 32_768f64.powi(2)).max(1e-12).log10()
 }
 
-/// The loudest half second holds this tone at this level, and next to nothing else.
+/// The best 300 ms hold this tone at this level, and next to nothing else.
 #[track_caller]
 pub fn assert_tone(who: &str, heard: &[i16], hz: f64, level: f64) {
     let best = heard
-        .windows(4_000)
+        .windows(2_400)
         .step_by(400)
         .max_by(|a, b| level_at(a, RATE, hz).total_cmp(&level_at(b, RATE, hz)));
     let best = best.unwrap_or_else(|| panic!("{who} heard only {} samples", heard.len()));

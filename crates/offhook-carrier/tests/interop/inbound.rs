@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use offhook_core::{AudioFormat, EndReason, LegCommand, LegEvent};
-use offhook_testkit::tone::Tone;
 
 use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, number};
 use crate::sipp::Scenario;
-use crate::sound::echoed_level;
+use crate::sound::hear_echo;
 
 #[tokio::test]
 async fn a_call_comes_in_is_heard_and_we_hang_up() {
@@ -18,8 +17,7 @@ async fn a_call_comes_in_is_heard_and_we_hang_up() {
     assert_eq!(call.from_name.as_deref(), Some("Anna"));
     call.leg.send(LegCommand::Answer).unwrap();
     established(&mut call.leg).await;
-    let level = echoed_level(&mut call.leg, AudioFormat::Pcmu, Tone::new(600.0, -25.0)).await;
-    assert!((-26.0..-24.0).contains(&level), "{level} dBFS");
+    hear_echo(&mut call.leg, AudioFormat::Pcmu, 600.0, -25.0).await;
     call.leg.send(HANG_UP).unwrap();
     assert_eq!(event(&mut call.leg).await, LegEvent::Closed);
     sipp.finish().await;
@@ -99,8 +97,7 @@ async fn past_the_limit_callers_are_told_when_to_try_again_and_the_others_go_on(
     let accepted = Scenario::new("call").call(rig.at);
     let mut leg = rig.answered().await;
     Scenario::new("over_limit").calls(20).call(rig.at).finish().await;
-    let level = echoed_level(&mut leg, AudioFormat::Pcmu, Tone::new(440.0, -20.0)).await;
-    assert!((-21.0..-19.0).contains(&level), "{level} dBFS");
+    hear_echo(&mut leg, AudioFormat::Pcmu, 440.0, -20.0).await;
     leg.send(HANG_UP).unwrap();
     assert_eq!(event(&mut leg).await, LegEvent::Closed);
     accepted.finish().await;

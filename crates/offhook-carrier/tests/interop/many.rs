@@ -20,9 +20,10 @@ fn audio_sockets(ports: &std::ops::RangeInclusive<u16>) -> usize {
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
         .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
         .collect();
-    sockets(Path::new("/proc/net/udp"))
-        .filter(|socket| ports.contains(&socket.port) && ours.contains(&socket.inode))
-        .count()
+    // The table may show a socket twice when it changes while it is read.
+    let on_ports = sockets(Path::new("/proc/net/udp")).filter(|socket| ports.contains(&socket.port));
+    let inodes: HashSet<u64> = on_ports.map(|socket| socket.inode).collect();
+    inodes.intersection(&ours).count()
 }
 
 /// Poll a call until it is told to hang up, and until it is over.

@@ -7,14 +7,17 @@ use offhook_testkit::programs::PATIENCE;
 use offhook_testkit::tone::{RATE, Tone, level_at, samples_of};
 use tokio::time::{interval, timeout};
 
-/// Play a tone to a far end that echoes, until half a second of sound is back; how loud the tone is in there.
-pub async fn echoed_level(leg: &mut Leg, format: AudioFormat, mut tone: Tone) -> f64 {
-    let hz = tone.hz;
+/// Samples the tone is looked for in: 300 ms.
+const STRETCH: usize = 2_400;
+
+/// Play a tone to a far end that echoes, until it comes back as loud as it went out; a busy machine may take a while.
+pub async fn hear_echo(leg: &mut Leg, format: AudioFormat, hz: f64, level: f64) {
+    let mut tone = Tone::new(hz, level);
     let mut heard = Vec::new();
+    let mut last = f64::NEG_INFINITY;
     let mut beat = interval(FRAME);
     let listened = timeout(PATIENCE, async {
-        // The first tenth of a second holds the far end's start.
-        while heard.len() < 4_800 {
+        while (last - level).abs() > 1.0 {
             tokio::select! {
                 _ = beat.tick() => leg.play(&tone.frame(format)),
                 output = leg.next() => match output {
@@ -22,8 +25,10 @@ pub async fn echoed_level(leg: &mut Leg, format: AudioFormat, mut tone: Tone) ->
                     other => panic!("{other:?} instead of sound"),
                 },
             }
+            if let Some(from) = heard.len().checked_sub(STRETCH) {
+                last = level_at(&heard[from..], RATE, hz);
+            }
         }
     });
-    listened.await.expect("half a second of sound");
-    level_at(&heard[800..], RATE, hz)
+    assert!(listened.await.is_ok(), "{hz} Hz comes back at {last:.1} dBFS, not {level}");
 }

@@ -24,8 +24,12 @@ async fn we_register_register_again_and_take_it_back() {
     };
     let rig = Rig::with(&sipp.addr.to_string(), account).await;
     until("we are registered", || registered(&rig)).await;
-    // It was granted for two minutes; just before they are over it has been asked for again.
+    // It was granted for two minutes; before they are over it is asked for again, and refused.
     later(119).await;
+    until("the registration is lost", || !registered(&rig)).await;
+    // It is not given up.
+    later(3_600).await;
+    until("we are registered again", || registered(&rig)).await;
     rig.carrier.shutdown().await;
     sipp.finish().await;
 }

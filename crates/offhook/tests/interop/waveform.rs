@@ -2,12 +2,14 @@
 
 use offhook_testkit::tone::level_dbfs;
 
-/// How much is compared in one piece: 300 ms.
-const PIECE: usize = 2_400;
+/// How much is compared in one piece: 200 ms.
+const PIECE: usize = 1_600;
 /// What is softer is a pause.
 const AUDIBLE_DBFS: f64 = -45.0;
-/// How far a piece may have moved against its neighbour: what jitter buffers do.
-const SLIP: usize = 400;
+/// How far a piece may have moved against its neighbour: what jitter buffers do, on a busy machine more than once.
+const SLIP: usize = 1_600;
+/// A piece that lost a packet on its way is still known by the rest.
+const ALIKE: f32 = 0.8;
 /// Looking through a whole recording, one sample of so many is looked at first.
 const GLANCE: usize = 4;
 
@@ -29,11 +31,11 @@ fn likeness(said: &[i16], heard: &[i16], step: usize) -> f32 {
 fn find(piece: &[i16], heard: &[i16]) -> Option<usize> {
     let last = heard.len().checked_sub(piece.len())?;
     (0..=last)
-        .filter(|at| likeness(piece, &heard[*at..], GLANCE * 8) > 0.6)
-        .filter(|at| likeness(piece, &heard[*at..], GLANCE) > 0.6)
+        .filter(|at| likeness(piece, &heard[*at..], GLANCE * 8) > ALIKE / 2.0)
+        .filter(|at| likeness(piece, &heard[*at..], GLANCE) > ALIKE / 2.0)
         .map(|at| (at, likeness(piece, &heard[at..], 1)))
         .max_by(|a, b| a.1.total_cmp(&b.1))
-        .filter(|(_, best)| *best > 0.9)
+        .filter(|(_, best)| *best > ALIKE)
         .map(|(at, _)| at)
 }
 
