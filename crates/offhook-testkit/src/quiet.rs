@@ -11,6 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -25,6 +26,7 @@ pub struct Quiet {
 struct Kept {
     lines: Vec<String>,
     private: Vec<String>,
+    trap: Option<&'static str>,
 }
 
 /// Shorter texts turn up by chance.
@@ -63,6 +65,25 @@ impl Quiet {
         self.never(number);
         self.never(number.trim_start_matches('+'));
         self.never(number.trim_start_matches("+1"));
+    }
+
+    /// Panic in whatever task next logs this message, at DEBUG or above: a fault in the middle of a part that has
+    /// none a test could reach.
+    pub fn trap(&self, message: &'static str) {
+        self.kept().trap = Some(message);
+    }
+
+    /// Whether the trap is still waiting.
+    pub fn is_trapping(&self) -> bool {
+        self.kept().trap.is_some()
+    }
+
+    fn spring(&self, event: &Event<'_>) {
+        let Some(message) = self.kept().trap else { return };
+        let mut line = Line::new("");
+        event.record(&mut line);
+        let sprung = line.0.contains(message) && self.kept().trap.take().is_some();
+        assert!(!sprung, "a test set a trap for {message:?}");
     }
 
     /// The lines so far that hold something private.
@@ -117,7 +138,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Quiet {
         self.keep(line.0);
     }
 
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::DEBUG)
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.spring(event);
         let metadata = event.metadata();
         if *metadata.level() <= Level::INFO {
             let mut line = Line::new(metadata.target());
@@ -168,7 +194,9 @@ mod tests {
             ("a number in a span", || drop(tracing::info_span!("call", to = "14155550100"))),
             ("a number nobody told us of", || tracing::error!("refused: {}", "+442071838750")),
             ("a key", || tracing::info!(key = "clawcall_sk_0123456789", "minted")),
-            ("an SRTP key", || tracing::info!("a=crypto:1 AES inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj")),
+            ("an SRTP key", || {
+                tracing::info!("a=crypto:1 AES inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj")
+            }),
             ("what was said", || tracing::info!(text = SENTENCE, "a turn ended")),
             ("what was said, in a value recorded later", || {
                 let span = tracing::info_span!("turn", text = tracing::field::Empty);
@@ -191,10 +219,28 @@ mod tests {
     }
 
     #[test]
+    fn a_trap_springs_once() {
+        let quiet = Quiet::default();
+        quiet.trap("not an event");
+        let subscriber = tracing_subscriber::registry().with(quiet.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!("something else");
+            let sprung = std::panic::catch_unwind(|| tracing::debug!("this is not an event"));
+            assert!(sprung.is_err() && !quiet.is_trapping());
+            tracing::debug!("this is not an event");
+        });
+    }
+
+    #[test]
     fn what_may_be_logged() {
         let quiet = logged(|| {
             tracing::debug!(to = "+14155550100", text = SENTENCE, "at DEBUG anything may be seen");
-            tracing::info!(call_id = "01890a5d-ac96-774b-bcce-b302099a8057", to = "+1415…00", ms = 1_250, "answered");
+            tracing::info!(
+                call_id = "01890a5d-ac96-774b-bcce-b302099a8057",
+                to = "+1415…00",
+                ms = 1_250,
+                "answered"
+            );
             tracing::warn!("set api_key to a key that begins with clawcall_sk_");
         });
         quiet.never_number("+14155550100");

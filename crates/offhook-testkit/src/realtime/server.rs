@@ -51,6 +51,7 @@ struct Shared {
 enum Order {
     Break,
     Expire,
+    Nonsense,
 }
 
 /// How long [`FakeRealtime::wait_for`] waits before a test has failed.
@@ -135,6 +136,11 @@ impl FakeRealtime {
         let _ = self.shared.orders.send(Order::Expire);
     }
 
+    /// Send every client something that is no event.
+    pub fn send_nonsense(&self) {
+        let _ = self.shared.orders.send(Order::Nonsense);
+    }
+
     /// Answer the next `count` connection attempts with 503.
     pub fn refuse_connections(&self, count: u64) {
         self.shared.refusals.store(count, Ordering::Relaxed);
@@ -215,6 +221,7 @@ async fn connection(stream: TcpStream, shared: &Shared) -> Result<(), WsError> {
             }
             order = orders.recv() => match order {
                 Ok(Order::Expire) => conversation.expire(),
+                Ok(Order::Nonsense) => conversation.push(Out::Text("nonsense".to_owned())),
                 Ok(Order::Break) | Err(_) => return Ok(()),
             },
         }
