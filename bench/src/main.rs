@@ -77,6 +77,9 @@ pub struct Args {
     /// How far the model is ahead of real time
     #[arg(long, value_name = "MS", default_value_t = 200)]
     ahead_ms: u32,
+    /// How long memory may take to come back after the last call
+    #[arg(long, default_value_t = 5)]
+    rest_seconds: u32,
     /// Leave the processes on whatever core the system likes
     #[arg(long)]
     unpinned: bool,

@@ -16,11 +16,9 @@ use crate::world::World;
 use crate::{Args, certificate};
 
 /// Until the model's playout and the gateway's timers are in their stride.
-const SETTLE: Duration = Duration::from_secs(2);
-/// For frames under way when the window closes; more than the model is ahead.
-const STRAGGLERS: Duration = Duration::from_secs(2);
-/// For memory to come back.
-const REST: Duration = Duration::from_secs(4);
+const SETTLE: Duration = Duration::from_secs(1);
+/// For frames under way when the window closes, beyond what the model is ahead.
+const STRAGGLERS: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the short calls of an overload last.
 const SHORT: Duration = Duration::from_secs(1);
@@ -40,7 +38,7 @@ pub fn run(args: &Args) -> anyhow::Result<Report> {
         true => certificate::for_one_run(&name).map(|(server, pem)| (Some(server), Some(pem)))?,
         false => (None, None),
     };
-    let mut world = World::new(server, turns(args))?;
+    let mut world = World::new(server, turns(args), args.generator_core().is_none())?;
     let program = args.offhook.clone().map_or_else(std::env::current_exe, Ok)?;
     let gateway = Gateway::start(&Setup {
         program: &program,
@@ -84,10 +82,14 @@ impl Measurement<'_> {
         let overload = self.overload()?;
         eprintln!("hanging up");
         self.hang_up(0)?;
-        self.world.run(REST, |_| false)?;
+        self.world.run(Duration::from_secs(self.args.rest_seconds.into()), |_| false)?;
         let after = self.gateway.usage()?.rss_kib;
         let memory = Memory { idle_kib: idle, with_calls_kib: with_calls, calls, after_kib: after };
         Ok(Report { asked: self.args.clone(), calls, placing, media, load, memory, overload })
+    }
+
+    fn stragglers(&self) -> Duration {
+        STRAGGLERS + Duration::from_millis(self.args.ahead_ms.into())
     }
 
     fn talking(&self) -> u32 {
@@ -152,7 +154,7 @@ impl Measurement<'_> {
         let before = self.begin()?;
         self.world.run(window, |_| false)?;
         let load = self.end(before)?;
-        self.world.run(STRAGGLERS, |_| false)?;
+        self.world.run(self.stragglers(), |_| false)?;
         Ok((calls, self.close_span(), load))
     }
 
@@ -174,9 +176,14 @@ impl Measurement<'_> {
         Ok(Before {
             at: net::now(),
             gateway: self.gateway.usage()?,
-            generator: net::cpu_time(std::process::id())?,
+            generator: self.generator()?,
             core: self.args.gateway_core().map(gateway::core_busy).transpose()?,
         })
+    }
+
+    /// CPU time of the generator that it had a use for.
+    fn generator(&self) -> anyhow::Result<Duration> {
+        Ok(net::cpu_time(std::process::id())?.saturating_sub(self.world.idle()))
     }
 
     fn end(&mut self, before: Before) -> anyhow::Result<Load> {
@@ -190,7 +197,7 @@ impl Measurement<'_> {
             user: gateway.user - before.gateway.user,
             system: gateway.system - before.gateway.system,
             others: core_busy.map(|busy| busy.saturating_sub(cpu)),
-            generator: net::cpu_time(std::process::id())? - before.generator,
+            generator: self.generator()? - before.generator,
             lateness: self.world.callees.take_lateness(),
         })
     }
@@ -207,7 +214,7 @@ impl Measurement<'_> {
         self.world.callees.hang_up_after = Some(SHORT.as_nanos() as u64);
         self.open_span(Duration::from_secs(seconds.into()));
         let placing = self.place(rate * seconds, f64::from(rate))?;
-        self.world.run(STRAGGLERS, |_| false)?;
+        self.world.run(self.stragglers(), |_| false)?;
         Ok(Some((placing, self.close_span())))
     }
 

@@ -133,12 +133,14 @@ impl Poll {
         checked(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), op, fd.as_raw_fd(), &mut event) }).map(drop)
     }
 
-    pub fn wait(&mut self, into: &mut Vec<Ready>) -> io::Result<()> {
+    /// What is ready now or, when `sleep`, soon.
+    pub fn wait(&mut self, into: &mut Vec<Ready>, sleep: bool) -> io::Result<()> {
+        let patience_ms = if sleep { 100 } else { 0 };
         into.clear();
         // SAFETY: the kernel writes at most `capacity` events, and says how many.
         unsafe {
             let (events, room) = (self.ready.as_mut_ptr(), self.ready.capacity() as libc::c_int);
-            let count = match checked(libc::epoll_wait(self.epoll.as_raw_fd(), events, room, 100)) {
+            let count = match checked(libc::epoll_wait(self.epoll.as_raw_fd(), events, room, patience_ms)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 count => count?,
             };

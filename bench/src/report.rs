@@ -44,7 +44,9 @@ pub struct Placing {
 
 impl Placing {
     pub fn achieved(&self) -> f64 {
-        self.answered as f64 / self.took.as_secs_f64().max(1e-9)
+        // Of a few calls the last is answered before its interval is over.
+        let offering = f64::from(self.offered) / self.per_second;
+        self.answered as f64 / self.took.as_secs_f64().max(offering)
     }
 }
 
@@ -244,12 +246,12 @@ impl fmt::Display for Report {
         let kib = |kib: u64| format!("{:.1}", kib as f64 / 1024.0);
         let [idle, with, after] = [memory.idle_kib, memory.with_calls_kib, memory.after_kib].map(kib);
         line(f, "memory", &format!("{idle} MiB idle, {with} with the calls, {after} at the end"), None)?;
-        fmt_media(f, &self.media, plain)?;
+        fmt_media(f, &self.media, plain, true)?;
         fmt_placing(f, &self.placing, plain)?;
         if let Some((placing, media)) = &self.overload {
             writeln!(f, "\nat twice the rate")?;
             fmt_placing(f, placing, false)?;
-            fmt_media(f, media, false)?;
+            fmt_media(f, media, false, false)?;
         }
         let [generator, others] =
             [load.generator, load.others.unwrap_or_default()].map(|time| self.share(time) * 100.0);
@@ -265,7 +267,7 @@ impl fmt::Display for Report {
     }
 }
 
-fn fmt_media(f: &mut fmt::Formatter<'_>, media: &Media, judged: bool) -> fmt::Result {
+fn fmt_media(f: &mut fmt::Formatter<'_>, media: &Media, judged: bool, steady: bool) -> fmt::Result {
     let (up, onset) = (&media.models.delay, &media.callees.onset);
     let target = |delays: &Histogram| {
         judged.then_some((delays.quantile(0.99) < Duration::from_millis(10), "p99 < 10 ms"))
@@ -274,7 +276,11 @@ fn fmt_media(f: &mut fmt::Formatter<'_>, media: &Media, judged: bool) -> fmt::Re
     line(f, "delay down at onset, ms", &delays(onset), target(onset))?;
     line(f, "off the beat down, ms", &delays(&media.callees.off_beat), None)?;
     let (up, down) = (media.callees.frames_sent, media.models.frames_sent);
-    let lost = format!("{} of {up} up, {} of {down} down", media.lost_up(), media.lost_down());
+    let lost = match steady {
+        true => format!("{} of {up} up, {} of {down} down", media.lost_up(), media.lost_down()),
+        // What a callee who hung up did not hear any more is not lost.
+        false => format!("{} of {up} up", media.lost_up()),
+    };
     line(f, "frames lost", &lost, None)
 }
 

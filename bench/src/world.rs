@@ -42,6 +42,12 @@ pub struct World {
     caller: Option<Caller>,
     offer: Option<Offer>,
     tick_at: u64,
+    /// Whether to sleep when there is nothing to do. Waking a sleeper on another core is charged to the gateway for
+    /// each packet it sends, which no network card does; so on a core of its own the generator stays awake.
+    sleeps: bool,
+    /// Nanoseconds awake with nothing to do.
+    idle: u64,
+    looked_at: u64,
 }
 
 /// Calls that are still to be placed at a steady rate.
@@ -53,7 +59,7 @@ struct Offer {
 }
 
 impl World {
-    pub fn new(tls: Option<Arc<ServerConfig>>, turns: Turns) -> io::Result<Self> {
+    pub fn new(tls: Option<Arc<ServerConfig>>, turns: Turns, sleeps: bool) -> io::Result<Self> {
         let now = net::now();
         let (poll, beat) = (Poll::new()?, Beat::every(Duration::from_nanos(SLOT_NANOS))?);
         let (callees, models) = (Callees::new(now)?, Models::new(tls, turns, now)?);
@@ -64,7 +70,20 @@ impl World {
         }
         poll.add(models.listener(), token(LISTENER, 0))?;
         let ready = Vec::with_capacity(1_024);
-        Ok(Self { poll, beat, ready, callees, models, caller: None, offer: None, tick_at: 0 })
+        let (caller, offer) = (None, None);
+        Ok(Self {
+            poll,
+            beat,
+            ready,
+            callees,
+            models,
+            caller,
+            offer,
+            tick_at: 0,
+            sleeps,
+            idle: 0,
+            looked_at: now,
+        })
     }
 
     /// Get ready to place calls there.
@@ -117,7 +136,8 @@ impl World {
 
     fn step(&mut self) -> io::Result<u64> {
         let mut ready = std::mem::take(&mut self.ready);
-        self.poll.wait(&mut ready)?;
+        self.poll.wait(&mut ready, self.sleeps)?;
+        let idle = ready.is_empty();
         for events in ready.chunks(EVENTS) {
             self.talk()?;
             for event in events {
@@ -127,7 +147,16 @@ impl World {
         self.ready = ready;
         let now = self.talk()?;
         self.place(now);
+        if idle && !self.sleeps {
+            self.idle += now.saturating_sub(self.looked_at);
+        }
+        self.looked_at = now;
         Ok(now)
+    }
+
+    /// How long it was awake with nothing to do, ever.
+    pub fn idle(&self) -> Duration {
+        Duration::from_nanos(self.idle)
     }
 
     fn handle(&mut self, ready: Ready) -> io::Result<()> {
