@@ -49,8 +49,17 @@ pub struct Conversation {
     pub(super) beep_at: Option<Timestamp>,
     /// A machine answered; its beep is awaited until then.
     pub(super) beep_by: Option<Timestamp>,
-    /// The call ends with this once the last words were played, or at the latest then.
-    pub(super) goodbye: Option<(EndReason, Timestamp)>,
+    /// The call ends once the last words were played.
+    pub(super) goodbye: Option<Goodbye>,
+}
+
+/// How a call comes to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Goodbye {
+    pub(super) reason: EndReason,
+    /// When to hang up, as far as it is known: the words may still be on their way.
+    pub(super) by: Timestamp,
+    pub(super) at_latest: Timestamp,
 }
 
 /// How far the first words of the voice are.
@@ -94,7 +103,7 @@ impl Conversation {
             _ => None,
         };
         let hold_end = self.on_hold_since.map(|since| since + limits.hold);
-        let goodbye_by = self.goodbye.map(|(_, by)| by);
+        let goodbye_by = self.goodbye.map(|goodbye| goodbye.by);
         [speak_at, self.silence_deadline(limits), hold_end, goodbye_by, self.beep_by, self.wrap_up_at()]
             .into_iter()
             .flatten()
@@ -257,10 +266,10 @@ impl Call {
         if conversation.cut_off_at <= now {
             return self.hang_up(now, EndReason::PolicyTalkLimit);
         }
-        if let Some((reason, by)) = conversation.goodbye
-            && by <= now
+        if let Some(goodbye) = conversation.goodbye
+            && goodbye.by <= now
         {
-            return self.hang_up(now, reason);
+            return self.hang_up(now, goodbye.reason);
         }
         if conversation.on_hold_since.is_some_and(|since| since + limits.hold <= now) {
             return self.hang_up(now, EndReason::PolicyHoldLimit);

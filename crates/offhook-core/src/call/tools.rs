@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::OpeningState;
+use super::state::{Goodbye, OpeningState};
 use super::{Action, Call, CallState, LegCommand, SpeechCommand, TaskReport, ToolCall, ToolCallId};
 use crate::audio::Digit;
 use crate::brief::Voicemail;
@@ -41,6 +41,9 @@ impl Call {
     pub(super) fn voice_started(&mut self, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
         conversation.voice_speaking = true;
+        if let Some(goodbye) = &mut conversation.goodbye {
+            goodbye.by = goodbye.at_latest;
+        }
         if !conversation.held
             && let Some(since) = conversation.on_hold_since.take()
         {
@@ -64,8 +67,8 @@ impl Call {
     /// was not.
     pub(super) fn said_goodbye(&mut self, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
-        if let Some((_, by)) = &mut conversation.goodbye {
-            *by = (now + Self::TAIL).min(*by);
+        if let Some(goodbye) = &mut conversation.goodbye {
+            goodbye.by = goodbye.at_latest.min(now + Self::TAIL);
         }
     }
 
@@ -124,8 +127,9 @@ impl Call {
         if conversation.goodbye.is_some() {
             return;
         }
+        // The last words may have come with the wish to end the call, and not have begun to play.
         let wait = if conversation.voice_speaking { longest } else { Self::TAIL };
-        conversation.goodbye = Some((reason, now + wait));
+        conversation.goodbye = Some(Goodbye { reason, by: now + wait, at_latest: now + longest });
     }
 
     fn send_digits(&mut self, id: ToolCallId, digits: String) {
@@ -208,10 +212,10 @@ impl Call {
 
     pub(super) fn leave_message(&mut self, now: Timestamp) {
         let Voicemail::LeaveMessage(text) = self.brief.voicemail.clone() else { return };
-        let by = now + self.limits.goodbye * 3;
+        let at_latest = now + self.limits.goodbye * 3;
         let Some(conversation) = self.conversation() else { return };
         conversation.beep_by = None;
-        conversation.goodbye = Some((EndReason::VoiceVoicemail, by));
+        conversation.goodbye = Some(Goodbye { reason: EndReason::VoiceVoicemail, by: at_latest, at_latest });
         self.report_voicemail_result("Voicemail answered; the message was left.");
         self.speech(SpeechCommand::Resume);
         self.speech(SpeechCommand::Say { text });

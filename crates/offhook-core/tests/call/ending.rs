@@ -7,17 +7,37 @@ use crate::script::check_connected;
 #[test]
 fn the_voice_ends_the_call_after_its_goodbye_was_heard() {
     check_connected(
-        "3000 remote_said yes, at seven\n5000 playing 2\n5001 end_call A table is free at seven.\n5002 voice_text 2 Thank you, goodbye.\n6500 played 2 1500\n6550 closed\n6560 speech_lost closed",
+        "3000 remote_said yes, at seven\n5000 playing 2\n5001 end_call A table is free at seven.\n5002 voice_text 2 Thank you, goodbye.\n6500 played 2 1500\n6750 closed\n6760 speech_lost closed",
         expect![[r#"
             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
             3000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="yes, at seven" confidence=-
             5001 journal: tool.called tool="end_call" arguments="done"
             5001 journal: call.result status="done" summary="A table is free at seven." evidence_turns=[1]
             6500 journal: turn.voice turn=2 started_ms=5000 ended_ms=6500 text="Thank you, goodbye." interrupted=false
-            6550 stop playout
-            6550 speech: Close
-            6560 journal: call.answered_by answered_by="human"
-            6560 journal: call.ended reason="carrier.lost" answered=true talk_ms=6550 sip_status=- q850_cause=-
+            6700 leg: hang up, voice.finished
+            6700 stop playout
+            6700 speech: Close
+            6760 journal: call.answered_by answered_by="human"
+            6760 journal: call.ended reason="voice.finished" answered=true talk_ms=6700 sip_status=- q850_cause=-
+        "#]],
+    );
+}
+
+/// A model that is faster than speech says all of it, goodbye and wish to end, before the first word is played.
+#[test]
+fn a_goodbye_that_waits_to_be_played_is_played() {
+    check_connected(
+        "5000 end_call\n5020 playing 2\n5021 voice_text 2 Thank you, goodbye.\n6500 played 2 1480\n6750 closed\n6760 speech_lost closed",
+        expect![[r#"
+            1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+            5000 journal: tool.called tool="end_call" arguments="done"
+            5000 journal: call.result status="unclear" summary="The voice ended the call without a result." evidence_turns=[]
+            6500 journal: turn.voice turn=1 started_ms=5020 ended_ms=6500 text="Thank you, goodbye." interrupted=false
+            6700 leg: hang up, voice.finished
+            6700 stop playout
+            6700 speech: Close
+            6760 journal: call.answered_by answered_by="unknown"
+            6760 journal: call.ended reason="voice.finished" answered=true talk_ms=6700 sip_status=- q850_cause=-
         "#]],
     );
 }
