@@ -1,10 +1,8 @@
 //! Calls SIPp places to us.
 
-use std::time::Duration;
-
 use offhook_core::{AudioFormat, EndReason, LegCommand, LegEvent};
 
-use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, number};
+use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, later, number};
 use crate::sipp::Scenario;
 use crate::sound::hear_echo;
 
@@ -69,12 +67,15 @@ async fn an_answer_that_got_lost_comes_again() {
 
 #[tokio::test]
 async fn a_caller_that_never_acknowledges_is_hung_up() {
-    let hasty = Duration::from_millis(25);
-    let mut rig = Rig::with("127.0.0.1:9", |config| config.timing.t1 = hasty).await;
+    let mut rig = Rig::called().await;
     let sipp = Scenario::new("never_acknowledges").call(rig.at);
     let mut leg = rig.incoming().await.leg;
     leg.send(LegCommand::Answer).unwrap();
     assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    // 64 times T1, in steps: the answer is sent again in between.
+    for _ in 0..17 {
+        later(2).await;
+    }
     assert_eq!(event(&mut leg).await, LegEvent::Lost);
     sipp.finish().await;
     rig.until_free().await;

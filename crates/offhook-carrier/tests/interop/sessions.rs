@@ -1,8 +1,6 @@
 //! Session timers (RFC 4028) and glare, against SIPp.
 
-use std::time::Duration;
-
-use offhook_carrier::{Leg, SipConfig};
+use offhook_carrier::Leg;
 use offhook_core::{Digit, LegEvent};
 
 use crate::rig::{Rig, established, event, later};
@@ -10,9 +8,7 @@ use crate::sipp::{Scenario, Sipp};
 
 async fn established_with(scenario: &'static str) -> (Sipp, Rig, Leg) {
     let sipp = Scenario::new(scenario).answer().await;
-    // SIPp sends no sound by itself, and the clock is turned forward below.
-    let patient = |config: &mut SipConfig| config.rtp.stall_limit = Duration::from_secs(3_600);
-    let rig = Rig::with(&sipp.addr.to_string(), patient).await;
+    let rig = Rig::toward(sipp.addr).await;
     let mut leg = rig.dial();
     established(&mut leg).await;
     (sipp, rig, leg)
