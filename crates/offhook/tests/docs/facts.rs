@@ -1,0 +1,67 @@
+//! A sentence for each fact of the journal.
+
+pub const MEANING: &[(&str, &str)] = &[
+    ("call.queued", "The call was accepted and is on disk. `policy`: the rules that were asked."),
+    (
+        "call.dialing",
+        "The one dial request of this call goes to the carrier. `line`: the number we call from.",
+    ),
+    (
+        "call.ringing",
+        "The far end rings (SIP 180, or 183 with audio). `early_media`: there is audio already, a ringing tone or an announcement.",
+    ),
+    (
+        "call.answered",
+        "Somebody or something picked up. `sip_call_id`: the Call-ID at the trunk, for its support.",
+    ),
+    (
+        "leg.media_up",
+        "Audio flows, which is not the same as answered. `codec`: `PCMU` or `PCMA`; `encrypted`: SRTP or plain RTP.",
+    ),
+    ("leg.held", "The far end put us on hold in SIP (RFC 3264 §8.4)."),
+    ("leg.resumed", "It took us off hold."),
+    ("leg.digit_received", "The remote pressed a key."),
+    ("leg.digits_sent", "Keys of the voice went out as telephone-event (RFC 4733)."),
+    (
+        "leg.media_stats",
+        "What came of the audio, in frames of 20 ms, once at the end. `lost_frames` never arrived or came too late, `concealed_frames` were made up for them, `late_frames` came after their time, `dropped_frames` were thrown away because a queue was full. `jitter_ms` as in RFC 3550 §6.4.1; `round_trip_ms` from RTCP, null without reports.",
+    ),
+    ("speech.ready", "The speech model is open; only now is the number dialled. `model`: which one."),
+    (
+        "speech.reopening",
+        "The connection to the model broke and is made again, once, with the conversation so far. `why`: what was seen.",
+    ),
+    ("speech.reopened", "It is open again."),
+    (
+        "turn.voice",
+        "A turn of the voice, as far as the remote really heard it. `turn` counts both sides; `started_ms`, `ended_ms` from the moment of the answer; `interrupted`: the rest was not heard.",
+    ),
+    ("turn.remote", "A turn of the remote. `confidence` in per mille, null when the recognizer gives none."),
+    (
+        "turn.not_understood",
+        "The remote spoke, and the recognizer could not tell what. Nothing is made up for it.",
+    ),
+    (
+        "turn.barge_in",
+        "The remote spoke over the voice, which stopped. `heard_ms`: how much of the turn was heard.",
+    ),
+    ("tool.called", "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`."),
+    ("tool.answered", "What the tool answered the model."),
+    ("hold.started", "The voice waits on hold: it listens for a person and says nothing."),
+    ("hold.ended", "A person is there again, or the wait was given up. `waited_ms`: how long it took."),
+    ("call.answered_by", "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `unknown`."),
+    (
+        "call.result",
+        "How the task went, in the voice's own judgement: `status` is `done`, `blocked`, `failed` or `unclear`; `evidence_turns`: the turns that show it.",
+    ),
+    (
+        "call.problem",
+        "Something went wrong that did not end the call. `part`: `leg`, `speech`, `recording` or `gateway`.",
+    ),
+    ("recording.started", "From here on both sides are recorded."),
+    ("recording.stopped", "The recording is complete. `duration_ms`: how long it is."),
+    (
+        "call.ended",
+        "The last fact, exactly one. `reason`: one of the [end reasons](end-reasons.md); `answered`: whether somebody had picked up; `talk_ms` since then; `sip_status`, `q850_cause`: what the network gave as its reason.",
+    ),
+];
