@@ -2,7 +2,7 @@
 
 use offhook_core::LegEvent;
 
-use crate::rig::{HANG_UP, Rig, established, event, later};
+use crate::rig::{HANG_UP, Rig, established, event, hang_up, later};
 use crate::sipp::Scenario;
 
 #[tokio::test]
@@ -22,10 +22,7 @@ async fn both_hang_up_at_once() {
     let rig = Rig::toward(sipp.addr).await;
     let mut leg = rig.dial();
     established(&mut leg).await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]

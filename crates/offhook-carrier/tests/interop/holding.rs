@@ -3,7 +3,7 @@
 use offhook_carrier::Leg;
 use offhook_core::LegEvent;
 
-use crate::rig::{HANG_UP, Rig, established, event};
+use crate::rig::{Rig, established, event, hang_up, hung_up};
 use crate::sipp::{Scenario, Sipp};
 
 async fn established_with(scenario: &'static str) -> (Sipp, Rig, Leg) {
@@ -14,20 +14,13 @@ async fn established_with(scenario: &'static str) -> (Sipp, Rig, Leg) {
     (sipp, rig, leg)
 }
 
-async fn hang_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
-}
-
 #[tokio::test]
 async fn the_callee_holds_and_takes_back_twice() {
     let (sipp, rig, mut leg) = established_with("hold").await;
     for expected in [LegEvent::Held, LegEvent::Resumed, LegEvent::Held, LegEvent::Resumed] {
         assert_eq!(event(&mut leg).await, expected);
     }
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -38,7 +31,7 @@ async fn the_caller_holds_and_takes_back_twice() {
     for expected in [LegEvent::Held, LegEvent::Resumed, LegEvent::Held, LegEvent::Resumed] {
         assert_eq!(event(&mut leg).await, expected);
     }
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -46,7 +39,7 @@ async fn the_old_way_to_hold_is_understood() {
     let (sipp, rig, mut leg) = established_with("hold_by_address").await;
     assert_eq!(event(&mut leg).await, LegEvent::Held);
     assert_eq!(event(&mut leg).await, LegEvent::Resumed);
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -54,14 +47,12 @@ async fn a_reinvite_without_an_offer_gets_ours() {
     let (sipp, rig, mut leg) = established_with("asks_for_offer").await;
     // The answer in its ACK is to stop.
     assert_eq!(event(&mut leg).await, LegEvent::Held);
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
 async fn an_offer_we_cannot_take_is_refused_and_changes_nothing() {
-    let (sipp, rig, mut leg) = established_with("bad_offer").await;
+    let (sipp, rig, leg) = established_with("bad_offer").await;
     // SIPp hangs up once it was told 488.
-    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
-    sipp.finish().await;
-    rig.until_free().await;
+    hung_up(sipp, &rig, leg).await;
 }

@@ -2,7 +2,7 @@
 
 use offhook_core::{AudioFormat, EndReason, LegCommand, LegEvent};
 
-use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, later, number};
+use crate::rig::{HANG_UP, Rig, THEIR_NUMBER, established, event, hang_up, hung_up, later, number};
 use crate::sipp::Scenario;
 use crate::sound::hear_echo;
 
@@ -26,10 +26,8 @@ async fn a_call_comes_in_is_heard_and_we_hang_up() {
 async fn the_caller_hangs_up() {
     let mut rig = Rig::called().await;
     let sipp = Scenario::new("call_and_hang_up").call(rig.at);
-    let mut leg = rig.answered().await;
-    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
-    sipp.finish().await;
-    rig.until_free().await;
+    let leg = rig.answered().await;
+    hung_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -58,11 +56,8 @@ async fn a_call_is_declined() {
 async fn an_answer_that_got_lost_comes_again() {
     let mut rig = Rig::called().await;
     let sipp = Scenario::new("caller_lost_ack").call(rig.at);
-    let mut leg = rig.answered().await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
+    let leg = rig.answered().await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -85,11 +80,8 @@ async fn a_caller_that_never_acknowledges_is_hung_up() {
 async fn a_call_without_an_offer_gets_ours() {
     let mut rig = Rig::called().await;
     let sipp = Scenario::new("late_offer").call(rig.at);
-    let mut leg = rig.answered().await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
+    let leg = rig.answered().await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -99,10 +91,7 @@ async fn past_the_limit_callers_are_told_when_to_try_again_and_the_others_go_on(
     let mut leg = rig.answered().await;
     Scenario::new("over_limit").calls(20).call(rig.at).finish().await;
     hear_echo(&mut leg, AudioFormat::Pcmu, 440.0, -20.0).await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    accepted.finish().await;
-    rig.until_free().await;
+    hang_up(accepted, &rig, leg).await;
     // And there is room again.
     let next = Scenario::new("call_and_hang_up").call(rig.at);
     let mut leg = rig.answered().await;

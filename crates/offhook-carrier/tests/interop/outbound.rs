@@ -6,7 +6,7 @@ use offhook_core::{AudioFormat, EndReason, LegEvent};
 use offhook_testkit::tone::Tone;
 use tokio::time::interval;
 
-use crate::rig::{HANG_UP, Rig, established, event, rung_and_established};
+use crate::rig::{Rig, established, event, hang_up, hung_up, rung_and_established};
 use crate::sipp::{Scenario, Sipp};
 use crate::sound::hear_echo;
 
@@ -17,31 +17,12 @@ async fn dialled(scenario: Scenario) -> (Sipp, Rig, Leg) {
     (sipp, rig, leg)
 }
 
-async fn hang_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
-    leg.send(HANG_UP).unwrap();
-    let mut end = event(&mut leg).await;
-    // An answer that comes too late still says what its audio would be.
-    while matches!(end, LegEvent::MediaUp { .. }) {
-        end = event(&mut leg).await;
-    }
-    assert_eq!(end, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
-}
-
-/// The far end hangs up, once all was as it should be.
-async fn hung_up(sipp: Sipp, rig: Rig, mut leg: Leg) {
-    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
-    sipp.finish().await;
-    rig.until_free().await;
-}
-
 #[tokio::test]
 async fn a_call_is_answered_and_hears_its_own_echo() {
     let (sipp, rig, mut leg) = dialled(Scenario::new("answer")).await;
     rung_and_established(&mut leg).await;
     hear_echo(&mut leg, AudioFormat::Pcmu, 440.0, -20.0).await;
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -51,7 +32,7 @@ async fn a_far_end_that_takes_only_a_law_gets_it() {
     assert_eq!(up, LegEvent::MediaUp { format: AudioFormat::Pcma, encrypted: false });
     assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
     hear_echo(&mut leg, AudioFormat::Pcma, 1_000.0, -30.0).await;
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -80,21 +61,21 @@ async fn refusals_are_told_apart_and_acknowledged_again() {
 async fn nobody_answers() {
     let (sipp, rig, mut leg) = dialled(Scenario::new("ring")).await;
     assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
 async fn nothing_is_cancelled_before_the_trunk_has_said_anything() {
     let (sipp, rig, leg) = dialled(Scenario::new("try_only")).await;
     // SIPp takes no CANCEL before its 100.
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_crosses_our_cancel_is_hung_up() {
     let (sipp, rig, mut leg) = dialled(Scenario::new("cancel_crosses_answer")).await;
     assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -121,7 +102,7 @@ async fn early_media_is_heard_before_the_answer() {
         }
     }
     assert!(heard > 5, "heard {heard} frames before the answer");
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -131,7 +112,7 @@ async fn a_reliable_provisional_response_is_acknowledged() {
     assert!(early.contains(&LegEvent::Ringing { early_media: true }), "{early:?}");
     // The answer itself carries no session description: the early one stays in force.
     assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
-    hang_up(sipp, rig, leg).await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -145,12 +126,12 @@ async fn what_is_said_twice_happens_once() {
     assert_eq!(count(|event| matches!(event, LegEvent::MediaUp { .. })), 1, "{told:?}");
     assert_eq!(count(|event| matches!(event, LegEvent::Ringing { early_media: false })), 1, "{told:?}");
     assert_eq!(count(|event| matches!(event, LegEvent::Ringing { early_media: true })), 1, "{told:?}");
-    hung_up(sipp, rig, leg).await;
+    hung_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
 async fn a_lost_ack_is_sent_again_and_makes_no_second_call() {
     let (sipp, rig, mut leg) = dialled(Scenario::new("lost_ack")).await;
     established(&mut leg).await;
-    hung_up(sipp, rig, leg).await;
+    hung_up(sipp, &rig, leg).await;
 }

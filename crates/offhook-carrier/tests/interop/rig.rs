@@ -10,6 +10,8 @@ use offhook_testkit::programs::{PATIENCE, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::sipp::Sipp;
+
 pub const OUR_NUMBER: &str = "+14155550199";
 pub const THEIR_NUMBER: &str = "+14155550100";
 pub const HANG_UP: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCancelled };
@@ -112,4 +114,24 @@ pub async fn later(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
+}
+
+/// We hang up, SIPp has seen what it wanted to see, and nothing of the call is left.
+pub async fn hang_up(sipp: Sipp, rig: &Rig, mut leg: Leg) {
+    leg.send(HANG_UP).unwrap();
+    let mut end = event(&mut leg).await;
+    // An answer that comes too late still says what its audio would be.
+    while matches!(end, LegEvent::MediaUp { .. }) {
+        end = event(&mut leg).await;
+    }
+    assert_eq!(end, LegEvent::Closed);
+    sipp.finish().await;
+    rig.until_free().await;
+}
+
+/// The same, but SIPp hangs up once it has seen what it wanted to see.
+pub async fn hung_up(sipp: Sipp, rig: &Rig, mut leg: Leg) {
+    assert_eq!(event(&mut leg).await, LegEvent::HungUp { q850_cause: Some(16) });
+    sipp.finish().await;
+    rig.until_free().await;
 }

@@ -5,7 +5,7 @@ use offhook_carrier::sip::{Listen, TlsIdentity, TlsTrust, Transport};
 use offhook_core::{EndReason, LegEvent};
 use offhook_testkit::programs::{Protocol, free_port};
 
-use crate::rig::{HANG_UP, Rig, event, rung_and_established};
+use crate::rig::{HANG_UP, Rig, event, hang_up, rung_and_established};
 use crate::sipp::Scenario;
 use crate::tls::{self, Identity};
 
@@ -32,10 +32,7 @@ async fn calls_over_tcp() {
     for expected in [LegEvent::Held, LegEvent::Resumed, LegEvent::Held, LegEvent::Resumed] {
         assert_eq!(event(&mut leg).await, expected);
     }
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    caller.finish().await;
-    rig.until_free().await;
+    hang_up(caller, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -51,10 +48,7 @@ async fn a_call_over_tls() {
     .await;
     let mut leg = rig.dial();
     rung_and_established(&mut leg).await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    sipp.finish().await;
-    rig.until_free().await;
+    hang_up(sipp, &rig, leg).await;
 }
 
 #[tokio::test]
@@ -84,9 +78,6 @@ async fn a_call_comes_in_over_tls() {
     let far = tls::client(&identity.certificate_file(), us).await;
     // Whatever SIPp's own address is: the connection is the way back.
     let caller = Scenario::new("call").over_tcp().call(far.addr);
-    let mut leg = rig.answered().await;
-    leg.send(HANG_UP).unwrap();
-    assert_eq!(event(&mut leg).await, LegEvent::Closed);
-    caller.finish().await;
-    rig.until_free().await;
+    let leg = rig.answered().await;
+    hang_up(caller, &rig, leg).await;
 }
