@@ -4,8 +4,11 @@
 
 mod agent;
 mod contract;
+mod fault;
 mod idempotency;
+mod killed;
 mod numbers;
+mod realtime;
 mod recording;
 mod rig;
 mod shutdown;
