@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, Protocol, command, free_port, is_open, start, until};
 
-/// Where Debian keeps its modules, by architecture or not.
+/// Where Debian keeps its modules.
 const MODULES: &str = "/usr/lib/baresip/modules";
 
 /// A softphone somebody is about to switch on.

@@ -14,7 +14,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The Debian packages of the programs the tests talk to.
-const PACKAGES: [(&str, &str); 3] = [("sipp", "sip-tester"), ("baresip", "baresip"), ("openssl", "openssl")];
+const PACKAGES: [(&str, &str); 4] =
+    [("sipp", "sip-tester"), ("baresip", "baresip"), ("flite", "flite"), ("openssl", "openssl")];
 
 /// A command that dies with the test.
 pub fn command(program: &str) -> Command {
