@@ -106,15 +106,10 @@ impl Args {
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|first| first == "serve") {
-        return serve();
+        // The gateway, exactly as `offhook` runs it.
+        return offhook::cli::main();
     }
     measure(&Args::parse())
-}
-
-/// The gateway, exactly as `offhook` runs it.
-#[tokio::main]
-async fn serve() -> ExitCode {
-    offhook::cli::run().await
 }
 
 #[cfg(target_os = "linux")]

@@ -169,8 +169,25 @@ impl Context {
     }
 }
 
+/// The whole process: its runtime, and the command line in it.
+pub fn main() -> ExitCode {
+    // On a single core there is nobody to share tasks with, and a scheduler that could costs a good deal.
+    let single = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let runtime = match single {
+        true => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        false => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    match runtime {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => {
+            eprintln!("offhook: the runtime can't be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Run the command line of this process.
-pub async fn run() -> ExitCode {
+async fn run() -> ExitCode {
     let cli = Cli::parse();
     let context = Context { config_file: cli.config, json: cli.json, url: cli.url, env: Env::process() };
     match dispatch(cli.command, &context).await {
