@@ -1,0 +1,139 @@
+//! The examples, run as their readers run them: against a server with the test numbers, with nothing set but its
+//! address.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use offhook::app::App;
+use offhook::config::{Config, Env, SpeechModel};
+use offhook_speech::local;
+use tokio::process::Command;
+
+const RECEPTIONIST: &str = "+14155550100";
+const BUSY: &str = "+14155550101";
+const UNREACHABLE: &str = "+14155550105";
+const FRIEND: &str = "+14155550190";
+const HANGS_UP: &str = "+14155550109";
+const TASK: &str = "Ask \"when\" they open.\nThank them.";
+
+/// Nothing here takes this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Bench {
+    app: App,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
+        let mut config = Config::parse(&text, &Env::default()).unwrap();
+        config.speech = SpeechModel::Local(local::Config::tagged());
+        Self { app: App::start(config).await.unwrap(), dir }
+    }
+
+    /// Run a script of `examples` with nothing but this server and a home of its own.
+    async fn run(&self, script: &str, arguments: &[&str]) -> (i32, String) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(script);
+        let mut command = match script.ends_with(".py") {
+            true => Command::new("python3"),
+            false => Command::new("bash"),
+        };
+        command.arg(path).args(arguments);
+        command.env("OFFHOOK_URL", self.app.url()).env("POLL_SECONDS", "0.2");
+        command.env("XDG_CONFIG_HOME", self.dir.path()).env_remove("CLAWCALL_API_KEY");
+        command.env_remove("OFFHOOK_API_KEY").stdin(Stdio::null()).kill_on_drop(true);
+        let output =
+            tokio::time::timeout(PATIENCE, command.output()).await.expect("the example ends").unwrap();
+        let Output { status, stdout, stderr } = output;
+        let seen = format!("{}{}", String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        (status.code().expect("it was not killed"), seen)
+    }
+
+    /// Where agents of this contract keep their key.
+    fn saved_key(&self) -> PathBuf {
+        self.dir.path().join("clawcall/key.json")
+    }
+}
+
+#[track_caller]
+fn expect_lines(seen: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(seen.lines().any(|seen| seen.starts_with(line)), "no line {line:?} in:\n{seen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_call() {
+    let bench = Bench::start().await;
+    let (code, seen) = bench.run("curl-call/call.sh", &[HANGS_UP, TASK]).await;
+    expect_lines(
+        &seen,
+        &[
+            "key: clawcall_sk_",
+            "answered",
+            "finalized",
+            "outcome: answered (remote.hung_up)",
+            "result: The call ended",
+            "recording: http",
+        ],
+    );
+    assert_eq!(code, 0, "{seen}");
+
+    let (code, seen) = bench.run("curl-call/call.sh", &[BUSY, TASK]).await;
+    expect_lines(&seen, &["outcome: busy (remote.busy)"]);
+    assert_eq!(code, 1, "{seen}");
+
+    let (code, seen) = bench.run("curl-call/call.sh", &["+1415", TASK]).await;
+    expect_lines(&seen, &["refused (400 invalid_phone): to: "]);
+    assert_eq!(code, 2, "{seen}");
+    bench.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_agent() {
+    let bench = Bench::start().await;
+    let message = "Tell Alex that the table is booked for seven.";
+    let (code, seen) = bench.run("python-agent/agent.py", &[FRIEND, message]).await;
+    expect_lines(&seen, &["… answered", "… finalized", "outcome  answered", "result   done: ", " * "]);
+    assert_eq!(code, 0, "{seen}");
+    let key = std::fs::read_to_string(bench.saved_key()).expect("the minted key is saved");
+
+    let (code, seen) = bench.run("python-agent/agent.py", &[BUSY, TASK]).await;
+    expect_lines(&seen, &["outcome  busy", "Ask the user before calling again."]);
+    assert_eq!(code, 1, "{seen}");
+    assert_eq!(std::fs::read_to_string(bench.saved_key()).unwrap(), key, "the saved key is used again");
+
+    std::fs::write(bench.saved_key(), key.replace("clawcall_sk_", "clawcall_sk_not")).unwrap();
+    let (code, seen) = bench.run("python-agent/agent.py", &[UNREACHABLE, TASK]).await;
+    expect_lines(&seen, &["outcome  unreachable", "Check the number before calling again."]);
+    assert_eq!(code, 1, "{seen}");
+    assert!(
+        !std::fs::read_to_string(bench.saved_key()).unwrap().contains("_not"),
+        "a worthless key is dropped"
+    );
+
+    let (code, seen) = bench.run("python-agent/agent.py", &["+442071234567", TASK]).await;
+    expect_lines(&seen, &["unsupported_destination: "]);
+    assert_eq!(code, 2, "{seen}");
+    bench.app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_options() {
+    let bench = Bench::start().await;
+    let (code, seen) =
+        bench.run("parallel-options/compare.py", &[TASK, RECEPTIONIST, BUSY, "+442071234567"]).await;
+    expect_lines(
+        &seen,
+        &[
+            "+14155550100   answered       unclear  ",
+            "+14155550101   busy                    The line is busy",
+            "+442071234567  refused                 ",
+        ],
+    );
+    assert_eq!(code, 0, "{seen}");
+    bench.app.shutdown().await;
+}
