@@ -13,7 +13,7 @@ pub mod sip;
 
 use std::time::Duration;
 
-use offhook_core::PhoneNumber;
+use offhook_core::{AudioFormat, PhoneNumber};
 
 pub use leg::{Busy, Leg, LegOutput};
 pub use line::LineStatus;
@@ -95,6 +95,13 @@ impl Carrier {
     pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
         match self {
             Self::Sip(sip) => sip.dial(dial),
+        }
+    }
+
+    /// What our offers prefer: most likely what a leg will carry.
+    pub fn preferred_format(&self) -> AudioFormat {
+        match self {
+            Self::Sip(sip) => sip.preferred_format(),
         }
     }
 

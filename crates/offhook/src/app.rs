@@ -74,8 +74,9 @@ impl App {
         let data_dir = |why| StartError::DataDir { path: config.data_dir.clone(), why };
         private_dir(&config.data_dir).map_err(data_dir)?;
         let secret = Secret::load_or_create(&config.data_dir.join("secret")).map_err(data_dir)?;
-        let recorder = Recorder::start(config.data_dir.join("recordings")).map_err(data_dir)?;
         let store = Store::open(config.database_url.expose_secret()).await?;
+        let recordings = config.data_dir.join("recordings");
+        let recorder = Recorder::start(recordings, store.clone()).map_err(data_dir)?;
 
         let model = model(&config).await?;
         let sandbox = if config.sandbox { Some(sandbox(&config).await?) } else { None };

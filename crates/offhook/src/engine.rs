@@ -13,7 +13,7 @@ use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, PhoneNumber};
 use offhook_speech::{Model, Prompt};
-use offhook_store::{NewRecording, Store};
+use offhook_store::Store;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +24,7 @@ use crate::session::{JournalWriter, Line, Parts, Session};
 /// Commands a call has not yet taken; more than these are refused, and two would do.
 const COMMANDS: usize = 8;
 /// Journal entries a slow watcher may lag behind before it reads them from the store again.
-const FEED: usize = 256;
+const FEED: usize = 32;
 
 /// All live calls of this process.
 #[derive(Clone, Debug)]
@@ -36,7 +36,6 @@ pub struct Engine {
 struct Inner {
     carrier: Carrier,
     model: Model,
-    store: Store,
     writer: JournalWriter,
     recorder: Recorder,
     limits: Limits,
@@ -92,8 +91,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 carrier,
                 model,
-                writer: JournalWriter::start(store.clone()),
-                store,
+                writer: JournalWriter::start(store),
                 recorder,
                 limits,
                 live: Mutex::new(HashMap::new()),
@@ -166,25 +164,8 @@ impl Engine {
                 journal.write(now, ended(EndReason::GatewayFault, progress.answered_at(), now));
                 journal.close().await;
             }
-            engine.keep_recording(id).await;
             engine.live().remove(&id);
         });
-    }
-
-    /// Note the recording in the store, so that retention finds it.
-    pub async fn keep_recording(&self, id: CallId) {
-        self.inner.recorder.sync().await;
-        let Some(found) = self.inner.recorder.finished(id) else { return };
-        let new = NewRecording {
-            path: found.path,
-            bytes: found.bytes,
-            duration_ms: found.duration_ms,
-            created_at: clock::now(),
-            expires_at: None,
-        };
-        if let Err(error) = self.inner.store.set_recording(id, &new).await {
-            tracing::error!(call_id = %id, %error, "a recording could not be noted in the store");
-        }
     }
 
     fn prompt(&self, brief: &Brief) -> Prompt {
@@ -192,7 +173,7 @@ impl Engine {
             instructions: brief.instructions(),
             voice: brief.voice.clone(),
             language: brief.language.clone(),
-            format: self.inner.model.format_for(offhook_core::AudioFormat::Pcmu),
+            format: self.inner.model.format_for(self.inner.carrier.preferred_format()),
             brief: brief.clone(),
         }
     }
@@ -232,9 +213,13 @@ impl Engine {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
+    /// From now on no call is started any more.
+    pub fn refuse_calls(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
     /// End every call and wait until the last entry of each is stored, but not for ever.
     pub async fn drain(&self, patience: Duration) {
-        self.inner.draining.store(true, Ordering::Relaxed);
         let ids: Vec<CallId> = self.live().keys().copied().collect();
         for id in ids {
             self.command(id, CallCommand::Shutdown);

@@ -7,14 +7,19 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use offhook_core::audio::{AudioFormat, SampleRate, g711};
+use offhook_core::audio::{AudioFormat, g711};
 use offhook_core::{CallId, Frame};
+use offhook_store::{NewRecording, Store};
 use tokio::sync::oneshot;
+
+use crate::clock;
 
 /// Chunks of a second that wait for the disk, over all calls.
 const QUEUE: usize = 4_096;
@@ -27,36 +32,48 @@ const MAX_SKEW_MS: usize = 400;
 pub struct Recorder {
     orders: SyncSender<Order>,
     dir: PathBuf,
+    store: Store,
 }
 
 #[derive(Debug)]
 enum Order {
-    Write { call: CallId, rate: u32, samples: Vec<u8> },
+    Write(Chunk),
     Close { call: CallId },
     Sync(oneshot::Sender<()>),
 }
 
+/// About a second of both sides.
+#[derive(Debug)]
+struct Chunk {
+    call: CallId,
+    format: AudioFormat,
+    /// Where it begins, in bytes of one side.
+    from: u64,
+    remote: Vec<u8>,
+    voice: Vec<u8>,
+}
+
 impl Recorder {
-    /// Write below `dir`, which is made if it is missing.
-    pub fn start(dir: PathBuf) -> io::Result<Self> {
+    /// Write below `dir`, which is made if it is missing, and note in `store` what was written.
+    pub fn start(dir: PathBuf, store: Store) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let (orders, inbox) = sync_channel(QUEUE);
         let writer = Writer { dir: dir.clone(), files: HashMap::new() };
         thread::Builder::new().name("recorder".to_owned()).spawn(move || writer.run(inbox))?;
-        Ok(Self { orders, dir })
+        Ok(Self { orders, dir, store })
     }
 
     /// Begin to record a call whose leg speaks `format`.
     pub fn start_call(&self, call: CallId, format: AudioFormat) -> Recording {
-        let rate = format.sample_rate();
         Recording {
             call,
-            rate,
+            format,
             orders: self.orders.clone(),
-            remote: Vec::with_capacity(rate.hz() as usize * 2),
-            voice: Vec::with_capacity(rate.hz() as usize * 2),
+            remote: Vec::new(),
+            voice: Vec::new(),
             handed_over: 0,
             lost: 0,
+            closed: false,
         }
     }
 
@@ -64,12 +81,30 @@ impl Recorder {
         path(&self.dir, call)
     }
 
-    /// Wait until everything handed over so far is on disk.
-    pub async fn sync(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.orders.try_send(Order::Sync(done)).is_ok() {
-            let _ = wait.await;
+    /// Once a call is over: wait until its recording is written, and note it in the store, where retention finds it.
+    pub async fn keep(&self, call: CallId) {
+        self.sync().await;
+        let Some(found) = self.finished(call) else { return };
+        let new = NewRecording {
+            path: found.path,
+            bytes: found.bytes,
+            duration_ms: found.duration_ms,
+            created_at: clock::now(),
+            expires_at: None,
+        };
+        if let Err(error) = self.store.set_recording(call, &new).await {
+            tracing::error!(call_id = %call, %error, "a recording could not be noted in the store");
         }
+    }
+
+    /// Wait until everything handed over so far is written.
+    async fn sync(&self) {
+        let (done, wait) = oneshot::channel();
+        if let Err(TrySendError::Full(order)) = self.orders.try_send(Order::Sync(done)) {
+            let orders = self.orders.clone();
+            thread::spawn(move || orders.send(order));
+        }
+        let _ = wait.await;
     }
 
     /// The recording of a call that is over; `None` when nothing was recorded.
@@ -87,7 +122,7 @@ impl Recorder {
     /// Repair the recording of a call whose writer was killed; whether there was one.
     pub fn recover(&self, call: CallId) -> bool {
         let file = OpenOptions::new().read(true).write(true).open(self.path(call));
-        file.is_ok_and(|mut file| repair_header(&mut file).is_ok())
+        file.and_then(|file| write_sizes(&file, file.metadata()?.len())).is_ok()
     }
 }
 
@@ -103,52 +138,63 @@ fn path(dir: &Path, call: CallId) -> PathBuf {
     dir.join(format!("{call}.wav"))
 }
 
-/// One call's recording, filled by its session.
+/// One call's recording, filled by its session. Audio stays coded as the leg carries it: the writer decodes it.
 #[derive(Debug)]
 pub struct Recording {
     call: CallId,
-    rate: SampleRate,
+    format: AudioFormat,
     orders: SyncSender<Order>,
-    remote: Vec<i16>,
-    voice: Vec<i16>,
-    /// Samples of each side that went to the writer.
+    remote: Vec<u8>,
+    voice: Vec<u8>,
+    /// Bytes of each side that went to the writer, or were lost on the way to it.
     handed_over: u64,
     lost: u64,
+    closed: bool,
 }
 
 impl Recording {
     pub fn remote(&mut self, frame: &Frame) {
-        decode(frame, &mut self.remote);
+        self.remote.extend_from_slice(frame.bytes());
         self.hand_over_seconds();
     }
 
     pub fn voice(&mut self, frame: &Frame) {
-        decode(frame, &mut self.voice);
+        self.voice.extend_from_slice(frame.bytes());
         self.hand_over_seconds();
     }
 
     /// Write the rest; the length in milliseconds.
     pub fn finish(mut self) -> u32 {
-        let length = self.remote.len().max(self.voice.len());
-        self.hand_over(length);
+        self.close();
+        self.format.duration_of(self.handed_over as usize).as_millis() as u32
+    }
+
+    /// Audio the disk was too slow for; there is silence in its place.
+    pub fn lost(&self) -> Duration {
+        self.format.duration_of(self.lost as usize)
+    }
+
+    pub fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn close(&mut self) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        self.hand_over(self.remote.len().max(self.voice.len()));
         if let Err(TrySendError::Full(close)) = self.orders.try_send(Order::Close { call: self.call }) {
             // The close must arrive, but a busy disk must not hold up other calls.
             let orders = self.orders.clone();
             thread::spawn(move || orders.send(close));
         }
-        (self.handed_over * 1_000 / u64::from(self.rate.hz())) as u32
-    }
-
-    /// Audio the disk was too slow for.
-    pub fn lost_ms(&self) -> u64 {
-        self.lost * 1_000 / u64::from(self.rate.hz())
     }
 
     fn hand_over_seconds(&mut self) {
-        let second = self.rate.hz() as usize;
+        let second = self.format.bytes_per_ms() * 1_000;
         let (short, long) =
             (self.remote.len().min(self.voice.len()), self.remote.len().max(self.voice.len()));
-        let skew = second * MAX_SKEW_MS / 1_000;
+        let skew = second / 1_000 * MAX_SKEW_MS;
         if short >= second {
             self.hand_over(short);
         } else if long >= second + skew {
@@ -156,50 +202,57 @@ impl Recording {
         }
     }
 
-    /// Interleave `length` samples of both sides, silence where one has none.
+    /// Hand over `length` bytes of both sides, silence where one has none.
     fn hand_over(&mut self, length: usize) {
-        let mut samples = Vec::with_capacity(length * 4);
-        for index in 0..length {
-            let left = self.remote.get(index).copied().unwrap_or(0);
-            let right = self.voice.get(index).copied().unwrap_or(0);
-            samples.extend_from_slice(&left.to_le_bytes());
-            samples.extend_from_slice(&right.to_le_bytes());
+        if length == 0 {
+            return;
         }
-        self.remote.drain(..length.min(self.remote.len()));
-        self.voice.drain(..length.min(self.voice.len()));
+        let silence = self.format.silence_byte();
+        let take = |side: &mut Vec<u8>| {
+            let rest = side.split_off(length.min(side.len()));
+            let mut taken = std::mem::replace(side, rest);
+            taken.resize(length, silence);
+            taken
+        };
+        let (remote, voice) = (take(&mut self.remote), take(&mut self.voice));
+        let chunk = Chunk { call: self.call, format: self.format, from: self.handed_over, remote, voice };
         self.handed_over += length as u64;
-        let order = Order::Write { call: self.call, rate: self.rate.hz(), samples };
-        if let Err(TrySendError::Full(_)) = self.orders.try_send(order) {
+        if let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Write(chunk)) {
             self.lost += length as u64;
         }
     }
 }
 
-fn decode(frame: &Frame, samples: &mut Vec<i16>) {
-    match frame.format() {
-        AudioFormat::Pcmu => samples.extend(frame.bytes().iter().map(|byte| g711::decode_ulaw(*byte))),
-        AudioFormat::Pcma => samples.extend(frame.bytes().iter().map(|byte| g711::decode_alaw(*byte))),
-        AudioFormat::Pcm16(_) => {
-            samples.extend(frame.bytes().chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        }
+impl Drop for Recording {
+    /// Also when the session panicked.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
 struct Writer {
     dir: PathBuf,
-    files: HashMap<CallId, File>,
+    files: HashMap<CallId, Open>,
+}
+
+/// A file that is being written, and how much of it is whole.
+struct Open {
+    file: File,
+    length: u64,
 }
 
 impl Writer {
     fn run(mut self, inbox: Receiver<Order>) {
         while let Ok(order) = inbox.recv() {
             let done = match order {
-                Order::Write { call, rate, samples } => self.write(call, rate, &samples),
+                Order::Write(chunk) => self.write(&chunk),
                 Order::Sync(done) => {
                     let _ = done.send(());
                     Ok(())
                 }
-                Order::Close { call } => self.files.remove(&call).map_or(Ok(()), |file| file.sync_data()),
+                Order::Close { call } => {
+                    self.files.remove(&call).map_or(Ok(()), |open| open.file.sync_data())
+                }
             };
             if let Err(error) = done {
                 tracing::error!(%error, "a recording can't be written; check the disk");
@@ -207,13 +260,43 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, call: CallId, rate: u32, samples: &[u8]) -> io::Result<()> {
-        let file = match self.files.entry(call) {
+    fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
+        let open = match self.files.entry(chunk.call) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(create(&path(&self.dir, call), rate)?),
+            Entry::Vacant(entry) => {
+                let file = create(&path(&self.dir, chunk.call), chunk.format.sample_rate().hz())?;
+                entry.insert(Open { file, length: HEADER as u64 })
+            }
         };
-        file.write_all(samples)?;
-        repair_header(file)
+        // What is missing, because the queue was full or an earlier write failed, is silence: nothing shifts.
+        let at = HEADER as u64 + samples(chunk.format, chunk.from) * BYTES_PER_SAMPLE;
+        open.file.set_len(at.max(open.length))?;
+        open.file.write_all_at(&interleave(chunk), at)?;
+        open.length = at + samples(chunk.format, chunk.remote.len() as u64) * BYTES_PER_SAMPLE;
+        write_sizes(&open.file, open.length)
+    }
+}
+
+/// Both sides, 16 bit.
+const BYTES_PER_SAMPLE: u64 = 4;
+
+fn samples(format: AudioFormat, bytes: u64) -> u64 {
+    bytes / format.bytes_per_sample() as u64
+}
+
+fn interleave(chunk: &Chunk) -> Vec<u8> {
+    let (remote, voice) = (decode(chunk.format, &chunk.remote), decode(chunk.format, &chunk.voice));
+    let pairs = remote.iter().zip(&voice);
+    pairs.flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()]).flatten().collect()
+}
+
+fn decode(format: AudioFormat, bytes: &[u8]) -> Vec<i16> {
+    match format {
+        AudioFormat::Pcmu => bytes.iter().map(|byte| g711::decode_ulaw(*byte)).collect(),
+        AudioFormat::Pcma => bytes.iter().map(|byte| g711::decode_alaw(*byte)).collect(),
+        AudioFormat::Pcm16(_) => {
+            bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+        }
     }
 }
 
@@ -231,15 +314,15 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 fn create(path: &Path, rate: u32) -> io::Result<File> {
     let mut file =
         private(OpenOptions::new().read(true).write(true).create(true).truncate(true)).open(path)?;
-    file.write_all(&header(rate))?;
+    file.write_all(&header(rate, 0))?;
     Ok(file)
 }
 
-/// A canonical WAV header: PCM, two channels, 16 bit.
-fn header(rate: u32) -> [u8; HEADER] {
+/// A canonical WAV header: PCM, two channels, 16 bit, and `length` bytes of it.
+fn header(rate: u32, length: u32) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[0..4].copy_from_slice(b"RIFF");
-    header[4..8].copy_from_slice(&(HEADER as u32 - 8).to_le_bytes());
+    header[4..8].copy_from_slice(&(length + HEADER as u32 - 8).to_le_bytes());
     header[8..16].copy_from_slice(b"WAVEfmt ");
     header[16..20].copy_from_slice(&16u32.to_le_bytes());
     header[20..22].copy_from_slice(&1u16.to_le_bytes());
@@ -249,19 +332,16 @@ fn header(rate: u32) -> [u8; HEADER] {
     header[32..34].copy_from_slice(&4u16.to_le_bytes());
     header[34..36].copy_from_slice(&16u16.to_le_bytes());
     header[36..40].copy_from_slice(b"data");
+    header[40..44].copy_from_slice(&length.to_le_bytes());
     header
 }
 
-/// Make the two sizes of the header agree with the length of the file.
-fn repair_header(file: &mut File) -> io::Result<()> {
-    let length = file.seek(SeekFrom::End(0))?;
-    let data = length.saturating_sub(HEADER as u64) as u32 / 4 * 4;
-    file.seek(SeekFrom::Start(4))?;
-    file.write_all(&(data + HEADER as u32 - 8).to_le_bytes())?;
-    file.seek(SeekFrom::Start(40))?;
-    file.write_all(&data.to_le_bytes())?;
-    file.seek(SeekFrom::End(0))?;
-    Ok(())
+/// Make the two sizes of the header agree with a file of this length.
+fn write_sizes(file: &File, length: u64) -> io::Result<()> {
+    let data = length.saturating_sub(HEADER as u64) / BYTES_PER_SAMPLE * BYTES_PER_SAMPLE;
+    let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER as u32);
+    file.write_all_at(&(data + HEADER as u32 - 8).to_le_bytes(), 4)?;
+    file.write_all_at(&data.to_le_bytes(), 40)
 }
 
 #[cfg(test)]
@@ -278,10 +358,15 @@ mod tests {
         reader.into_samples::<i16>().map(|sample| sample.expect("a sample")).collect()
     }
 
+    async fn recorder(dir: &Path) -> Recorder {
+        let store = Store::open("sqlite::memory:").await.expect("a store");
+        Recorder::start(dir.to_owned(), store).expect("a recorder")
+    }
+
     #[tokio::test]
     async fn the_remote_is_left_and_the_voice_right() {
         let dir = tempfile::tempdir().expect("a directory");
-        let recorder = Recorder::start(dir.path().to_owned()).expect("a recorder");
+        let recorder = recorder(dir.path()).await;
         let mut recording = recorder.start_call(call(), AudioFormat::Pcmu);
         let loud = Frame::from_bytes(AudioFormat::Pcmu, &[0x80; 160]).expect("a frame");
         for _ in 0..100 {
@@ -295,12 +380,30 @@ mod tests {
         assert!(samples.chunks(2).all(|pair| pair[0] > 30_000 && pair[1] == 0));
     }
 
-    #[test]
-    fn a_file_whose_writer_was_killed_is_repaired() {
+    #[tokio::test]
+    async fn a_leg_that_changes_its_coding_is_recorded_on() {
         let dir = tempfile::tempdir().expect("a directory");
-        let recorder = Recorder::start(dir.path().to_owned()).expect("a recorder");
+        let recorder = recorder(dir.path()).await;
+        let mut recording = recorder.start_call(call(), AudioFormat::Pcmu);
+        for (format, loud) in [(AudioFormat::Pcmu, 0x80), (AudioFormat::Pcma, 0xaa)] {
+            for _ in 0..10 {
+                recording.remote(&Frame::from_bytes(format, &[loud; 160]).expect("a frame"));
+                recording.voice(&Frame::silence(format));
+            }
+        }
+        assert_eq!(recording.finish(), 400);
+        recorder.sync().await;
+        let samples = samples(&recorder.path(call()));
+        assert_eq!(samples.len(), 6_400);
+        assert!(samples.chunks(2).all(|pair| pair[0].abs() > 30_000 && pair[1].abs() < 16), "{samples:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_writer_was_killed_is_repaired() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let recorder = recorder(dir.path()).await;
         let path = recorder.path(call());
-        let mut torn = header(8_000).to_vec();
+        let mut torn = header(8_000, 0).to_vec();
         torn.extend([1; 4 * 800 + 3]);
         fs::write(&path, torn).expect("a torn file");
         assert!(recorder.recover(call()));

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use offhook_core::PhoneNumber;
+use offhook_core::{AudioFormat, PhoneNumber};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use agent::Ask;
@@ -123,6 +123,10 @@ impl SipCarrier {
 
     fn media_config(&self, line: usize) -> MediaConfig {
         media_config(&self.config, line)
+    }
+
+    pub fn preferred_format(&self) -> AudioFormat {
+        self.config.rtp.formats.first().copied().unwrap_or(AudioFormat::Pcmu)
     }
 
     pub fn lines(&self) -> Vec<LineStatus> {

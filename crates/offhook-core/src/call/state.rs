@@ -42,7 +42,7 @@ pub struct Conversation {
     /// The voice waits for a person to come back.
     pub(super) on_hold_since: Option<Timestamp>,
     /// The far end put the leg on hold.
-    pub(super) held: bool,
+    pub(super) held_since: Option<Timestamp>,
     /// A digits tool call waits for the leg to have sent them.
     pub(super) sending_digits: Option<(ToolCallId, String)>,
     /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
@@ -102,7 +102,7 @@ impl Conversation {
             OpeningState::Listening { speak_at } if !self.remote_speaking => Some(speak_at),
             _ => None,
         };
-        let hold_end = self.on_hold_since.map(|since| since + limits.hold);
+        let hold_end = self.waiting_since().map(|since| since + limits.hold);
         let goodbye_by = self.goodbye.map(|goodbye| goodbye.by);
         [speak_at, self.silence_deadline(limits), hold_end, goodbye_by, self.beep_by, self.wrap_up_at()]
             .into_iter()
@@ -112,14 +112,18 @@ impl Conversation {
 
     /// When the silence becomes too long: first for a question, then for the call.
     fn silence_deadline(&self, limits: &Limits) -> Option<Timestamp> {
-        let excused =
-            self.voice_speaking || self.held || self.on_hold_since.is_some() || self.goodbye.is_some();
+        let excused = self.voice_speaking || self.waiting_since().is_some() || self.goodbye.is_some();
         if excused || self.beep_by.is_some() {
             return None;
         }
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
         let limit = if self.remote_speaking { limits.silence * 4 } else { limits.silence };
         Some(self.quiet_since + if self.asked_if_there { limit } else { limit / 2 })
+    }
+
+    /// Since when there is nobody to talk to, whoever put us on hold and however.
+    fn waiting_since(&self) -> Option<Timestamp> {
+        [self.on_hold_since, self.held_since].into_iter().flatten().min()
     }
 
     /// When to tell the voice that time is nearly up; calls of under two minutes are cut off without.
@@ -186,7 +190,7 @@ impl Call {
             remote_speaking: false,
             voice_speaking: false,
             on_hold_since: None,
-            held: false,
+            held_since: None,
             sending_digits: None,
             beep_at: None,
             beep_by: None,
@@ -206,21 +210,20 @@ impl Call {
 
     pub(super) fn held(&mut self, now: Timestamp) {
         if let Some(conversation) = self.conversation()
-            && !conversation.held
+            && conversation.held_since.is_none()
         {
-            conversation.held = true;
-            conversation.on_hold_since.get_or_insert(now);
+            conversation.held_since = Some(now);
             self.journal(Fact::Held {});
+            // Nothing we send is heard any more.
+            self.actions.push_back(Action::StopPlayout);
             self.speech(SpeechCommand::Suspend);
         }
     }
 
     pub(super) fn resumed(&mut self, now: Timestamp) {
         if let Some(conversation) = self.conversation()
-            && conversation.held
+            && conversation.held_since.take().is_some()
         {
-            conversation.held = false;
-            conversation.on_hold_since = None;
             conversation.quiet_since = now;
             self.journal(Fact::Resumed {});
             self.speech(SpeechCommand::Resume);
@@ -271,7 +274,7 @@ impl Call {
         {
             return self.hang_up(now, goodbye.reason);
         }
-        if conversation.on_hold_since.is_some_and(|since| since + limits.hold <= now) {
+        if conversation.waiting_since().is_some_and(|since| since + limits.hold <= now) {
             return self.hang_up(now, EndReason::PolicyHoldLimit);
         }
         if conversation.wrap_up_at().is_some_and(|at| at <= now) {

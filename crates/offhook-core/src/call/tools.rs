@@ -44,7 +44,7 @@ impl Call {
         if let Some(goodbye) = &mut conversation.goodbye {
             goodbye.by = goodbye.at_latest;
         }
-        if !conversation.held
+        if conversation.held_since.is_none()
             && let Some(since) = conversation.on_hold_since.take()
         {
             let waited_ms = now.since(since).as_millis().min(u32::MAX.into()) as u32;

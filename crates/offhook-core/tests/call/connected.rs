@@ -118,12 +118,13 @@ fn the_far_end_holds_and_resumes() {
     check_connected(
         "1600 playing 1\n4000 played 1 2400\n5000 held\n90000 resumed",
         expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-          5000 journal: leg.held
-          5000 speech: Suspend
-         90000 journal: leg.resumed
-         90000 speech: Resume
-    "#]],
+             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+             5000 journal: leg.held
+             5000 stop playout
+             5000 speech: Suspend
+            90000 journal: leg.resumed
+            90000 speech: Resume
+        "#]],
     );
 }
 

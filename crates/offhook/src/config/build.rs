@@ -98,12 +98,15 @@ impl Build<'_> {
             self.secret("database_url", raw.database_url.as_ref()).unwrap_or_else(own_database);
         let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
         let sandbox = self.sandbox(raw, sip.is_some());
+        let public_url = self.public_url(raw.public_url.as_deref());
+        // Behind a proxy the listen address says nothing about who can reach it: then keys are made by hand.
+        let private = listen.ip().is_loopback() && public_url.is_none();
         Config {
             listen,
-            public_url: self.public_url(raw.public_url.as_deref()),
+            public_url,
             database_url,
             data_dir,
-            allow_anonymous_keys: raw.allow_anonymous_keys.unwrap_or(listen.ip().is_loopback()),
+            allow_anonymous_keys: raw.allow_anonymous_keys.unwrap_or(private),
             calling_enabled: raw.calling_enabled.unwrap_or(true),
             recording_link: self.limit(
                 "recording_link_minutes",

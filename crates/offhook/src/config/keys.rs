@@ -120,7 +120,7 @@ pub const KEYS: &[Key] = &[
     key(
         "allow_anonymous_keys",
         Bool,
-        "true when listen is a loopback address",
+        "true when listen is a loopback address and there is no public_url",
         "Whether a caller without a key is given one on its first call. Otherwise keys are made with `offhook key create`.",
     ),
     key("calling_enabled", Bool, "true", "The main switch: when false, no call is placed."),

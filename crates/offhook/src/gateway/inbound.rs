@@ -22,6 +22,9 @@ impl Gateway {
             return decline(&mut incoming, EndReason::PolicyRefused);
         };
         let _admission = self.inner.admission.lock().await;
+        if self.inner.engine.is_draining() {
+            return decline(&mut incoming, EndReason::GatewayShutdown);
+        }
         let now = clock::now();
         let live = self.inner.engine.live_counts(Self::operator(), incoming.from.as_ref());
         let facts = Facts {

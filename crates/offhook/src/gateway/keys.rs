@@ -19,6 +19,9 @@ use crate::clock;
 /// Clients recognise, redact and refuse keys by it.
 pub const PREFIX: &str = "clawcall_sk_";
 
+/// How long the key of a first call is given again to whoever repeats that call.
+const REPEAT_WINDOW: Duration = Duration::from_secs(10 * 60);
+
 /// The secret of this installation: signs recording links, and derives keys for repeatable first calls.
 pub struct Secret(hmac::Key);
 
@@ -113,6 +116,15 @@ impl Gateway {
         }
     }
 
+    /// A repeat of a first call may have its key again, but only for as long as clients repeat.
+    async fn minted_just_now(&self, minted: Minted) -> Result<Minted, AuthError> {
+        let row = self.key_row(minted.key.expose_secret()).await?;
+        let fresh = row.is_some_and(|row| {
+            row.revoked_at.is_none() && clock::now().since(row.created_at) < REPEAT_WINDOW
+        });
+        if fresh { Ok(minted) } else { Err(AuthError::KeyRequired) }
+    }
+
     async fn key_row(&self, key: &str) -> Result<Option<KeyRow>, AuthError> {
         self.inner.store.key_by_hash(&hash(key)).await.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
@@ -137,7 +149,8 @@ impl Gateway {
         let minted = Minted::from_bytes(bytes);
         let new = new_key(&minted, None, KeyKind::Proto);
         match self.inner.store.create_key(&new).await {
-            Ok(_) | Err(CreateKeyError::Exists) => Ok(minted),
+            Ok(_) => Ok(minted),
+            Err(CreateKeyError::Exists) => self.minted_just_now(minted).await,
             Err(error) => {
                 tracing::error!(%error, "a key could not be stored");
                 Err(AuthError::Store)

@@ -297,6 +297,8 @@ impl Gateway {
 
     /// Hang up a call of the caller's; repeat at will.
     pub async fn hang_up(&self, caller: Caller, id: CallId) -> Result<HungUp, CallError> {
+        // A call that is just being let in is live once this is free.
+        drop(self.inner.admission.lock().await);
         let call = self.own_call(caller, id).await?;
         if let Some(end) = &call.end {
             return Ok(HungUp::AlreadyOver { answered: end.outcome == Outcome::Answered });
@@ -331,6 +333,9 @@ impl Gateway {
 
     /// Refuse new calls, end the live ones, and wait until each is written.
     pub async fn shutdown(&self) {
+        self.inner.engine.refuse_calls();
+        // Whoever was let in before is live once this is free.
+        drop(self.inner.admission.lock().await);
         self.inner.engine.drain(Duration::from_secs(10)).await;
         self.inner.engine.carrier().shutdown().await;
         let _ = self.inner.engine.writer().flush().await;

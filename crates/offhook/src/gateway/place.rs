@@ -42,13 +42,19 @@ impl Gateway {
                 (minted.owner, Some(minted.key))
             }
         };
-        let (call_id, repeated) = self.admit(owner, wish).await?;
+        // In a task of its own: a client that goes away must not leave a call behind that is stored but never started.
+        let gateway = self.clone();
+        let admitted = tokio::spawn(async move { gateway.admit(owner, wish).await }).await;
+        let (call_id, repeated) = admitted.map_err(|_| PlaceCallError::Store)??;
         Ok(Placed { call_id, minted_key, repeated })
     }
 
     /// From the policy's decision to the session, one call at a time.
     async fn admit(&self, owner: OwnerId, wish: Wish) -> Result<(CallId, bool), PlaceCallError> {
         let _admission = self.inner.admission.lock().await;
+        if self.inner.engine.is_draining() {
+            return Err(PlaceCallError::ShuttingDown);
+        }
         if let Some(existing) = self.repeated(owner, &wish).await? {
             return Ok((existing, true));
         }
@@ -139,8 +145,14 @@ impl Gateway {
             let why = "is not one of our lines".to_owned();
             return Err(PlaceCallError::InvalidField { field: "from", why });
         }
-        let capacity: usize = candidates.map(|line| line.limit).sum();
-        if self.inner.engine.live_on(from) >= capacity { Err(PlaceCallError::NoLine) } else { Ok(()) }
+        let (mut limit, mut busy) = (0, 0);
+        for line in candidates {
+            limit += line.limit;
+            busy += line.busy;
+        }
+        // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
+        // line back a moment later, when the far end has confirmed.
+        if busy.max(self.inner.engine.live_on(from)) >= limit { Err(PlaceCallError::NoLine) } else { Ok(()) }
     }
 }
 

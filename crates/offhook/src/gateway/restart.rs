@@ -37,9 +37,9 @@ impl Gateway {
             let code = "recovered".to_owned();
             journal.write(ended_at, Fact::Problem { part: Part::Recording, code, message });
         }
+        self.inner.engine.recorder().keep(call.id).await;
         journal.write(ended_at, engine::ended(EndReason::GatewayRestarted, call.answered_at, ended_at));
         journal.close().await;
-        self.inner.engine.keep_recording(call.id).await;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use offhook_core::Frame;
 use offhook_core::audio::{AudioFormat, Converter};
 use offhook_core::call::Utterance;
-use offhook_core::pump::Pump;
+use offhook_core::pump::{Heard, Pump};
 use offhook_speech::SpeechSession;
 
 use super::beep::BeepDetector;
@@ -31,11 +31,19 @@ impl AudioPath {
         }
     }
 
-    /// Make the path, or make it anew when the leg's format changed.
-    pub fn renew(path: &mut Option<Self>, leg: AudioFormat, model: AudioFormat) {
-        if path.as_ref().is_none_or(|path| path.pump.format() != leg) {
-            *path = Some(Self::new(leg, model));
+    /// Make the path, or make it anew when the leg's format changed; what that cut off.
+    pub fn renew(path: &mut Option<Self>, leg: AudioFormat, model: AudioFormat) -> Option<Heard> {
+        if path.as_ref().is_some_and(|path| path.pump.format() == leg) {
+            return None;
         }
+        let cut_off = path.as_mut().and_then(|path| path.pump.barge_in());
+        *path = Some(Self::new(leg, model));
+        cut_off
+    }
+
+    /// A frame in which the remote sends nothing.
+    pub fn remote_silence(&self) -> Frame {
+        self.silence.clone()
     }
 
     pub fn remote_frame(&mut self, frame: &Frame, speech: &mut SpeechSession) {
@@ -55,9 +63,10 @@ impl AudioPath {
         self.pump.push(utterance, converted);
     }
 
-    /// The frame to send now: what the voice says, or silence, which keeps the path open through NATs.
-    pub fn next_model_frame(&mut self) -> &Frame {
-        self.frame = self.pump.pull();
+    /// The frame to send now: what the voice says, or silence, which keeps the path open through NATs. While
+    /// `paused` nothing we send is heard, so nothing is taken from the pump.
+    pub fn next_model_frame(&mut self, paused: bool) -> &Frame {
+        self.frame = if paused { None } else { self.pump.pull() };
         self.frame.as_ref().unwrap_or(&self.silence)
     }
 

@@ -17,7 +17,7 @@ use offhook_carrier::{Carrier, Dial, DialError, Leg, LegOutput, MediaStats};
 use offhook_core::audio::FRAME;
 use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent, SpeechEvent, Utterance};
 use offhook_core::journal::{Fact, Part};
-use offhook_core::{CallId, EndReason, LegCommand, SpeechCommand};
+use offhook_core::{CallId, EndReason, Frame, LegCommand, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
@@ -74,6 +74,16 @@ pub struct Session {
     recording: Option<Recording>,
     audio: Option<AudioPath>,
     connected: bool,
+    /// What the leg had no room for yet, in order.
+    leg_commands: VecDeque<LegCommand>,
+    /// Keys go out instead of audio.
+    sending_digits: bool,
+    /// The far end does not want to hear us.
+    held: bool,
+    /// Up to when the remote's audio is complete.
+    remote_until: Instant,
+    /// The last fact, held back until the recording is whole.
+    ended: Option<(Timestamp, Fact)>,
     /// Inputs that actions caused, handled before the next wait.
     inputs: VecDeque<Input>,
     /// How much earlier than its beat the speech that is playing began.
@@ -84,6 +94,10 @@ pub struct Session {
 
 /// A playout that is later than this has missed its frames; it starts afresh instead of sending a burst.
 const PLAYOUT_RESYNC: Duration = Duration::from_millis(200);
+/// How long the remote's audio may be late before silence stands in for it.
+const REMOTE_PATIENCE: Duration = Duration::from_millis(200);
+/// When to offer a command again to a leg that was busy.
+const BUSY_RETRY: Duration = Duration::from_millis(20);
 
 impl Session {
     pub fn new(parts: Parts) -> Self {
@@ -107,6 +121,11 @@ impl Session {
             recording: None,
             audio: None,
             connected: false,
+            leg_commands: VecDeque::new(),
+            sending_digits: false,
+            held: false,
+            remote_until: now,
+            ended: None,
             inputs: VecDeque::new(),
             ahead: Duration::ZERO,
             deadline: Box::pin(tokio::time::sleep_until(now)),
@@ -124,6 +143,11 @@ impl Session {
             let wake = self.wait().await;
             self.wake(wake);
         }
+        // Whoever reads that the call is over finds its recording whole.
+        self.recorder.keep(self.id).await;
+        if let Some((at, ended)) = self.ended.take() {
+            self.journal.write(at, ended);
+        }
         self.journal.close().await;
     }
 
@@ -134,7 +158,7 @@ impl Session {
         {
             self.deadline.as_mut().reset(at);
         }
-        let playing = self.connected && self.audio.is_some() && !self.leg_closed;
+        let playing = self.connected && self.audio.is_some() && self.leg.is_some() && !self.leg_closed;
         tokio::select! {
             biased;
             () = &mut self.playout, if playing => Wake::Playout,
@@ -143,6 +167,7 @@ impl Session {
             command = self.commands.recv(), if !self.commands_closed => Wake::Command(command),
             () = &mut self.deadline => Wake::Deadline,
             () = self.journal.room(), if self.journal.is_behind() => Wake::Deadline,
+            () = tokio::time::sleep(BUSY_RETRY), if !self.leg_commands.is_empty() => Wake::Deadline,
         }
     }
 
@@ -177,6 +202,9 @@ impl Session {
             let Some(input) = self.inputs.pop_front() else { break };
             self.call.handle(clock::now(), input);
         }
+        if !self.leg_commands.is_empty() {
+            self.pass_leg_commands();
+        }
         self.journal.pass_on();
     }
 
@@ -198,6 +226,8 @@ impl Session {
     fn write(&mut self, fact: Fact) {
         if let Fact::Ended { .. } = &fact {
             self.write_last_facts();
+            self.ended = Some((clock::now(), fact));
+            return;
         }
         self.journal.write(clock::now(), fact);
     }
@@ -231,6 +261,7 @@ impl Session {
     fn connect(&mut self) {
         self.connected = true;
         self.playout.as_mut().reset(Instant::now());
+        self.remote_until = Instant::now();
         self.start_recording();
     }
 
@@ -244,33 +275,51 @@ impl Session {
     }
 
     fn command_leg(&mut self, command: LegCommand) {
-        let sent = self.leg.as_mut().map(|leg| leg.send(command));
-        match sent {
-            Some(Ok(())) => {}
-            // Dropping the leg hangs it up whatever it is busy with.
-            Some(Err(_)) | None => {
-                self.leg = None;
+        self.leg_commands.push_back(command);
+        self.pass_leg_commands();
+    }
+
+    /// Tell the leg what it has room for; the rest stays in order for the next turn of the loop.
+    fn pass_leg_commands(&mut self) {
+        while let Some(command) = self.leg_commands.front() {
+            let Some(leg) = self.leg.as_mut().filter(|_| !self.leg_closed) else {
+                self.leg_commands.clear();
+                self.leg_closed = true;
                 self.inputs.push_back(Input::Leg(LegEvent::Closed));
+                return;
+            };
+            if leg.send(command.clone()).is_err() {
+                return;
             }
+            self.sending_digits |= matches!(command, LegCommand::SendDigits(_));
+            self.leg_commands.pop_front();
         }
     }
 
     fn command_speech(&mut self, command: SpeechCommand) {
-        if self.speech.send(command).is_err() {
-            self.inputs.push_back(Input::Problem {
-                part: Part::Speech,
-                code: "busy".to_owned(),
-                message: "the speech model does not keep up; a command was refused".to_owned(),
-            });
+        let words = matches!(command, SpeechCommand::Open { .. } | SpeechCommand::Say { .. });
+        if self.speech.send(command).is_ok() {
+            return;
         }
+        let message = "the speech model does not keep up; a command was refused".to_owned();
+        self.inputs.push_back(if words {
+            // Without these words nobody would know why nothing is said.
+            Input::Speech(SpeechEvent::Lost { why: message })
+        } else {
+            Input::Problem { part: Part::Speech, code: "busy".to_owned(), message }
+        });
     }
 
     fn leg_event(&mut self, event: LegEvent) {
         match &event {
             LegEvent::MediaUp { format, .. } => {
-                AudioPath::renew(&mut self.audio, *format, self.speech.format());
+                let cut_off = AudioPath::renew(&mut self.audio, *format, self.speech.format());
+                self.inputs.extend(cut_off.map(Input::CutOff));
                 self.start_recording();
             }
+            LegEvent::DigitsSent => self.sending_digits = false,
+            LegEvent::Held => self.held = true,
+            LegEvent::Resumed => self.held = false,
             LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Closed | LegEvent::Lost => {
                 self.leg_closed = true;
             }
@@ -293,10 +342,11 @@ impl Session {
         self.report_playout();
     }
 
-    fn remote_frame(&mut self, frame: &offhook_core::Frame) {
+    fn remote_frame(&mut self, frame: &Frame) {
         if !self.connected {
             return;
         }
+        self.remote_until += frame.duration();
         if let Some(recording) = &mut self.recording {
             recording.remote(frame);
         }
@@ -304,6 +354,16 @@ impl Session {
         audio.remote_frame(frame, &mut self.speech);
         if self.call.listens_for_beep() && audio.heard_beep(frame) {
             self.handle(Input::Beep);
+        }
+    }
+
+    /// Where the remote sends nothing there is silence: transcript and recording keep the time of the call, and the
+    /// model's turn detection hears that nobody speaks.
+    fn fill_remote_silence(&mut self, now: Instant) {
+        while now.saturating_duration_since(self.remote_until) > REMOTE_PATIENCE {
+            let Some(audio) = &self.audio else { return };
+            let silence = audio.remote_silence();
+            self.remote_frame(&silence);
         }
     }
 
@@ -329,11 +389,12 @@ impl Session {
         }
         let now = Instant::now();
         self.playout.as_mut().reset(if now > due + PLAYOUT_RESYNC { now + FRAME } else { due });
-        let frame = audio.next_model_frame();
+        let frame = audio.next_model_frame(self.held || self.sending_digits);
         leg.play(frame);
         if let Some(recording) = &mut self.recording {
             recording.voice(frame);
         }
+        self.fill_remote_silence(now);
         self.report_playout();
     }
 

@@ -328,12 +328,21 @@ fn caller(headers: &Headers) -> (Option<PhoneNumber>, Option<String>) {
     let claimed = headers.name_addr("From");
     let number = |uri: &Uri| {
         let user = uri.user.as_deref()?.split(';').next()?;
-        let e164 = if user.starts_with('+') { user.to_owned() } else { format!("+{user}") };
-        PhoneNumber::parse(&e164).ok()
+        PhoneNumber::parse(&international(user)?).ok()
     };
     let from = asserted.iter().chain(&claimed).find_map(|addr| number(&addr.uri));
     let name = asserted.and_then(|addr| addr.display).or_else(|| claimed.and_then(|addr| addr.display));
     (from, name)
+}
+
+/// A caller's number with its country code. A national number is none: 4155550100 is San Francisco, not Switzerland.
+fn international(user: &str) -> Option<String> {
+    let is_north_american = user.len() == 11 && user.starts_with('1');
+    match user.strip_prefix("00") {
+        Some(digits) => Some(format!("+{digits}")),
+        None if user.starts_with('+') => Some(user.to_owned()),
+        None => is_north_american.then(|| format!("+{user}")),
+    }
 }
 
 /// Write down where the request came from (RFC 3261 §18.2.1, RFC 3581), and find where its responses go.
