@@ -94,10 +94,8 @@ async fn early_media_is_heard_before_the_answer() {
             _ = beat.tick() => leg.play(&tone.frame(AudioFormat::Pcmu)),
             output = leg.next() => match output {
                 LegOutput::Audio(_) => heard += 1,
-                LegOutput::Event(event) => {
-                    assert!(matches!(event, LegEvent::Answered { .. }), "{event:?}");
-                    answered = true;
-                }
+                LegOutput::Ticket(_) => {}
+                other => answered = matches!(other, LegOutput::Event(LegEvent::Answered { .. })),
             },
         }
     }

@@ -26,10 +26,12 @@ async fn talk(leg: &mut Leg, format: AudioFormat) -> Vec<i16> {
         while heard.len() < 12_000 {
             tokio::select! {
                 _ = beat.tick() => leg.play(&tone.frame(format)),
-                output = leg.next() => match output {
-                    LegOutput::Audio(frame) => heard.extend(samples_of(&frame)),
-                    LegOutput::Event(event) => panic!("{event:?} while talking"),
-                },
+                output = leg.next() => {
+                    assert!(!matches!(output, LegOutput::Event(_)), "{output:?} while talking");
+                    if let LegOutput::Audio(frame) = output {
+                        heard.extend(samples_of(&frame));
+                    }
+                }
             }
         }
     });

@@ -20,10 +20,13 @@ pub async fn hear_echo(leg: &mut Leg, format: AudioFormat, hz: f64, level: f64) 
         while (last - level).abs() > 1.0 {
             tokio::select! {
                 _ = beat.tick() => leg.play(&tone.frame(format)),
-                output = leg.next() => match output {
-                    LegOutput::Audio(frame) if frame.format() == format => heard.extend(samples_of(&frame)),
-                    other => panic!("{other:?} instead of sound"),
-                },
+                output = leg.next() => {
+                    assert!(!matches!(output, LegOutput::Event(_)), "{output:?} instead of sound");
+                    if let LegOutput::Audio(frame) = output {
+                        assert_eq!(frame.format(), format);
+                        heard.extend(samples_of(&frame));
+                    }
+                }
             }
             if let Some(from) = heard.len().checked_sub(STRETCH) {
                 last = level_at(&heard[from..], RATE, hz);
