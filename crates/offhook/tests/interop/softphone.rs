@@ -65,6 +65,10 @@ async fn baresip_answers_and_both_recordings_hold_the_other_side() {
     let id = gateway.place("Ask whether they are open on Sunday.").await;
     baresip.until("CALL_ESTABLISHED").await;
     gateway.journal_until(&id, "turn.voice").await;
+    baresip.hold(true).await;
+    gateway.journal_until(&id, "leg.held").await;
+    baresip.hold(false).await;
+    gateway.journal_until(&id, "leg.resumed").await;
     baresip.hang_up().await;
 
     let call = gateway.finalized(&id).await;
