@@ -14,6 +14,7 @@ use crate::sip::Ask;
 #[derive(Debug)]
 pub(crate) enum Signal {
     Event(LegEvent),
+    Ticket(String),
     /// The far end's answer to our offer.
     RemoteAnswer(String),
     /// A new offer of the far end, to be answered with [`Told::LocalAnswer`].
@@ -44,6 +45,9 @@ pub(crate) enum Told {
 #[derive(Debug)]
 pub enum LegOutput {
     Event(LegEvent),
+    /// What to write down so that a later process can hang this leg up with [`crate::Carrier::release`]; the last
+    /// one counts. Opaque, and of no interest to anybody else.
+    Ticket(String),
     /// The next frame of the remote.
     Audio(Frame),
 }
@@ -108,6 +112,7 @@ impl Leg {
             tokio::select! {
                 biased;
                 signal = self.signals.recv() => match signal {
+                    Some(Signal::Ticket(ticket)) => return LegOutput::Ticket(ticket),
                     Some(signal) => self.signalled(signal),
                     None => self.ended(LegEvent::Lost),
                 },
@@ -191,6 +196,8 @@ impl Leg {
                     }
                 }
             },
+            // Passed on as it comes.
+            Signal::Ticket(_) => {}
             Signal::RemoteAnswer(sdp) => match self.media.accept(&sdp) {
                 Ok(()) => self.media_changed(),
                 Err(error) if self.up.is_none() => {

@@ -79,9 +79,25 @@ pub struct TrunkReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrunkReply {
     /// Any status shows that somebody is there.
-    Answered { sip_status: u16, round_trip: Duration },
+    Answered {
+        sip_status: u16,
+        round_trip: Duration,
+    },
     Silence,
+    Unreachable {
+        why: String,
+    },
+}
+
+/// What became of the far leg of a call that another process of ours left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It confirmed the hang-up, or did not know the call any more.
+    Gone,
+    /// It did not confirm in time, or could not be asked.
     Unreachable { why: String },
+    /// Whether it is gone can't be told.
+    Unknown { why: String },
 }
 
 impl TrunkCheck {
@@ -95,6 +111,14 @@ impl Carrier {
     pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
         match self {
             Self::Sip(sip) => sip.dial(dial),
+        }
+    }
+
+    /// Hang up a call that a process before this one left behind, by the last [`LegOutput::Ticket`] of its leg.
+    /// Takes a few seconds at most.
+    pub async fn release(&self, ticket: &str) -> Released {
+        match self {
+            Self::Sip(sip) => sip.release(ticket).await,
         }
     }
 

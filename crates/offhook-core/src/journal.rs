@@ -178,9 +178,18 @@ codes! {
         Recording = "recording",
         Gateway = "gateway",
     }
+
+    /// What became of the far leg of a call whose process was killed.
+    Release {
+        /// It confirmed the hang-up, or did not know the call any more.
+        Gone = "gone",
+        /// It did not confirm.
+        Unreachable = "unreachable",
+        Unknown = "unknown",
+    }
 }
 
-coded_fields!(AnsweredBy, TaskStatus, Part, EndReason);
+coded_fields!(AnsweredBy, TaskStatus, Part, Release, EndReason);
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $name:ident = $code:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
@@ -226,6 +235,10 @@ facts! {
     Answered = "call.answered" { sip_call_id: Option<String> }
     /// Audio flows. Not the same as answered: early media is audio too.
     MediaUp = "leg.media_up" { codec: String, encrypted: bool }
+    /// What the carrier needs to hang this leg up after a restart; the last one counts. For nobody else to read.
+    Ticket = "leg.ticket" { ticket: String }
+    /// A process before this one was killed in mid-call, and the far leg was hung up at the start of this one.
+    Released = "leg.released" { how: Release, detail: Option<String> }
     /// The far end put us on hold (RFC 3264 §8.4).
     Held = "leg.held" {}
     Resumed = "leg.resumed" {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use offhook_core::EndReason;
-use offhook_core::journal::{AnsweredBy, Fact, Part, TaskStatus, Value};
+use offhook_core::journal::{AnsweredBy, Fact, Part, Release, TaskStatus, Value};
 use proptest::prelude::*;
 
 /// Some value of every type a field can have.
@@ -23,10 +23,11 @@ fn sample() -> impl Strategy<Value = Sample> {
         one_of(AnsweredBy::ALL.iter().map(|code| code.code()).collect()),
         one_of(TaskStatus::ALL.iter().map(|code| code.code()).collect()),
         one_of(Part::ALL.iter().map(|code| code.code()).collect()),
+        one_of(Release::ALL.iter().map(|code| code.code()).collect()),
         one_of(EndReason::TABLE.iter().map(|row| row.code).collect()),
         ".{0,12}".prop_map(Value::Text),
     );
-    let values = values.prop_map(|v| vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, Value::Null]);
+    let values = values.prop_map(|v| vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null]);
     values.prop_shuffle().prop_map(Sample)
 }
 

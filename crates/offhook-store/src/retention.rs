@@ -248,6 +248,8 @@ mod tests {
         "call.problem",
         "call.ended",
         "leg.media_up",
+        "leg.ticket",
+        "leg.released",
         "leg.held",
         "leg.resumed",
         "leg.media_stats",

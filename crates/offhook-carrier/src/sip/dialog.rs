@@ -8,14 +8,14 @@ use super::uri::{NameAddr, Uri};
 pub struct Dialog {
     pub call_id: String,
     /// The From of requests we send, with our tag.
-    local: String,
+    pub local: String,
     /// The To of requests we send, with the far end's tag.
-    remote: String,
+    pub remote: String,
     pub remote_tag: String,
     /// Our Contact header.
     pub contact: String,
     pub target: Uri,
-    routes: Vec<String>,
+    pub routes: Vec<String>,
     pub local_seq: u32,
     pub remote_seq: Option<u32>,
 }

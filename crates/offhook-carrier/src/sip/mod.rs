@@ -17,6 +17,7 @@ mod reason;
 mod resolve;
 mod session_timer;
 pub mod stream;
+mod ticket;
 mod tls;
 mod transaction;
 mod trunk;
@@ -44,7 +45,7 @@ use trunk::Health;
 use crate::leg::Leg;
 use crate::line::{LinePool, LineStatus, TakeError};
 use crate::media::{Media, MediaConfig};
-use crate::{Dial, DialError, IncomingCall, TrunkCheck};
+use crate::{Dial, DialError, IncomingCall, Released, TrunkCheck};
 
 /// Commands waiting for the agent.
 const ASKS: usize = 1_024;
@@ -139,9 +140,7 @@ impl SipCarrier {
                 trunk: line.trunk.clone(),
                 busy: busy[index],
                 limit: line.max_calls,
-                registered: self.config.trunks[trunk]
-                    .register
-                    .then(|| self.health[trunk].is_registered()),
+                registered: self.config.trunks[trunk].register.then(|| self.health[trunk].is_registered()),
             }
         };
         self.config.lines.iter().enumerate().map(status).collect()
@@ -154,6 +153,14 @@ impl SipCarrier {
             return TrunkCheck::default();
         }
         answer.await.unwrap_or_default()
+    }
+
+    /// Hang up a call of a process before this one.
+    pub async fn release(&self, ticket: &str) -> Released {
+        let (reply, outcome) = oneshot::channel();
+        let _ = self.asks.send(Ask::Release { ticket: ticket.to_owned(), reply }).await;
+        let why = "the carrier was shut down".to_owned();
+        outcome.await.unwrap_or(Released::Unreachable { why })
     }
 
     /// Hang up every call, take the registrations back, and stop; waits at most five seconds for far ends.

@@ -90,6 +90,13 @@ impl Client {
         }
     }
 
+    /// An INVITE that another process sent: nothing is sent again, its final response is awaited.
+    pub fn adopted(timing: Timing, reliable: bool, now: Instant) -> Self {
+        let ends_at = now + timing.timeout();
+        let state = ClientState::Proceeding;
+        Self { timing, invite: true, reliable, state, interval: timing.t1, resend_at: None, ends_at }
+    }
+
     pub fn deadline(&self) -> Instant {
         self.resend_at.map_or(self.ends_at, |at| at.min(self.ends_at))
     }

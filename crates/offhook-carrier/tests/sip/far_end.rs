@@ -218,6 +218,11 @@ impl Rig {
     }
 
     pub async fn with(change: impl FnOnce(&mut SipConfig)) -> Self {
+        let (far, config) = Self::prepared(change).await;
+        Self::start(far, config).await
+    }
+
+    pub async fn prepared(change: impl FnOnce(&mut SipConfig)) -> (FarEnd, SipConfig) {
         let far = FarEnd::new().await;
         let server: Server = far.addr.to_string().parse().unwrap();
         let line = LineConfig {
@@ -230,6 +235,10 @@ impl Rig {
         let mut config = SipConfig::new(listen, Trunk::peer("far", server), vec![line]);
         config.timing = Timing { t1: Duration::from_millis(50) };
         change(&mut config);
+        (far, config)
+    }
+
+    pub async fn start(far: FarEnd, config: SipConfig) -> Self {
         let (calls, incoming) = mpsc::channel(8);
         let carrier = SipCarrier::start(config, calls).await.unwrap();
         let at = carrier.listening()[0].1;

@@ -4,6 +4,7 @@ mod admission;
 mod far_end;
 mod inbound;
 mod outbound;
+mod released;
 mod sessions;
 mod streams;
 mod trunks;

@@ -1,20 +1,26 @@
-//! On start every call that was live is finalized with what was written. Nothing is ever dialled again.
+//! On start every call that was live is hung up at the far end and finalized with what was written. Nothing is ever
+//! dialled again.
 
-use offhook_core::journal::Part;
-use offhook_core::{EndReason, Fact};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use offhook_carrier::Released;
+use offhook_core::journal::{Part, Release};
+use offhook_core::{EndReason, Fact, JournalEntry};
 use offhook_store::{CallRow, StoreError};
 use tokio::sync::broadcast;
 
 use super::Gateway;
 use crate::engine;
 
+/// Calls hung up at a time.
+const AT_ONCE: usize = 256;
+
 impl Gateway {
     /// Finalize the calls a previous process left unfinished; how many there were.
     pub async fn reconcile(&self) -> Result<usize, StoreError> {
         let unfinished = self.inner.store.unfinished().await?;
-        for call in &unfinished {
-            self.finalize(call).await?;
-        }
+        // Together: a trunk that does not answer must not hold the start up for each call in turn.
+        let calls = stream::iter(&unfinished).map(Ok);
+        calls.try_for_each_concurrent(AT_ONCE, |call| self.finalize(call)).await?;
         if !unfinished.is_empty() {
             tracing::warn!(
                 calls = unfinished.len(),
@@ -26,11 +32,15 @@ impl Gateway {
 
     async fn finalize(&self, call: &CallRow) -> Result<(), StoreError> {
         let journal = self.inner.store.journal(call.id, 0).await?;
+        let released = self.release(&journal).await;
         let last_seq = journal.last().map_or(0, |entry| entry.seq);
         // The call ended when it was last heard of, as far as anybody can tell.
         let ended_at = journal.last().map_or(call.queued_at, |entry| entry.at);
         let (feed, _) = broadcast::channel(1);
         let mut journal = self.inner.engine.writer().journal(call.id, last_seq, feed);
+        if let Some(released) = released {
+            journal.write(ended_at, released);
+        }
         if self.inner.engine.recorder().recover(call.id) {
             let message =
                 "the recording was closed after a restart; it ends where the process stopped".to_owned();
@@ -41,5 +51,29 @@ impl Gateway {
         journal.write(ended_at, engine::ended(EndReason::GatewayRestarted, call.answered_at, ended_at));
         journal.close().await;
         Ok(())
+    }
+
+    /// Hang up what may still be up; `None` where nothing was dialled.
+    async fn release(&self, journal: &[JournalEntry]) -> Option<Fact> {
+        let ticket = journal.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Ticket { ticket } => Some(ticket),
+            _ => None,
+        });
+        let released = match ticket {
+            Some(ticket) => self.inner.engine.carrier().release(ticket).await,
+            None => {
+                let dialled = |entry: &JournalEntry| {
+                    matches!(entry.fact, Fact::Dialing { .. } | Fact::Answered { .. })
+                };
+                let why = "the process stopped before it could write down how to hang up".to_owned();
+                journal.iter().any(dialled).then_some(Released::Unknown { why })?
+            }
+        };
+        let (how, detail) = match released {
+            Released::Gone => (Release::Gone, None),
+            Released::Unreachable { why } => (Release::Unreachable, Some(why)),
+            Released::Unknown { why } => (Release::Unknown, Some(why)),
+        };
+        Some(Fact::Released { how, detail })
     }
 }

@@ -88,7 +88,9 @@ fn data(entry: &JournalEntry, queued_at: Timestamp) -> serde_json::Value {
     data.insert("code".to_owned(), json!(entry.fact.code()));
     // A problem has a code of its own, which must not hide the code of the fact.
     let name = |field: &str| if field == "code" { "problem_code".to_owned() } else { field.to_owned() };
-    data.extend(entry.fact.fields().into_iter().map(|(field, value)| (name(field), json_value(value))));
+    // What is written for the carrier alone. That it was written is shown: the numbers of events have no gaps.
+    let shown = entry.fact.fields().into_iter().filter(|(field, _)| *field != "ticket");
+    data.extend(shown.map(|(field, value)| (name(field), json_value(value))));
     serde_json::Value::Object(data)
 }
 
@@ -122,6 +124,18 @@ mod tests {
                 "part": "speech", "problem_code": "rate_limit", "message": "slow down",
             })
         );
+    }
+
+    #[test]
+    fn a_ticket_stays_in_the_house() {
+        let entry = JournalEntry {
+            seq: 3,
+            at: Timestamp::from_unix_millis(1_000),
+            fact: Fact::Ticket { ticket: "far end and tags".into() },
+        };
+        let data = data(&entry, Timestamp::from_unix_millis(1_000));
+        assert_eq!((&data["seq"], &data["code"]), (&json!(3), &json!("leg.ticket")));
+        assert!(!data.to_string().contains("tags"), "{data}");
     }
 
     #[test]

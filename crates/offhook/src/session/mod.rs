@@ -176,6 +176,7 @@ impl Session {
             Wake::Playout => self.play_frame(),
             Wake::Leg(LegOutput::Audio(frame)) => self.remote_frame(&frame),
             Wake::Leg(LegOutput::Event(event)) => self.leg_event(event),
+            Wake::Leg(LegOutput::Ticket(ticket)) => self.write(Fact::Ticket { ticket }),
             Wake::Speech(SpeechOutput::Audio { utterance, bytes }) => self.model_audio(utterance, bytes),
             Wake::Speech(SpeechOutput::Event(event)) => self.speech_event(event),
             Wake::Command(Some(command)) => self.handle(Input::Command(command)),

@@ -18,6 +18,14 @@ pub const MEANING: &[(&str, &str)] = &[
         "leg.media_up",
         "Audio flows, which is not the same as answered. `codec`: `PCMU` or `PCMA`; `encrypted`: SRTP or plain RTP.",
     ),
+    (
+        "leg.ticket",
+        "What it takes to hang the leg up was written down, in case offhook is killed. Only for offhook itself: the event stream shows that, and not what.",
+    ),
+    (
+        "leg.released",
+        "Only after offhook was killed in mid-call: the new process hung the far leg up. `how`: `gone` (confirmed, or it knew nothing of the call any more), `unreachable` (no confirmation came), `unknown` (nothing can be told); `detail`: what was seen.",
+    ),
     ("leg.held", "The far end put us on hold in SIP (RFC 3264 §8.4)."),
     ("leg.resumed", "It took us off hold."),
     ("leg.digit_received", "The remote pressed a key."),

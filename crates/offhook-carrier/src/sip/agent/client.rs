@@ -160,6 +160,8 @@ impl Agent {
             User::Call(handle, Purpose::Invite) => {
                 self.calls.get(&handle).is_some_and(|call| call.wants_to_call())
             }
+            // Never again: that would be another call.
+            User::TakenBack(_) => false,
             _ => true,
         }
     }
@@ -309,10 +311,14 @@ impl Agent {
             Some(User::Call(handle, purpose)) if self.calls.contains_key(&handle) => {
                 self.with_call(handle, |call, cx| call.on_response(cx, purpose, response, flow));
             }
-            Some(User::Call(_, Purpose::Invite)) | None => self.hang_up_late_answer(id, &response, flow),
+            Some(User::Call(_, Purpose::Invite)) | None => {
+                self.hang_up_late_answer(id, &response, flow, User::Nobody);
+            }
             Some(User::Register(trunk)) if response.status >= 200 => {
                 self.on_registered(trunk, &response, flow)
             }
+            Some(User::Release(release)) => self.on_release_response(release, response.status),
+            Some(User::TakenBack(release)) => self.on_taken_back(id, release, &response, flow),
             Some(User::Keepalive(trunk)) => self.trunks[trunk].kept_alive(true),
             Some(User::Check(check, _)) if response.status >= 200 => {
                 let round_trip = now() - sent_at;
@@ -324,7 +330,7 @@ impl Agent {
     }
 
     /// Somebody picked up after the call was given up: acknowledge it, so that it stops, and hang up.
-    fn hang_up_late_answer(&mut self, id: u64, response: &Response, flow: Flow) {
+    pub(super) fn hang_up_late_answer(&mut self, id: u64, response: &Response, flow: Flow, user: User) {
         let Some(entry) = self.clients.get(&id) else { return };
         if entry.request.method != Method::Invite || !(200..300).contains(&response.status) {
             return;
@@ -335,7 +341,7 @@ impl Agent {
         self.send_ack(trunk, dialog.ack(&invite), hop.clone());
         let mut bye = dialog.request(Method::Bye);
         bye.headers.push("Reason", reason::header(EndReason::OwnerCancelled));
-        self.request(User::Nobody, trunk, bye, hop);
+        self.request(user, trunk, bye, hop);
     }
 
     /// Send the request again with credentials, if we have any for this challenge that were not refused already.
@@ -403,34 +409,77 @@ impl Agent {
             (entry.request.clone(), entry.flow, entry.trunk, entry.key.0.clone());
         let deadline = entry.machine.deadline();
         self.wake(deadline, Timer::Client(id));
-        let mut cancel = like_invite(&invite, Method::Cancel);
+        // It is only a wish: whatever comes of it, the INVITE's own transaction tells.
+        let _ = self.send_cancel(User::Nobody, trunk, &invite, flow, branch, why);
+    }
+
+    pub(super) fn send_cancel(
+        &mut self,
+        user: User,
+        trunk: usize,
+        invite: &Request,
+        flow: Flow,
+        branch: String,
+        why: EndReason,
+    ) -> Result<(), String> {
+        let mut cancel = like_invite(invite, Method::Cancel);
         cancel.headers.copy(&invite.headers, "To");
         cancel.headers.push("Reason", reason::cancel_header(why));
         cancel.headers.push("User-Agent", USER_AGENT);
-        if self.net.send(&flow, cancel.to_bytes()).is_err() {
-            return;
+        self.net.send(&flow, cancel.to_bytes()).map_err(|error| error.to_string())?;
+        let machine = Client::new(self.config.timing, false, flow.transport.is_reliable(), now());
+        self.insert_client(machine, user, trunk, (branch, Method::Cancel), cancel, flow);
+        Ok(())
+    }
+
+    /// Watch an INVITE that another process sent as if it were ours.
+    pub(super) fn adopt_invite(
+        &mut self,
+        user: User,
+        trunk: usize,
+        branch: String,
+        invite: Request,
+        flow: Flow,
+    ) {
+        let machine = Client::adopted(self.config.timing, flow.transport.is_reliable(), now());
+        self.insert_client(machine, user, trunk, (branch, Method::Invite), invite, flow);
+    }
+
+    /// Nobody waits for this any more; what still comes is taken care of.
+    pub(super) fn disown(&mut self, user: User) {
+        for entry in self.clients.values_mut().filter(|entry| entry.user == Some(user)) {
+            entry.user = None;
         }
-        let now = now();
-        let machine = Client::new(self.config.timing, false, flow.transport.is_reliable(), now);
-        let cancel_id = self.id();
-        self.wake(machine.deadline(), Timer::Client(cancel_id));
-        let key = (branch, Method::Cancel);
-        self.client_keys.insert(key.clone(), cancel_id);
+    }
+
+    /// A transaction on a way that is fixed: it goes nowhere else, whatever happens.
+    fn insert_client(
+        &mut self,
+        machine: Client,
+        user: User,
+        trunk: usize,
+        key: (String, Method),
+        request: Request,
+        flow: Flow,
+    ) {
+        let id = self.id();
+        self.wake(machine.deadline(), Timer::Client(id));
+        self.client_keys.insert(key.clone(), id);
         let entry = ClientEntry {
             machine,
             key,
-            request: cancel,
+            request,
             flow,
             hop: Hop::Trunk,
             trunk,
-            user: Some(User::Nobody),
+            user: Some(user),
             targets: VecDeque::new(),
             heard_any: false,
             nonces: Vec::new(),
             resent_on_new_flow: true,
-            sent_at: now,
+            sent_at: now(),
         };
-        self.clients.insert(cancel_id, entry);
+        self.clients.insert(id, entry);
     }
 
     pub(super) fn abandon(&mut self, handle: u64) {

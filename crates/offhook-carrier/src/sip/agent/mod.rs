@@ -4,6 +4,7 @@
 //! second has passed. Each is handled to the end before the next; nothing in here waits.
 
 mod client;
+mod release;
 mod server;
 mod timers;
 mod trunks;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use self::client::{ClientEntry, Waiting};
+use self::release::Release;
 use self::server::ServerEntry;
 use self::timers::Timers;
 use self::trunks::Check;
@@ -30,7 +32,7 @@ use super::trunk::{Health, TrunkState};
 use super::{StartError, call, token, trunk_of, uri};
 use crate::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
-use crate::{Dial, IncomingCall, TrunkCheck};
+use crate::{Dial, IncomingCall, Released, TrunkCheck};
 
 /// What is asked of the agent.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(crate) enum Ask {
     Dial(Box<Dialing>),
     Leg(u64, Told),
     Resolved { waiting: u64, targets: Result<Vec<Target>, ResolveError> },
+    Release { ticket: String, reply: oneshot::Sender<Released> },
     Check(oneshot::Sender<TrunkCheck>),
     Shutdown(oneshot::Sender<()>),
 }
@@ -59,6 +62,10 @@ enum User {
     Register(usize),
     Keepalive(usize),
     Check(u64, usize),
+    /// The BYE that hangs up a call of a process before this one.
+    Release(u64),
+    /// The INVITE that such a process left pending, and its CANCEL.
+    TakenBack(u64),
     /// A lookup that only refreshes where a trunk is.
     Nobody,
 }
@@ -70,6 +77,7 @@ enum Timer {
     Call(u64),
     Trunk(usize),
     Check(u64),
+    Release(u64),
 }
 
 pub(crate) struct Agent {
@@ -94,6 +102,7 @@ pub(crate) struct Agent {
     server_keys: HashMap<String, u64>,
     waiting: HashMap<u64, Waiting>,
     checks: HashMap<u64, Check>,
+    releases: HashMap<u64, Release>,
     timers: Timers,
     /// Requests that could not be sent, told to their users once the current event is done with.
     unsent: VecDeque<(User, NoReply)>,
@@ -138,6 +147,7 @@ impl Agent {
             server_keys: HashMap::new(),
             waiting: HashMap::new(),
             checks: HashMap::new(),
+            releases: HashMap::new(),
             timers: Timers::default(),
             unsent: VecDeque::new(),
             stopping: None,
@@ -208,6 +218,7 @@ impl Agent {
             Ask::Dial(dialing) => self.dial(*dialing),
             Ask::Leg(handle, told) => self.with_call(handle, |call, cx| call.told(cx, told)),
             Ask::Resolved { waiting, targets } => self.resolved(waiting, targets),
+            Ask::Release { ticket, reply } => self.release(&ticket, reply),
             Ask::Check(reply) => self.check(reply),
             Ask::Shutdown(reply) => self.shut_down(reply),
         }
@@ -226,6 +237,7 @@ impl Agent {
                 }),
                 Timer::Trunk(trunk) => self.trunk_due(trunk, now),
                 Timer::Check(id) => self.check_due(id),
+                Timer::Release(id) => self.release_due(id),
             }
         }
     }
@@ -309,9 +321,11 @@ impl Agent {
         };
         let Some(uri) = state.uri(Some(to)) else { return };
         let headers = dialing.dial.headers.iter().filter(|(name, _)| is_free_header(name)).cloned().collect();
-        let invitation = call::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
+        let invitation =
+            call::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
         let start = Start {
             trunk,
+            trunk_name: state.config.name.clone(),
             call_id: token(),
             local_tag: token(),
             timing: self.config.timing,
@@ -339,6 +353,7 @@ impl Agent {
             }
             User::Check(check, trunk) => self.checked(check, trunk, trunks::reply_of(why)),
             User::Keepalive(trunk) => self.trunks[trunk].kept_alive(false),
+            User::Release(release) | User::TakenBack(release) => self.on_no_release(release, why),
             User::Nobody => {}
         }
     }

@@ -292,6 +292,7 @@ impl Agent {
         let (signals, leg_signals) = mpsc::channel(SIGNALS);
         let start = Start {
             trunk,
+            trunk_name: self.trunks[trunk].config.name.clone(),
             call_id: invite.headers.call_id().unwrap_or_default().to_owned(),
             local_tag: token(),
             timing: self.config.timing,

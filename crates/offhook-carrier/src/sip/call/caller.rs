@@ -143,6 +143,7 @@ impl Call {
         self.early.clear();
         self.dialog = Some(dialog);
         self.phase = Phase::Live;
+        self.tell_ticket();
         self.peer_updates = response.headers.has_token("Allow", "UPDATE");
         self.remote_sdp(response.sdp());
         if let Some(reason) = self.hang_up.take() {

@@ -49,6 +49,7 @@ impl Call {
         };
         self.local_sdp = sdp;
         let offered = invite.sdp().is_none();
+        self.tell_ticket();
         self.accept(cx, transaction, &invite, offered);
     }
 
@@ -193,9 +194,7 @@ impl Call {
             return cx.out.push(Effect::Respond { transaction, response });
         }
         self.flow = Some(flow);
-        if let Some(dialog) = &mut self.dialog {
-            dialog.retarget(&request.headers);
-        }
+        self.retarget(&request.headers);
         match request.sdp() {
             Some(sdp) => {
                 if request.method == Method::Invite {

@@ -18,9 +18,10 @@ use offhook_core::{EndReason, LegEvent};
 use tokio::sync::mpsc;
 
 use super::dialog::Dialog;
-use super::message::{Method, Request, Response};
+use super::message::{Headers, Method, Request, Response};
 use super::net::Flow;
 use super::session_timer::SessionTimer;
+use super::ticket::Ticket;
 use super::transaction::Timing;
 use super::uri::Uri;
 use crate::leg::{Signal, Told};
@@ -128,6 +129,7 @@ struct Unacknowledged {
 #[derive(Debug)]
 pub struct Call {
     pub trunk: usize,
+    trunk_name: String,
     pub call_id: String,
     pub local_tag: String,
     timing: Timing,
@@ -164,6 +166,7 @@ pub struct Call {
 #[derive(Debug)]
 pub struct Start {
     pub trunk: usize,
+    pub trunk_name: String,
     pub call_id: String,
     pub local_tag: String,
     pub timing: Timing,
@@ -183,6 +186,7 @@ impl Call {
     fn new(start: Start, phase: Phase) -> Self {
         Self {
             trunk: start.trunk,
+            trunk_name: start.trunk_name,
             call_id: start.call_id,
             local_tag: start.local_tag,
             timing: start.timing,
@@ -259,6 +263,7 @@ impl Call {
         }
         self.flow = Some(flow);
         self.invite = Some(invite.clone());
+        self.signal_ticket(&Ticket::pending(&self.trunk_name, &flow, invite));
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -316,6 +321,29 @@ impl Call {
         self.flush();
         if self.backlog.len() > MAX_BACKLOG {
             self.backlog.pop_front();
+        }
+    }
+
+    /// There is a dialog now, or its far end has moved: this is how to end it.
+    fn tell_ticket(&mut self) {
+        if let Some(dialog) = &self.dialog {
+            self.signal_ticket(&Ticket::dialog(&self.trunk_name, self.flow.as_ref(), dialog));
+        }
+    }
+
+    fn signal_ticket(&mut self, ticket: &Ticket) {
+        if let Some(text) = ticket.to_text() {
+            self.signal(Signal::Ticket(text));
+        }
+    }
+
+    /// Take note of where the far end of the dialog wants requests from now on.
+    fn retarget(&mut self, headers: &Headers) {
+        let Some(dialog) = &mut self.dialog else { return };
+        let before = dialog.target.clone();
+        dialog.retarget(headers);
+        if dialog.target != before {
+            self.tell_ticket();
         }
     }
 

@@ -44,9 +44,7 @@ impl Call {
         self.refreshing = false;
         match response.status {
             200..300 => {
-                if let Some(dialog) = &mut self.dialog {
-                    dialog.retarget(&response.headers);
-                }
+                self.retarget(&response.headers);
                 self.session = session_timer::settled(&response.headers, cx.now);
                 self.refresh_at = self.session.and_then(|session| session.refresh_at());
                 if invite {

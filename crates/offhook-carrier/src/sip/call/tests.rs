@@ -102,6 +102,7 @@ impl World {
         let slot = lines.take(None, |_| true).unwrap();
         let start = Start {
             trunk: 0,
+            trunk_name: "far".into(),
             call_id: "id".into(),
             local_tag: "us".into(),
             timing: Timing::default(),
