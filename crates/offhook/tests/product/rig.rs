@@ -48,9 +48,11 @@ impl Setup {
         let dir = tempfile::tempdir().unwrap();
         let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
         let mut config = Config::parse(&text, &Env::default()).unwrap();
-        config.speech = SpeechModel::Local(local::Config::tagged());
+        // Tones have no pauses for breath, so that a turn may be over sooner than with people.
+        let turn_end = Duration::from_millis(300);
+        config.speech = SpeechModel::Local(local::Config { turn_end, ..local::Config::tagged() });
         let mut exchange = SandboxConfig::new(Arc::new(local::tagged::encode));
-        exchange.speed = 3.0;
+        (exchange.speed, exchange.turn_end) = (3.0, turn_end);
         Self { config, exchange, lines: 32, dir }
     }
 
@@ -84,7 +86,9 @@ fn trunk(exchange: SocketAddr, max_calls: usize) -> SipConfig {
         max_calls,
     };
     let listen = Listen::udp(SocketAddr::from(([127, 0, 0, 1], 0)));
-    SipConfig::new(listen, Trunk::peer("exchange", server), vec![line])
+    let mut sip = SipConfig::new(listen, Trunk::peer("exchange", server), vec![line]);
+    sip.rtp.stall_limit = Duration::from_secs(4);
+    sip
 }
 
 pub struct Rig {
