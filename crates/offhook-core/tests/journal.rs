@@ -27,7 +27,8 @@ fn sample() -> impl Strategy<Value = Sample> {
         one_of(EndReason::TABLE.iter().map(|row| row.code).collect()),
         ".{0,12}".prop_map(Value::Text),
     );
-    let values = values.prop_map(|v| vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null]);
+    let values =
+        values.prop_map(|v| vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null]);
     values.prop_shuffle().prop_map(Sample)
 }
 

@@ -63,7 +63,10 @@ fn release(rig: &Rig, ticket: &str) -> JoinHandle<Released> {
 }
 
 /// A call that was picked up with these headers, its INVITE and its ticket, in a carrier that was then killed.
-async fn orphan(headers: impl Fn(&Rig) -> String, change: impl FnOnce(&mut SipConfig)) -> (Rig, Seen, String) {
+async fn orphan(
+    headers: impl Fn(&Rig) -> String,
+    change: impl FnOnce(&mut SipConfig),
+) -> (Rig, Seen, String) {
     let doomed = Doomed::new(change).await;
     let mut leg = doomed.rig.dial();
     let invite = doomed.rig.far.expect("INVITE").await;

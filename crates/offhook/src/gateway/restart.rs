@@ -62,9 +62,8 @@ impl Gateway {
         let released = match ticket {
             Some(ticket) => self.inner.engine.carrier().release(ticket).await,
             None => {
-                let dialled = |entry: &JournalEntry| {
-                    matches!(entry.fact, Fact::Dialing { .. } | Fact::Answered { .. })
-                };
+                let dialled =
+                    |entry: &JournalEntry| matches!(entry.fact, Fact::Dialing { .. } | Fact::Answered { .. });
                 let why = "the process stopped before it could write down how to hang up".to_owned();
                 journal.iter().any(dialled).then_some(Released::Unknown { why })?
             }
