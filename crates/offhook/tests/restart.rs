@@ -1,0 +1,146 @@
+//! A process that is killed while it has calls, and the next one on the same data.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook::app::App;
+use offhook::config::{Config, Env, SpeechModel};
+use offhook::gateway::PlaceCall;
+use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Trunk};
+use offhook_core::journal::{Fact, Release};
+use offhook_core::{CallId, EndReason, PhoneNumber};
+use offhook_sandbox::{Ending, Sandbox, SandboxConfig, Stage};
+use offhook_speech::local;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const NEVER_ANSWERS: &str = "+14155550102";
+const SILENT: &str = "+14155550111";
+
+/// The exchange outlives the process that calls through it.
+struct World {
+    exchange: Sandbox,
+    config: Config,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let exchange = Sandbox::start(SandboxConfig::new(Arc::new(local::tagged::encode))).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
+        let mut config = Config::parse(&text, &Env::default()).unwrap();
+        config.speech = SpeechModel::Local(local::Config::tagged());
+        config.sip = Some(trunk(exchange.addr()));
+        config.sandbox = false;
+        config.policy.sandbox = true;
+        Self { exchange, config, _dir: dir }
+    }
+
+    /// Call this number in a process that is killed, without a goodbye, once the exchange has the call that far.
+    async fn killed_in(&self, to: &str, stage: Stage) -> CallId {
+        let process = Runtime::new().unwrap();
+        let (config, to) = (self.config.clone(), to.to_owned());
+        let placed = process.spawn(async move {
+            let app = App::start(config).await.unwrap();
+            let ask = PlaceCall { to, task: "Ask when they open.".to_owned(), ..PlaceCall::default() };
+            let id = app.gateway().place_call(None, ask).await.unwrap().call_id;
+            (app, id)
+        });
+        let (app, id) = placed.await.unwrap();
+        let reached = self.exchange.until(|calls| calls.iter().any(|call| call.stage == stage).then_some(()));
+        timeout(PATIENCE, reached).await.expect("the call gets that far");
+        // What was told to the store is there: the process is not killed in the very instant of the answer.
+        timeout(PATIENCE, async {
+            let answered = |fact: &Fact| matches!(fact, Fact::Answered { .. });
+            let ringing = |fact: &Fact| matches!(fact, Fact::Ringing { .. });
+            loop {
+                let journal = app.gateway().store().journal(id, 0).await.unwrap();
+                let reached = |entry: &offhook_core::JournalEntry| match stage {
+                    Stage::Answered => answered(&entry.fact),
+                    _ => ringing(&entry.fact),
+                };
+                if journal.iter().any(reached) {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("it is written down");
+        tokio::task::spawn_blocking(move || process.shutdown_timeout(PATIENCE)).await.unwrap();
+        drop(app);
+        id
+    }
+
+    async fn journal_after_restart(&self, id: CallId) -> (App, Vec<Fact>) {
+        let app = timeout(PATIENCE, App::start(self.config.clone())).await.expect("it starts").unwrap();
+        let journal = app.gateway().store().journal(id, 0).await.unwrap();
+        (app, journal.into_iter().map(|entry| entry.fact).collect())
+    }
+}
+
+fn trunk(exchange: SocketAddr) -> SipConfig {
+    // The same port before and after, as an operator's firewall wants it.
+    let ours = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport: None };
+    let line = LineConfig {
+        number: PhoneNumber::parse("+14155550199").unwrap(),
+        display_name: None,
+        trunk: "exchange".to_owned(),
+        max_calls: 4,
+    };
+    SipConfig::new(Listen::udp(ours), Trunk::peer("exchange", server), vec![line])
+}
+
+#[tokio::test]
+async fn the_far_leg_of_a_killed_process_is_released() {
+    for (number, stage, ending, answered) in [
+        (SILENT, Stage::Answered, Ending::RemoteHungUp, true),
+        (NEVER_ANSWERS, Stage::Ringing, Ending::Cancelled, false),
+    ] {
+        let world = World::new().await;
+        let id = world.killed_in(number, stage).await;
+        let (app, journal) = world.journal_after_restart(id).await;
+        let ended = world.exchange.until(|calls| calls[0].is_over().then(|| calls[0].stage));
+        let ended = timeout(PATIENCE, ended).await.expect("the far leg ends");
+        assert_eq!(ended, Stage::Ended(ending), "{number}");
+        let released = journal.iter().position(|fact| {
+            assert!(
+                !matches!(fact, Fact::Released { how: Release::Unreachable | Release::Unknown, .. }),
+                "{fact:?}"
+            );
+            matches!(fact, Fact::Released { how: Release::Gone, detail: None })
+        });
+        assert!(released.is_some_and(|at| at < journal.len() - 1), "before the end: {journal:?}");
+        let last = journal.last().unwrap();
+        assert!(
+            matches!(last, Fact::Ended { reason: EndReason::GatewayRestarted, answered: was, .. } if *was == answered),
+            "{last:?}"
+        );
+        assert_eq!(world.exchange.calls().len(), 1, "nothing is redialled");
+        app.shutdown().await;
+        // Who does not know the last sequence number has to leave a gap, as RFC 3261 §12.2.2 allows.
+        let broken = world.exchange.violations().into_iter().filter(|broken| broken.rule != "cseq.step");
+        let broken: Vec<String> = broken.map(|broken| broken.to_string()).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+        world.exchange.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_gone_too_does_not_stop_the_start() {
+    let world = World::new().await;
+    let id = world.killed_in(SILENT, Stage::Answered).await;
+    let World { exchange, config, _dir } = world;
+    exchange.shutdown().await;
+    let app = timeout(PATIENCE, App::start(config)).await.expect("it starts").unwrap();
+    let journal = app.gateway().store().journal(id, 0).await.unwrap();
+    let unreachable =
+        |fact: &Fact| matches!(fact, Fact::Released { how: Release::Unreachable, detail: Some(_) });
+    assert!(journal.iter().any(|entry| unreachable(&entry.fact)), "{journal:?}");
+    assert!(matches!(journal.last().unwrap().fact, Fact::Ended { .. }));
+    app.shutdown().await;
+}
