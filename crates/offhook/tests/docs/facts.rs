@@ -16,7 +16,7 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     (
         "leg.media_up",
-        "Audio flows, which is not the same as answered. `codec`: `PCMU` or `PCMA`; `encrypted`: SRTP or plain RTP.",
+        "Audio flows, which is not the same as answered. `codec`: `pcmu` or `pcma`; `encrypted`: SRTP or plain RTP.",
     ),
     (
         "leg.ticket",
