@@ -25,8 +25,8 @@ use crate::sip::ticket::{Stage, Ticket};
 
 /// How long somebody waits for the outcome; the BYE itself is sent again for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// More requests than a call sends after its ticket was written: re-INVITEs and UPDATEs, each perhaps challenged.
-/// Gaps are allowed (RFC 3261 §12.2.2), going back is not.
+/// Past whatever was sent after the last ticket that reached the disk. Gaps are allowed (RFC 3261 §12.2.2), going
+/// back is not.
 const SEQ_MARGIN: u32 = 10_000;
 /// RFC 3261 §8.1.1.5.
 const MAX_SEQ: u32 = (1 << 31) - 1;
@@ -34,12 +34,14 @@ const MAX_SEQ: u32 = (1 << 31) - 1;
 #[derive(Debug)]
 pub(super) struct Release {
     reply: oneshot::Sender<Released>,
+    /// What to try with a higher sequence number, should the one that was written down be old.
+    again: Option<(usize, Dialog, Option<Flow>)>,
 }
 
 impl Agent {
     pub(super) fn release(&mut self, text: &str, reply: oneshot::Sender<Released>) {
         let id = self.id();
-        self.releases.insert(id, Release { reply });
+        self.releases.insert(id, Release { reply, again: None });
         self.wake(now() + PATIENCE, Timer::Release(id));
         let Some(ticket) = Ticket::parse(text) else {
             return self.released(id, unknown("what was written down of it can't be read"));
@@ -50,6 +52,12 @@ impl Agent {
         match ticket.stage {
             Stage::Dialog(dialog) => {
                 let flow = ticket.far.and_then(|far| self.flow_again(trunk, far).ok());
+                // The connection of the other process is gone, and who connected to it is not there to be connected
+                // to: only datagrams find their way back where they came from.
+                let flow = flow.filter(|flow| !flow.transport.is_reliable());
+                if let Some(release) = self.releases.get_mut(&id) {
+                    release.again = Some((trunk, dialog.clone(), flow));
+                }
                 self.bye_again(id, trunk, dialog, flow);
             }
             Stage::Pending(invite) => match ticket.far.map(|far| self.flow_again(trunk, far)) {
@@ -72,12 +80,8 @@ impl Agent {
     }
 
     fn bye_again(&mut self, id: u64, trunk: usize, mut dialog: Dialog, flow: Option<Flow>) {
-        dialog.local_seq = dialog.local_seq.saturating_add(SEQ_MARGIN).min(MAX_SEQ - 1);
         let mut bye = dialog.request(Method::Bye);
         bye.headers.push("Reason", reason::header(EndReason::GatewayRestarted));
-        // The connection of the other process is gone, and who connected to it is not there to be connected to:
-        // only datagrams find their way back where they came from.
-        let flow = flow.filter(|flow| !flow.transport.is_reliable());
         let hop = Hop::Dialog { uri: dialog.next_hop(), routed: dialog.has_routes(), flow };
         self.request(User::Release(id), trunk, bye, hop);
     }
@@ -96,6 +100,14 @@ impl Agent {
 
     /// A response to the BYE.
     pub(super) fn on_release_response(&mut self, id: u64, status: u16) {
+        // An old sequence number is answered with 500 (RFC 3261 §12.2.2), and by some otherwise.
+        if matches!(status, 400 | 482 | 500)
+            && let Some((trunk, mut dialog, flow)) =
+                self.releases.get_mut(&id).and_then(|release| release.again.take())
+        {
+            dialog.local_seq = dialog.local_seq.saturating_add(SEQ_MARGIN).min(MAX_SEQ - 1);
+            return self.bye_again(id, trunk, dialog, flow);
+        }
         let outcome = match status {
             ..200 => return,
             // Who does not know the call has ended it already (RFC 3261 §15.1.1).

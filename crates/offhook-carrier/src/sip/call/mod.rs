@@ -246,7 +246,9 @@ impl Call {
         match &mut self.dialog {
             Some(dialog) => {
                 dialog.local_seq += 1;
-                dialog.local_seq
+                let seq = dialog.local_seq;
+                self.tell_ticket();
+                seq
             }
             None => {
                 self.next_seq += 1;
@@ -393,6 +395,8 @@ impl Call {
         shape(&mut request);
         cx.out.push(Effect::Request { request, hop: self.hop(&dialog), purpose });
         self.dialog = Some(dialog);
+        // Whoever takes over has to go on counting from here.
+        self.tell_ticket();
     }
 
     /// A response of ours, with our tag.
