@@ -9,8 +9,9 @@ use offhook_speech::local::tagged;
 use offhook_testkit::quiet::Quiet;
 use offhook_testkit::realtime::{FakeRealtime, Heard, Script};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::agent::{Agent, Door};
 use crate::recording::Sides;
@@ -31,18 +32,36 @@ const PERSON: &[Step] = &[
 struct Program {
     child: Child,
     url: String,
+    log: JoinHandle<String>,
 }
 
 impl Program {
     async fn start(home: &std::path::Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
         command.args(["--json", "serve", "--config"]).arg(home.join("offhook.toml"));
-        command.env_clear().env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.env_clear().env("HOME", home).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).await.unwrap();
+            log
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(crate::rig::PATIENCE, lines.next_line()).await.unwrap().unwrap();
         let told: Value = serde_json::from_str(&line.expect("it says where it answers")).unwrap();
-        Self { child, url: told["url"].as_str().unwrap().to_owned() }
+        Self { child, url: told["url"].as_str().unwrap().to_owned(), log }
+    }
+
+    /// SIGKILL: no goodbye, no flush. Nothing private may be in what it logged.
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+        let log = self.log.await.unwrap();
+        for private in [&CLINIC[2..], HELLO, "clawcall_sk_", "this call is recorded"] {
+            assert!(!log.contains(private), "{private:?} was logged: {log}");
+        }
+        assert!(log.contains("answered"), "it logs at INFO: {log}");
     }
 }
 
@@ -82,14 +101,13 @@ async fn a_call_of_a_killed_process_is_finalized_and_never_dialled_again() {
     let exchange = Sandbox::start(config).await.unwrap();
     std::fs::write(home.path().join("offhook.toml"), configuration(home.path(), &exchange, &fake)).unwrap();
 
-    let mut program = Program::start(home.path()).await;
+    let program = Program::start(home.path()).await;
     let door = Arc::new(Door::new(program.url.clone(), Quiet::install()));
     let owner = Agent::new(Arc::clone(&door), None);
     let wish = json!({ "to": CLINIC, "task": "Ask when they open." });
     let call = owner.place(&wish).await;
     let told = call.until("the voice", |event| event["code"] == "turn.voice").await;
-    // SIGKILL: no goodbye, no flush.
-    program.child.kill().await.unwrap();
+    program.kill().await;
 
     let program = Program::start(home.path()).await;
     door.moved(program.url.clone());
@@ -116,6 +134,6 @@ async fn a_call_of_a_killed_process_is_finalized_and_never_dialled_again() {
     let ended = tokio::time::timeout(crate::rig::PATIENCE, ended).await.expect("the far leg ends");
     assert_eq!(ended, Stage::Ended(Ending::RemoteHungUp));
     assert_eq!(exchange.calls().len(), 1, "nothing is redialled");
-    drop(program);
+    program.kill().await;
     exchange.shutdown().await;
 }
