@@ -10,11 +10,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use offhook_core::audio::{AudioFormat, g711};
+use offhook_core::audio::{AudioFormat, Converter, g711};
 use offhook_core::{CallId, Frame};
 use offhook_store::{NewRecording, Store};
 use tokio::sync::oneshot;
@@ -26,6 +26,8 @@ const QUEUE: usize = 4_096;
 const HEADER: usize = 44;
 /// How far one side may lag behind the other before silence fills in for it: packets of a stalled remote never come.
 const MAX_SKEW_MS: usize = 400;
+/// Between two looks at the queue.
+const NAP: Duration = Duration::from_millis(20);
 
 /// The one writer of recordings.
 #[derive(Clone, Debug)]
@@ -154,12 +156,12 @@ pub struct Recording {
 
 impl Recording {
     pub fn remote(&mut self, frame: &Frame) {
-        self.remote.extend_from_slice(frame.bytes());
+        append(&mut self.remote, self.format, frame);
         self.hand_over_seconds();
     }
 
     pub fn voice(&mut self, frame: &Frame) {
-        self.voice.extend_from_slice(frame.bytes());
+        append(&mut self.voice, self.format, frame);
         self.hand_over_seconds();
     }
 
@@ -223,6 +225,15 @@ impl Recording {
     }
 }
 
+/// A leg may change its coding in mid-call (re-INVITE); the recording keeps the one it began with.
+fn append(side: &mut Vec<u8>, format: AudioFormat, frame: &Frame) {
+    if frame.format() == format {
+        side.extend_from_slice(frame.bytes());
+    } else {
+        Converter::new(frame.format(), format).convert(frame.bytes(), side);
+    }
+}
+
 impl Drop for Recording {
     /// Also when the session panicked.
     fn drop(&mut self) {
@@ -243,7 +254,7 @@ struct Open {
 
 impl Writer {
     fn run(mut self, inbox: Receiver<Order>) {
-        while let Ok(order) = inbox.recv() {
+        while let Some(order) = self.next(&inbox) {
             let done = match order {
                 Order::Write(chunk) => self.write(&chunk),
                 Order::Sync(done) => {
@@ -260,6 +271,22 @@ impl Writer {
         }
     }
 
+    /// While calls are recorded the queue is looked at in passing: a writer that waited at it would have to be woken by
+    /// the audio path once a second for each call.
+    #[expect(clippy::disallowed_methods, reason = "this thread is the recorder's own")]
+    fn next(&self, inbox: &Receiver<Order>) -> Option<Order> {
+        if self.files.is_empty() {
+            return inbox.recv().ok();
+        }
+        loop {
+            match inbox.try_recv() {
+                Ok(order) => return Some(order),
+                Err(TryRecvError::Empty) => thread::sleep(NAP),
+                Err(TryRecvError::Disconnected) => return None,
+            }
+        }
+    }
+
     fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
         let open = match self.files.entry(chunk.call) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -270,7 +297,9 @@ impl Writer {
         };
         // What is missing, because the queue was full or an earlier write failed, is silence: nothing shifts.
         let at = HEADER as u64 + samples(chunk.format, chunk.from) * BYTES_PER_SAMPLE;
-        open.file.set_len(at.max(open.length))?;
+        if at != open.length {
+            open.file.set_len(at.max(open.length))?;
+        }
         open.file.write_all_at(&interleave(chunk), at)?;
         open.length = at + samples(chunk.format, chunk.remote.len() as u64) * BYTES_PER_SAMPLE;
         write_sizes(&open.file, open.length)
@@ -395,7 +424,7 @@ mod tests {
         recorder.sync().await;
         let samples = samples(&recorder.path(call()));
         assert_eq!(samples.len(), 6_400);
-        assert!(samples.chunks(2).all(|pair| pair[0].abs() > 30_000 && pair[1].abs() < 16), "{samples:?}");
+        assert!(samples.chunks(2).all(|pair| pair[0].abs() > 30_000 && pair[1].abs() < 16));
     }
 
     #[tokio::test]
