@@ -257,7 +257,8 @@ pub fn from_sip_status(status: u16, rang: bool) -> EndReason {
     match status {
         486 | 600 => EndReason::RemoteBusy,
         408 | 480 if rang => EndReason::RemoteNoAnswer,
-        408 => EndReason::CarrierUnreachable,
+        // The INVITE got somewhere; whether any phone rang is not known.
+        408 => EndReason::CarrierUncertain,
         480 | 502 => EndReason::RemoteUnreachable,
         301 | 404 | 410 | 484 | 485 | 604 => EndReason::RemoteInvalidNumber,
         487 => EndReason::OwnerCancelled,

@@ -70,7 +70,7 @@ fn every_final_response_has_a_reason() {
         (&[603, 607, 608, 699], true, RemoteDeclined),
         (&[301, 404, 410, 484, 485, 604], false, RemoteInvalidNumber),
         (&[487], true, OwnerCancelled),
-        (&[408], false, CarrierUnreachable),
+        (&[408], false, CarrierUncertain),
         (&[401, 402, 403, 405, 406, 407, 415, 420, 421, 422, 433, 488, 493, 499, 606], false, CarrierRefused),
         (&[430, 481, 482, 483, 491, 500, 501, 503, 504, 505, 513, 580, 599], false, CarrierFailed),
     ];

@@ -157,6 +157,7 @@ impl Engine {
         self.inner.sessions.spawn(async move {
             let progress = parts.journal.progress();
             let session = Session::new(parts);
+            tracing::info!(call_id = %id, "call started");
             if AssertUnwindSafe(session.run()).catch_unwind().await.is_err() {
                 tracing::error!(call_id = %id, "a session panicked; the call ends with gateway.fault");
                 let mut journal = engine.inner.writer.journal(id, progress.last_seq(), feed);
@@ -165,6 +166,7 @@ impl Engine {
                 journal.close().await;
             }
             engine.live().remove(&id);
+            tracing::info!(call_id = %id, "call ended");
         });
     }
 

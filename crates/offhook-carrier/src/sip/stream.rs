@@ -48,7 +48,7 @@ impl Framer {
             return if self.buffer.len() > MAX_MESSAGE { Err(Unframed) } else { Ok(None) };
         };
         let head = from + found + 4;
-        let whole = head + content_length(&self.buffer[..head])?;
+        let whole = head.saturating_add(content_length(&self.buffer[..head])?);
         if whole > MAX_MESSAGE {
             return Err(Unframed);
         }
@@ -111,6 +111,8 @@ mod tests {
             vec![b'x'; MAX_MESSAGE + 1],
             b"A sip:a SIP/2.0\r\nl: 99999999\r\n\r\n".to_vec(),
             b"A\r\nl: -1\r\n\r\n".to_vec(),
+            // With the head's own length this is more than a number can hold.
+            b"A\r\nl: 18446744073709551615\r\n\r\n".to_vec(),
         ] {
             let mut framer = Framer::default();
             framer.buffer().extend_from_slice(&bytes);

@@ -218,6 +218,11 @@ impl Call {
         conversation.goodbye = Some(Goodbye { reason: EndReason::VoiceVoicemail, by: at_latest, at_latest });
         self.report_voicemail_result("Voicemail answered; the message was left.");
         self.speech(SpeechCommand::Resume);
+        // What was said before the beep is not on the machine: whoever listens to it must be told, too.
+        let text = match self.brief.disclosure.sentence() {
+            Some(disclosure) => format!("{disclosure} {text}"),
+            None => text,
+        };
         self.speech(SpeechCommand::Say { text });
     }
 

@@ -43,7 +43,7 @@ fn the_message_is_left_after_the_beep() {
              4000 stop playout
              9000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
              9000 speech: Resume
-             9000 speech: Say { text: "Please call Jordan Lee back." }
+             9000 speech: Say { text: "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back." }
             12000 journal: turn.voice turn=1 started_ms=9300 ended_ms=12000 text="Please call Jordan Lee back." interrupted=false
             12050 stop playout
             12050 speech: Close
@@ -55,16 +55,16 @@ fn the_message_is_left_after_the_beep() {
 #[test]
 fn a_beep_that_never_comes_is_not_waited_for_forever() {
     with_message().check_connected("4000 voicemail\n30000 tick", expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-          4000 journal: tool.called tool="report_voicemail" arguments="voicemail"
-          4000 journal: call.answered_by answered_by="voicemail"
-          4000 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
-          4000 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
-          4000 speech: Suspend
-          4000 stop playout
-         29000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
-         29000 speech: Resume
-         29000 speech: Say { text: "Please call Jordan Lee back." }
+         1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+         4000 journal: tool.called tool="report_voicemail" arguments="voicemail"
+         4000 journal: call.answered_by answered_by="voicemail"
+         4000 journal: tool.answered tool="report_voicemail" output="noted; the message is left after the beep"
+         4000 speech: ToolOutput { id: ToolCallId(1), output: "noted; the message is left after the beep", respond: false }
+         4000 speech: Suspend
+         4000 stop playout
+        29000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
+        29000 speech: Resume
+        29000 speech: Say { text: "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back." }
     "#]]);
 }
 
@@ -80,7 +80,7 @@ fn a_beep_that_sounded_before_the_machine_was_recognised_counts() {
         6000 stop playout
         6000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
         6000 speech: Resume
-        6000 speech: Say { text: "Please call Jordan Lee back." }
+        6000 speech: Say { text: "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back." }
     "#]]);
 }
 
@@ -97,7 +97,7 @@ fn what_the_machine_cut_short_is_not_the_message() {
         4500 stop playout
         4500 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
         4500 speech: Resume
-        4500 speech: Say { text: "Please call Jordan Lee back." }
+        4500 speech: Say { text: "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back." }
         4500 journal: turn.barge_in heard_ms=2900
         4500 speech: truncate 1 at 2900 ms
         7200 leg: hang up, voice.voicemail

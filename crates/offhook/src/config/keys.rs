@@ -369,7 +369,7 @@ pub const KEYS: &[Key] = &[
     key(
         "speech.openai.keepalive_seconds",
         Int,
-        "20",
+        "6",
         "After so long without a word from the endpoint it is pinged, after twice as long it is lost.",
     ),
     key(
