@@ -18,6 +18,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
             "the API listens beyond this machine without public_url; put a TLS proxy in front of it"
         );
     }
+    raise_file_limit();
     let sandbox_only = config.sip.is_none();
     let app = App::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
     if context.json {
@@ -34,6 +35,22 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     tracing::info!("shutting down: live calls are hung up and written down");
     app.shutdown().await;
     Ok(())
+}
+
+/// A call needs four descriptors: two sockets for its audio, one to the model, one for the recording. The usual soft
+/// limit of 1,024 would end that at some 250 calls.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < 4_096 => {
+            tracing::warn!(
+                limit,
+                "few files may be open; raise the limit (ulimit -n) for more than {} calls",
+                limit / 4
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
+    }
 }
 
 async fn stop_asked_for() {

@@ -10,6 +10,7 @@ mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use offhook_core::brief::{Disclosure, Opening};
@@ -100,6 +101,8 @@ pub enum PlaceCallError {
     NoLine,
     #[error("calling is switched off here; the operator can set calling_enabled = true")]
     CallingDisabled,
+    #[error("more calls are being placed than can be let in; try again in a moment")]
+    Overloaded,
     #[error("offhook is shutting down; try again shortly")]
     ShuttingDown,
     #[error("the call could not be recorded in the store, so it was not placed")]
@@ -280,11 +283,23 @@ struct Inner {
     secret: Secret,
     /// Held from counting the live calls to starting one more, so that no limit is passed by two at once.
     admission: Mutex<()>,
+    /// Requests to place a call that are being worked on.
+    placing: AtomicUsize,
 }
 
 impl Gateway {
     pub fn new(store: Store, engine: Engine, policy: Policy, settings: Settings, secret: Secret) -> Self {
-        Self { inner: Arc::new(Inner { store, engine, policy, settings, secret, admission: Mutex::new(()) }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                engine,
+                policy,
+                settings,
+                secret,
+                admission: Mutex::new(()),
+                placing: AtomicUsize::new(0),
+            }),
+        }
     }
 
     pub fn store(&self) -> &Store {

@@ -1,5 +1,6 @@
 //! Placing a call: check everything, write it down, only then start it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use offhook_core::brief::{Brief, Voicemail};
@@ -15,6 +16,9 @@ use crate::engine::{Start, Way};
 /// The voices of the contract; the first is the default.
 pub const VOICES: [&str; 4] = ["jessica", "sarah", "chris", "eric"];
 
+/// At some two hundred calls a second these wait for about a second.
+const MAX_PLACING: usize = 256;
+
 /// A day, for the calls per day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -23,6 +27,7 @@ impl Gateway {
     ///
     /// The checks come in the contract's order, and no call exists after an error.
     pub async fn place_call(&self, key: Option<&str>, ask: PlaceCall) -> Result<Placed, PlaceCallError> {
+        let _placing = self.queue_up()?;
         if self.inner.engine.is_draining() {
             return Err(PlaceCallError::ShuttingDown);
         }
@@ -47,6 +52,14 @@ impl Gateway {
         let admitted = tokio::spawn(async move { gateway.admit(owner, wish).await }).await;
         let (call_id, repeated) = admitted.map_err(|_| PlaceCallError::Store)??;
         Ok(Placed { call_id, minted_key, repeated })
+    }
+
+    /// A place among the requests that are worked on. Past the limit a request is better refused at once than
+    /// answered when its client has given up.
+    fn queue_up(&self) -> Result<Placing, PlaceCallError> {
+        let before = self.inner.placing.fetch_add(1, Ordering::Relaxed);
+        let placing = Placing(self.clone());
+        if before < MAX_PLACING { Ok(placing) } else { Err(PlaceCallError::Overloaded) }
     }
 
     /// From the policy's decision to the session, one call at a time.
@@ -153,6 +166,15 @@ impl Gateway {
         // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
         // line back a moment later, when the far end has confirmed.
         if busy.max(self.inner.engine.live_on(from)) >= limit { Err(PlaceCallError::NoLine) } else { Ok(()) }
+    }
+}
+
+/// Gives its place back when dropped.
+struct Placing(Gateway);
+
+impl Drop for Placing {
+    fn drop(&mut self) {
+        self.0.inner.placing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

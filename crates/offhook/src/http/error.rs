@@ -147,6 +147,7 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::NoLine => {
                 Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15))
             }
+            PlaceCallError::Overloaded => Self::unavailable("overloaded", message, Duration::from_secs(2)),
             PlaceCallError::ShuttingDown => {
                 Self::unavailable("shutting_down", message, Duration::from_secs(5))
             }
