@@ -192,6 +192,8 @@ impl Leg {
                     self.ready.push_back(event);
                     if answered {
                         self.answered = true;
+                        // Early media may have stopped long ago; from now on silence means something.
+                        self.media.watch();
                         self.note_hold();
                     }
                 }

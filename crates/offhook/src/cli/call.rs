@@ -124,7 +124,7 @@ async fn follow_once(
 ) -> Result<bool, Failure> {
     let response = client.stream(&format!("/call/{id}/events?after={last_seq}")).await?;
     let mut chunks = response.bytes_stream();
-    let mut text = String::new();
+    let mut stream = Vec::new();
     let mut hung_up = false;
     loop {
         let chunk = tokio::select! {
@@ -136,8 +136,8 @@ async fn follow_once(
             }
         };
         let Some(Ok(chunk)) = chunk else { return Ok(false) };
-        text.push_str(&String::from_utf8_lossy(&chunk));
-        for event in show::events(&mut text) {
+        stream.extend_from_slice(&chunk);
+        for event in show::events(&mut stream) {
             each(&event);
             *last_seq = event["seq"].as_u64().unwrap_or(*last_seq);
             if event["code"] == "call.ended" {

@@ -72,10 +72,10 @@ impl Agent {
         let response =
             self.http.get(format!("{url}/events")).header(KEY, &placed.key).send().await.map_err(api)?;
         let mut chunks = response.bytes_stream();
-        let mut text = String::new();
+        let mut stream = Vec::new();
         while let Some(chunk) = chunks.next().await {
-            text.push_str(&String::from_utf8_lossy(&chunk.map_err(api)?));
-            super::show::events(&mut text).iter().for_each(&mut each);
+            stream.extend_from_slice(&chunk.map_err(api)?);
+            super::show::events(&mut stream).iter().for_each(&mut each);
         }
         let call = send(self.http.get(url).header(KEY, &placed.key)).await?;
         let recording = self.fetch_recording(&placed.id, &call).await?;

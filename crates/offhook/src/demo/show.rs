@@ -12,7 +12,7 @@ pub fn headline(number: &TestNumber) {
         "offhook demo: calling {} ({}), a test number of the sandbox on this machine",
         number.number, number.title
     );
-    println!("It {}.\n", number.behaviour);
+    println!("What it does: {}.\n", number.behaviour);
 }
 
 pub fn hanging_up() {
@@ -38,11 +38,14 @@ impl EventPrinter {
 }
 
 /// The events whose lines are complete; the rest of the text stays for the next time.
-pub fn events(text: &mut String) -> Vec<Value> {
+///
+/// Bytes, not text: a chunk of the stream may end in the middle of a character.
+pub fn events(stream: &mut Vec<u8>) -> Vec<Value> {
     let mut events = Vec::new();
-    while let Some(end) = text.find('\n') {
-        let line: String = text.drain(..=end).collect();
-        events.extend(line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data).ok()));
+    while let Some(end) = stream.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = stream.drain(..=end).collect();
+        events
+            .extend(line.strip_prefix(b"data:").and_then(|data| serde_json::from_slice::<Value>(data).ok()));
     }
     events
 }
