@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
 use offhook_core::Timestamp;
 use tokio::time::Instant;
 
@@ -25,5 +26,21 @@ pub fn instant(at: Timestamp) -> Instant {
 /// ISO 8601 in UTC with milliseconds, as the API writes instants: `2026-11-03T18:22:04.310Z`.
 pub fn iso(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.unix_millis()).unwrap_or_default();
-    format!("{at:.3}")
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_793_730_124_310_999, "2026-11-03T18:22:04.310Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(iso(Timestamp::from_unix_micros(micros)), text);
+        }
+    }
 }

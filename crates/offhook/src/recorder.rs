@@ -176,10 +176,6 @@ impl Recording {
         self.format.duration_of(self.lost as usize)
     }
 
-    pub fn format(&self) -> AudioFormat {
-        self.format
-    }
-
     fn close(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;

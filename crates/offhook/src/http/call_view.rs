@@ -4,7 +4,8 @@ use offhook_core::end::{EndReason, EndedBy, Outcome, Retry, q850_cause};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Api, iso};
+use super::Api;
+use crate::clock::iso;
 use crate::gateway::{CallView, Caller, EndView, Lifecycle, ResultView, Role, TranscriptTurn};
 
 /// A call.

@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
+use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::request::{InPath, Known};
-use super::{Api, iso};
+use crate::clock::iso;
 
 /// Often enough for every proxy that closes silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -21,8 +21,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use jiff::tz::TimeZone;
-use offhook_core::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -72,26 +70,4 @@ fn routes() -> OpenApiRouter<Api> {
 /// The OpenAPI document, without a server.
 pub fn document() -> utoipa::openapi::OpenApi {
     routes().split_for_parts().1
-}
-
-/// ISO 8601 in UTC, with milliseconds and `Z`.
-fn iso(at: Timestamp) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.unix_millis()).unwrap_or_default();
-    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instants() {
-        for (micros, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (1_793_730_124_310_999, "2026-11-03T18:22:04.310Z"),
-            (-1, "1969-12-31T23:59:59.999Z"),
-        ] {
-            assert_eq!(iso(Timestamp::from_unix_micros(micros)), text);
-        }
-    }
 }

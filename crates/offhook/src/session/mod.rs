@@ -236,6 +236,12 @@ impl Session {
     /// What belongs before the end: the recording's length and the counters of the audio path.
     fn write_last_facts(&mut self) {
         if let Some(recording) = self.recording.take() {
+            let lost_ms = recording.lost().as_millis();
+            if lost_ms > 0 {
+                let message = format!("the disk was too slow for {lost_ms} ms, which are silent");
+                let code = "lost".to_owned();
+                self.journal.write(clock::now(), Fact::Problem { part: Part::Recording, code, message });
+            }
             let duration_ms = recording.finish();
             self.journal.write(clock::now(), Fact::RecordingStopped { duration_ms });
         }
