@@ -8,10 +8,9 @@ use offhook_core::{AudioFormat, EndReason, Frame, LegCommand, LegEvent, PhoneNum
 use tokio::sync::mpsc;
 
 use crate::media::{Media, MediaEvent, MediaStats};
-use crate::sip::Ask;
+use crate::sip::Errand;
 
 /// What the signalling of a call tells its leg.
-#[derive(Debug)]
 pub(crate) enum Signal {
     Event(LegEvent),
     Ticket(String),
@@ -22,7 +21,6 @@ pub(crate) enum Signal {
 }
 
 /// What a leg tells the signalling of its call.
-#[derive(Debug)]
 pub(crate) enum Told {
     Answer {
         sdp: String,
@@ -42,7 +40,6 @@ pub(crate) enum Told {
     clippy::large_enum_variant,
     reason = "nearly all of them are frames, and boxing one would allocate per frame"
 )]
-#[derive(Debug)]
 pub enum LegOutput {
     Event(LegEvent),
     /// What to write down so that a later process can hang this leg up with [`crate::Carrier::release`]; the last
@@ -63,7 +60,7 @@ pub struct Leg {
     line: PhoneNumber,
     media: Media,
     signals: mpsc::Receiver<Signal>,
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<Errand>,
     ready: VecDeque<LegEvent>,
     /// Of an inbound call: the offer to answer; the inner `None` when the INVITE had none.
     unanswered: Option<Option<String>>,
@@ -79,7 +76,7 @@ impl Leg {
         line: PhoneNumber,
         media: Media,
         signals: mpsc::Receiver<Signal>,
-        asks: mpsc::Sender<Ask>,
+        asks: mpsc::Sender<Errand>,
         unanswered: Option<Option<String>>,
     ) -> Self {
         let ready = VecDeque::new();
@@ -152,7 +149,7 @@ impl Leg {
     }
 
     fn tell(&self, told: Told) -> Result<(), Busy> {
-        match self.asks.try_send(Ask::Leg(self.call, told)) {
+        match self.asks.try_send(Errand::Leg(self.call, told)) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(Busy),
             // The carrier is gone; `next` says so.
             Err(mpsc::error::TrySendError::Closed(_)) | Ok(()) => Ok(()),
@@ -174,7 +171,7 @@ impl Leg {
             Ok(sdp) => Told::Answer { sdp },
             Err(_) => Told::HangUp { reason: EndReason::CarrierRefused },
         };
-        place.send(Ask::Leg(self.call, told));
+        place.send(Errand::Leg(self.call, told));
         if offer.is_some() {
             self.media_changed();
         }
@@ -262,5 +259,42 @@ impl Drop for Leg {
 impl fmt::Debug for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leg").field("call", &self.call).field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+/// Without session descriptions: they may hold keys.
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+            Self::Ticket(_) => f.write_str("Ticket(…)"),
+            Self::RemoteAnswer(_) => f.write_str("RemoteAnswer(…)"),
+            Self::RemoteOffer(_) => f.write_str("RemoteOffer(…)"),
+        }
+    }
+}
+
+/// Without session descriptions: they may hold keys.
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { .. } => f.write_str("Answer(…)"),
+            Self::HangUp { reason } => f.debug_struct("HangUp").field("reason", reason).finish(),
+            Self::LocalAnswer { sdp } => {
+                write!(f, "LocalAnswer({})", if sdp.is_some() { "…" } else { "none" })
+            }
+            Self::Dropped => f.write_str("Dropped"),
+        }
+    }
+}
+
+/// Without tickets: they hold numbers.
+impl fmt::Debug for LegOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+            Self::Ticket(_) => f.write_str("Ticket(…)"),
+            Self::Audio(remote_frame) => f.debug_tuple("Audio").field(remote_frame).finish(),
+        }
     }
 }

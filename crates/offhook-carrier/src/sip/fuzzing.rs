@@ -4,7 +4,7 @@ use super::digest::{Challenge, Credentials, Subject};
 use super::message::{Message, Request, Response};
 use super::session_timer;
 use super::stream::{Framer, Piece};
-use super::{call, dialog, reason, uri};
+use super::{dialog, reason, uri, usage};
 
 /// A datagram, and the same bytes as a stream.
 pub fn message(bytes: &[u8]) {
@@ -46,7 +46,7 @@ fn read(message: &Message) {
 }
 
 fn read_request(request: &Request) {
-    let _ = (request.sdp(), request.response(200, "tag").with_body(call::SDP, "v=0").to_bytes());
+    let _ = (request.sdp(), request.response(200, "tag").with_body(usage::SDP, "v=0").to_bytes());
     if let Some(mut dialog) = dialog::Dialog::of_request(request, "tag", "<sip:a@b>".into()) {
         let _ = (dialog.next_hop(), dialog.received(request), dialog.ack(request).to_bytes());
     }

@@ -1,11 +1,10 @@
 //! SIP (RFC 3261): a user agent for trunks and softphones.
 //!
 //! One task, the `agent`, owns all signalling: sockets, transactions, dialogs, registrations. What it decides is
-//! decided by state machines without IO (`transaction`, `dialog`, `call`, `session_timer`, `digest`); what it does is
+//! decided by state machines without IO (`transaction`, `dialog`, `usage`, `session_timer`, `digest`); what it does is
 //! in `net` and `resolve`. Audio never passes through it.
 
 mod agent;
-pub(crate) mod call;
 pub mod config;
 mod dialog;
 mod digest;
@@ -22,6 +21,7 @@ mod tls;
 mod transaction;
 mod trunk;
 pub mod uri;
+mod usage;
 
 use std::fmt;
 use std::io;
@@ -33,7 +33,7 @@ use std::time::Duration;
 use offhook_core::{AudioFormat, PhoneNumber};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use agent::Ask;
+pub(crate) use agent::Errand;
 use agent::{Agent, Dialing};
 pub use config::{
     Inbound, LineConfig, Listen, ParseServerError, Server, SipConfig, TlsIdentity, TlsTrust, Transport, Trunk,
@@ -74,7 +74,7 @@ pub struct SipCarrier {
     lines: LinePool,
     health: Arc<[Arc<Health>]>,
     listening: Arc<[(Transport, SocketAddr)]>,
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<Errand>,
     next_call: Arc<AtomicU64>,
 }
 
@@ -118,7 +118,7 @@ impl SipCarrier {
         let (signals, leg_signals) = mpsc::channel(SIGNALS);
         let handle = self.next_call.fetch_add(1, Ordering::Relaxed);
         let local_sdp = media.offer();
-        place.send(Ask::Dial(Box::new(Dialing { handle, dial, slot, local_sdp, leg: signals })));
+        place.send(Errand::Dial(Box::new(Dialing { handle, dial, slot, local_sdp, leg: signals })));
         Ok(Leg::new(handle, line, media, leg_signals, self.asks.clone(), None))
     }
 
@@ -149,7 +149,7 @@ impl SipCarrier {
     /// Ask every trunk whether it is there.
     pub async fn check(&self) -> TrunkCheck {
         let (reply, answer) = oneshot::channel();
-        if self.asks.send(Ask::Check(reply)).await.is_err() {
+        if self.asks.send(Errand::Check(reply)).await.is_err() {
             return TrunkCheck::default();
         }
         answer.await.unwrap_or_default()
@@ -158,7 +158,7 @@ impl SipCarrier {
     /// Hang up a call of a process before this one.
     pub async fn release(&self, ticket: &str) -> Released {
         let (reply, outcome) = oneshot::channel();
-        let _ = self.asks.send(Ask::Release { ticket: ticket.to_owned(), reply }).await;
+        let _ = self.asks.send(Errand::Release { ticket: ticket.to_owned(), reply }).await;
         let why = "the carrier was shut down".to_owned();
         outcome.await.unwrap_or(Released::Unreachable { why })
     }
@@ -166,7 +166,7 @@ impl SipCarrier {
     /// Hang up every call, take the registrations back, and stop; waits at most five seconds for far ends.
     pub async fn shutdown(&self) {
         let (reply, done) = oneshot::channel();
-        if self.asks.send(Ask::Shutdown(reply)).await.is_ok() {
+        if self.asks.send(Errand::Shutdown(reply)).await.is_ok() {
             let _ = tokio::time::timeout(Duration::from_secs(6), done).await;
         }
     }

@@ -183,7 +183,7 @@ impl TrunkState {
 
     pub fn options(&mut self) -> Option<Request> {
         let mut request = self.bare(Method::Options, token())?;
-        request.headers.push("Accept", super::call::SDP);
+        request.headers.push("Accept", super::usage::SDP);
         Some(request)
     }
 

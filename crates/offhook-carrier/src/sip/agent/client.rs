@@ -6,8 +6,7 @@ use std::time::Instant;
 use offhook_core::EndReason;
 use tracing::debug;
 
-use super::{Agent, Ask, Timer, User, now};
-use crate::sip::call::{Hop, NoReply, Purpose};
+use super::{Agent, Errand, Timer, User, now};
 use crate::sip::config::{Server, Transport};
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::{self, Subject};
@@ -16,6 +15,7 @@ use crate::sip::net::Flow;
 use crate::sip::resolve::{self, ResolveError, Target, literal};
 use crate::sip::transaction::{Client, Due, Heard};
 use crate::sip::uri::{Scheme, Uri};
+use crate::sip::usage::{Hop, NoReply, Purpose};
 use crate::sip::{reason, token};
 
 const USER_AGENT: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
@@ -112,7 +112,7 @@ impl Agent {
         self.waiting.insert(id, waiting);
         tokio::spawn(async move {
             let targets = resolve::resolve(server).await;
-            let _ = asks.send(Ask::Resolved { waiting: id, targets }).await;
+            let _ = asks.send(Errand::Resolved { waiting: id, targets }).await;
         });
     }
 

@@ -23,20 +23,20 @@ use self::release::Release;
 use self::server::ServerEntry;
 use self::timers::Timers;
 use self::trunks::Check;
-use super::call::{Call, Cx, Effect, NoReply, Purpose, Start};
 use super::config::SipConfig;
 use super::message::{Message, Method};
 use super::net::{Arrival, Flow, Net};
 use super::resolve::{ResolveError, Target};
 use super::trunk::{Health, TrunkState};
-use super::{StartError, call, token, trunk_of, uri};
+use super::usage::{Cx, Effect, NoReply, Purpose, Start, Usage};
+use super::{StartError, token, trunk_of, uri, usage};
 use crate::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
 use crate::{Dial, IncomingCall, Released, TrunkCheck};
 
 /// What is asked of the agent.
 #[derive(Debug)]
-pub(crate) enum Ask {
+pub(crate) enum Errand {
     Dial(Box<Dialing>),
     Leg(u64, Told),
     Resolved { waiting: u64, targets: Result<Vec<Target>, ResolveError> },
@@ -85,11 +85,11 @@ pub(crate) struct Agent {
     net: Net,
     lines: LinePool,
     incoming: mpsc::Sender<IncomingCall>,
-    asks: mpsc::WeakSender<Ask>,
+    asks: mpsc::WeakSender<Errand>,
     next_call: Arc<AtomicU64>,
     next_id: u64,
     trunks: Vec<TrunkState>,
-    calls: HashMap<u64, Call>,
+    calls: HashMap<u64, Usage>,
     /// By Call-ID and our tag.
     dialogs: HashMap<(String, String), u64>,
     /// Inbound calls by Call-ID and the caller's tag.
@@ -115,7 +115,7 @@ impl Agent {
         net: Net,
         lines: LinePool,
         incoming: mpsc::Sender<IncomingCall>,
-        asks: mpsc::WeakSender<Ask>,
+        asks: mpsc::WeakSender<Errand>,
         next_call: Arc<AtomicU64>,
     ) -> Result<Self, StartError> {
         let mut trunks = Vec::new();
@@ -158,7 +158,7 @@ impl Agent {
         self.trunks.iter().map(|trunk| trunk.health.clone()).collect()
     }
 
-    pub async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut asks: mpsc::Receiver<Ask>) {
+    pub async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut asks: mpsc::Receiver<Errand>) {
         for trunk in 0..self.trunks.len() {
             self.schedule_trunk(trunk);
         }
@@ -213,14 +213,14 @@ impl Agent {
         }
     }
 
-    fn asked(&mut self, ask: Ask) {
+    fn asked(&mut self, ask: Errand) {
         match ask {
-            Ask::Dial(dialing) => self.dial(*dialing),
-            Ask::Leg(handle, told) => self.with_call(handle, |call, cx| call.told(cx, told)),
-            Ask::Resolved { waiting, targets } => self.resolved(waiting, targets),
-            Ask::Release { ticket, reply } => self.release(&ticket, reply),
-            Ask::Check(reply) => self.check(reply),
-            Ask::Shutdown(reply) => self.shut_down(reply),
+            Errand::Dial(dialing) => self.dial(*dialing),
+            Errand::Leg(handle, told) => self.with_call(handle, |call, cx| call.told(cx, told)),
+            Errand::Resolved { waiting, targets } => self.resolved(waiting, targets),
+            Errand::Release { ticket, reply } => self.release(&ticket, reply),
+            Errand::Check(reply) => self.check(reply),
+            Errand::Shutdown(reply) => self.shut_down(reply),
         }
     }
 
@@ -270,7 +270,7 @@ impl Agent {
     }
 
     /// Let a call do something, carry out what it decided, and forget it when it is over.
-    fn with_call(&mut self, handle: u64, act: impl FnOnce(&mut Call, &mut Cx<'_>)) {
+    fn with_call(&mut self, handle: u64, act: impl FnOnce(&mut Usage, &mut Cx<'_>)) {
         let Some(call) = self.calls.get_mut(&handle) else { return };
         let mut out = Vec::new();
         act(call, &mut Cx { now: now(), out: &mut out });
@@ -291,7 +291,7 @@ impl Agent {
         for effect in effects {
             self.perform(handle, trunk, effect);
         }
-        if self.calls.get(&handle).is_some_and(Call::is_over) {
+        if self.calls.get(&handle).is_some_and(Usage::is_over) {
             self.calls.remove(&handle);
             self.timers.set(Timer::Call(handle), None);
         }
@@ -322,7 +322,7 @@ impl Agent {
         let Some(uri) = state.uri(Some(to)) else { return };
         let headers = dialing.dial.headers.iter().filter(|(name, _)| is_free_header(name)).cloned().collect();
         let invitation =
-            call::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
+            usage::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
         let start = Start {
             trunk,
             trunk_name: state.config.name.clone(),
@@ -335,7 +335,7 @@ impl Agent {
             local_sdp: dialing.local_sdp,
         };
         let mut out = Vec::new();
-        let call = Call::dial(&mut Cx { now: now(), out: &mut out }, start, invitation);
+        let call = Usage::dial(&mut Cx { now: now(), out: &mut out }, start, invitation);
         self.dialogs.insert((call.call_id.clone(), call.local_tag.clone()), dialing.handle);
         self.calls.insert(dialing.handle, call);
         self.settle(dialing.handle, out);

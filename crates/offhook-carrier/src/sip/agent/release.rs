@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::{Agent, Timer, User, now};
 use crate::Released;
-use crate::sip::call::{Hop, NoReply};
 use crate::sip::config::Transport;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Method, Request, Response};
@@ -22,6 +21,7 @@ use crate::sip::net::Flow;
 use crate::sip::reason;
 use crate::sip::resolve::Target;
 use crate::sip::ticket::{Stage, Ticket};
+use crate::sip::usage::{Hop, NoReply};
 
 /// How long somebody waits for the outcome; the BYE itself is sent again for longer.
 const PATIENCE: Duration = Duration::from_secs(3);

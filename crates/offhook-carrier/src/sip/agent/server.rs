@@ -12,13 +12,13 @@ use crate::IncomingCall;
 use crate::leg::Leg;
 use crate::line::{LineSlot, TakeError};
 use crate::media::Media;
-use crate::sip::call::{ALLOW, Call, Cx, SDP, SUPPORTED, Start};
 use crate::sip::config::Inbound;
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
 use crate::sip::transaction::{Due, Server};
 use crate::sip::uri::{Uri, split_host_port};
+use crate::sip::usage::{ALLOW, Cx, SDP, SUPPORTED, Start, Usage};
 use crate::sip::{SIGNALS, media_config, token, trunk_of};
 
 const SERVER: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
@@ -308,7 +308,7 @@ impl Agent {
         let (from, from_name) = caller(&invite.headers);
         let merge_key = merge_key(&invite);
         let mut out = Vec::new();
-        let call = Call::incoming(&mut Cx { now: now(), out: &mut out }, start, id, invite, contact, flow);
+        let call = Usage::incoming(&mut Cx { now: now(), out: &mut out }, start, id, invite, contact, flow);
         let Some(call) = call else { return };
         self.dialogs.insert((call.call_id.clone(), call.local_tag.clone()), handle);
         self.calls.insert(handle, call);

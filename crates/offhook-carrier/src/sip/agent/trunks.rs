@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 
 use super::client::Waiting;
 use super::{Agent, Timer, User, now};
-use crate::sip::call::{Hop, NoReply};
 use crate::sip::message::Response;
 use crate::sip::net::Flow;
+use crate::sip::usage::{Hop, NoReply};
 use crate::{TrunkCheck, TrunkReply, TrunkReport};
 
 /// How long `doctor` waits for a trunk.

@@ -1,4 +1,5 @@
-//! One call as SIP sees it: a state machine that turns messages, commands and the clock into effects.
+//! The INVITE usage (RFC 5057 §2): one call as SIP sees it, with the dialogs its INVITE made. A state machine that
+//! turns messages, commands and the clock into effects.
 //!
 //! No socket and no task in here. The agent feeds it, and carries out the [`Effect`]s it leaves behind.
 
@@ -126,8 +127,9 @@ struct Unacknowledged {
     offered: bool,
 }
 
+/// A call, from its INVITE until its last BYE is answered.
 #[derive(Debug)]
-pub struct Call {
+pub struct Usage {
     pub trunk: usize,
     trunk_name: String,
     pub call_id: String,
@@ -182,7 +184,7 @@ pub struct Cx<'a> {
     pub out: &'a mut Vec<Effect>,
 }
 
-impl Call {
+impl Usage {
     fn new(start: Start, phase: Phase) -> Self {
         Self {
             trunk: start.trunk,

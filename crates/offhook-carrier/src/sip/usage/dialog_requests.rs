@@ -2,7 +2,9 @@
 
 use offhook_core::{Digit, LegEvent};
 
-use super::{ALLOW, Call, Cx, Effect, OFFER_PATIENCE, Offered, Phase, SDP, SUPPORTED, Start, Unacknowledged};
+use super::{
+    ALLOW, Cx, Effect, OFFER_PATIENCE, Offered, Phase, SDP, SUPPORTED, Start, Unacknowledged, Usage,
+};
 use crate::leg::Signal;
 use crate::sip::dialog::{Dialog, Order};
 use crate::sip::message::{Method, Request, Response};
@@ -10,7 +12,7 @@ use crate::sip::net::Flow;
 use crate::sip::reason;
 use crate::sip::session_timer::{self, Answer};
 
-impl Call {
+impl Usage {
     /// An INVITE came for one of our lines; the phone rings until the leg answers.
     pub fn incoming(
         cx: &mut Cx<'_>,

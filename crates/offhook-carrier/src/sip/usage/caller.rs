@@ -4,7 +4,7 @@ use offhook_core::call::DialFailure;
 use offhook_core::end::from_sip_status;
 use offhook_core::{EndReason, LegEvent};
 
-use super::{ALLOW, Call, Cx, Effect, Hop, NoReply, Phase, Purpose, SDP, SUPPORTED, Start};
+use super::{ALLOW, Cx, Effect, Hop, NoReply, Phase, Purpose, SDP, SUPPORTED, Start, Usage};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::net::Flow;
@@ -22,7 +22,7 @@ pub struct Invitation {
     pub headers: Vec<(String, String)>,
 }
 
-impl Call {
+impl Usage {
     pub fn dial(cx: &mut Cx<'_>, start: Start, invitation: Invitation) -> Self {
         let mut call = Self::new(start, Phase::Calling { provisional: false, cancelled: false });
         let mut invite = Request::new(Method::Invite, invitation.uri);

@@ -6,7 +6,7 @@ use offhook_core::{EndReason, LegEvent, PhoneNumber};
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
-use super::{Call, Cx, Effect, Invitation, NoReply, Purpose, Start};
+use super::{Cx, Effect, Invitation, NoReply, Purpose, Start, Usage};
 use crate::leg::{Signal, Told};
 use crate::line::LinePool;
 use crate::sip::message::{Message, Method, Request, Response};
@@ -76,7 +76,7 @@ const METHODS: [Method; 7] = [
 const SDP: &str = "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n";
 
 struct World {
-    call: Call,
+    call: Usage,
     now: Instant,
     /// Requests of ours that nobody has finally answered.
     open: Vec<(Purpose, Request)>,
@@ -118,7 +118,7 @@ impl World {
             true => {
                 let uri = Uri::parse("sip:them@127.0.0.1").unwrap();
                 let (from, to) = ("<sip:us@127.0.0.1>".into(), "<sip:them@127.0.0.1>".into());
-                Call::dial(&mut cx, start, Invitation { uri, from, to, route: None, headers: vec![] })
+                Usage::dial(&mut cx, start, Invitation { uri, from, to, route: None, headers: vec![] })
             }
             false => {
                 let text = format!(
@@ -126,7 +126,7 @@ impl World {
                      To: <sip:us@a>\r\nCall-ID: id\r\nCSeq: 1 INVITE\r\nContact: <sip:them@a>\r\n{SDP}"
                 );
                 let Message::Request(invite) = parse(&text) else { unreachable!() };
-                Call::incoming(&mut cx, start, 1, invite, "<sip:us@127.0.0.1>".into(), flow()).unwrap()
+                Usage::incoming(&mut cx, start, 1, invite, "<sip:us@127.0.0.1>".into(), flow()).unwrap()
             }
         };
         let mut world = Self { call, now, open: Vec::new(), heard, lines, their_seq: 1, events: Vec::new() };
@@ -134,7 +134,7 @@ impl World {
         world
     }
 
-    fn act(&mut self, act: impl FnOnce(&mut Call, &mut Cx<'_>)) {
+    fn act(&mut self, act: impl FnOnce(&mut Usage, &mut Cx<'_>)) {
         let mut out = Vec::new();
         act(&mut self.call, &mut Cx { now: self.now, out: &mut out });
         self.carry_out(out);

@@ -2,12 +2,12 @@
 
 use offhook_core::{EndReason, LegEvent};
 
-use super::{Call, Cx, Effect, NoReply, Phase, Purpose};
+use super::{Cx, Effect, NoReply, Phase, Purpose, Usage};
 use crate::sip::message::{Method, Response};
 use crate::sip::net::Flow;
 use crate::sip::reason;
 
-impl Call {
+impl Usage {
     pub fn hang_up(&mut self, cx: &mut Cx<'_>, why: EndReason) {
         if self.hang_up.is_some() {
             return;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Call, Cx, Effect, Phase, Purpose, SDP};
+use super::{Cx, Effect, Phase, Purpose, SDP, Usage};
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer;
 
-impl Call {
+impl Usage {
     pub(super) fn refresh(&mut self, cx: &mut Cx<'_>) {
         let Some(session) = self.session else { return };
         if self.offered.is_some() || self.unacknowledged.is_some() {
