@@ -3,6 +3,8 @@
 //! Every line at INFO or above is kept, with its spans. What a test knows to be private can be told before or after
 //! the line was written; [`Quiet::check`] fails with the lines that hold any of it. It does not panic inside the
 //! log call: a session that panics is caught by design, and the leak would pass as a fault of one call.
+//!
+//! The log of a program in a process of its own is judged by the same rules: [`Quiet::read`] takes it as text.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -31,12 +33,34 @@ struct Kept {
 
 /// Shorter texts turn up by chance.
 const SHORTEST: usize = 6;
-/// So many digits after a plus are a telephone number.
-const NUMBER_DIGITS: usize = 8;
-/// Begins an API key; so many characters behind it make it one.
-const KEY: (&str, usize) = ("clawcall_sk_", 8);
-/// Begins the key of an SRTP stream in SDP.
-const SRTP_KEY: &str = "inline:";
+/// So many words in a row, of so many characters, are recognised as a part of what was said.
+const WORDS: usize = 4;
+const WORDS_LEN: usize = 16;
+
+/// What begins something private that nobody told us of, which characters it has, and how many make it one.
+const MARKS: [(&str, fn(char) -> bool, usize); 6] = [
+    // A telephone number: as it is written, and in an address.
+    ("+", is_digit, 8),
+    ("sip:", is_digit, 8),
+    ("tel:", is_digit, 8),
+    // An API key of ours, and one of a speech model.
+    ("clawcall_sk_", is_token, 8),
+    ("sk-", is_token, 16),
+    // The key of an SRTP stream in SDP.
+    ("inline:", is_base64, 8),
+];
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_".contains(c)
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/=".contains(c)
+}
 
 impl Quiet {
     /// Listen to the log of this process, which must have no subscriber yet. Every call after the first returns the
@@ -58,6 +82,22 @@ impl Quiet {
         if text.len() >= SHORTEST && !kept.private.iter().any(|known| known == text) {
             kept.private.push(text.to_owned());
         }
+    }
+
+    /// This was said, or is to be said: private as a whole and in any part of some length.
+    pub fn never_said(&self, text: &str) {
+        self.never(text);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for part in words.windows(WORDS).map(|part| part.join(" ")) {
+            if part.len() >= WORDS_LEN {
+                self.never(&part);
+            }
+        }
+    }
+
+    /// Judge the log of another process, as it was written at INFO and above.
+    pub fn read(&self, log: &str) {
+        log.lines().for_each(|line| self.keep(line.to_owned()));
     }
 
     /// A number in E.164: private as it is, without the plus, and without the country code `1`.
@@ -113,13 +153,10 @@ impl Quiet {
 
 /// Whether a line holds a number or a key that nobody told us of.
 fn looks_private(line: &str) -> bool {
-    let run = |text: &str, fits: fn(char) -> bool| text.chars().take_while(|c| fits(*c)).count();
-    let after = |start: &'static str, fits: fn(char) -> bool, least: usize| {
-        line.match_indices(start).any(|(at, _)| run(&line[at + start.len()..], fits) >= least)
-    };
-    after("+", |c| c.is_ascii_digit(), NUMBER_DIGITS)
-        || after(KEY.0, |c| c.is_ascii_alphanumeric() || "-_".contains(c), KEY.1)
-        || after(SRTP_KEY, |c| c.is_ascii_alphanumeric() || "+/=".contains(c), KEY.1)
+    MARKS.iter().any(|(mark, fits, least)| {
+        let run = |at: usize| line[at + mark.len()..].chars().take_while(|c| fits(*c)).count();
+        line.match_indices(mark).any(|(at, _)| run(at) >= *least)
+    })
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Quiet {
@@ -188,16 +225,19 @@ mod tests {
 
     #[test]
     fn a_leak_is_found() {
-        let leaks: [(&str, fn()); 8] = [
+        let leaks: [(&str, fn()); 11] = [
             ("a number", || tracing::info!(to = "+14155550100", "dialling")),
             ("a number in an address", || tracing::warn!("no answer from sip:4155550100@127.0.0.1")),
             ("a number in a span", || drop(tracing::info_span!("call", to = "14155550100"))),
             ("a number nobody told us of", || tracing::error!("refused: {}", "+442071838750")),
+            ("a number without a plus nobody told us of", || tracing::info!("INVITE sip:442071838750@x")),
             ("a key", || tracing::info!(key = "clawcall_sk_0123456789", "minted")),
+            ("a key of a model", || tracing::info!("sent Bearer sk-proj-0123456789abcdef")),
             ("an SRTP key", || {
                 tracing::info!("a=crypto:1 AES inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj")
             }),
             ("what was said", || tracing::info!(text = SENTENCE, "a turn ended")),
+            ("a part of what was said", || tracing::warn!("can't say: date of birth is the …")),
             ("what was said, in a value recorded later", || {
                 let span = tracing::info_span!("turn", text = tracing::field::Empty);
                 span.record("text", SENTENCE);
@@ -207,9 +247,16 @@ mod tests {
             let quiet = logged(leak);
             // It may be known only after the fact what was private.
             quiet.never_number("+14155550100");
-            quiet.never(SENTENCE);
+            quiet.never_said(SENTENCE);
             assert_eq!(quiet.leaks().len(), 1, "{what} was not found");
         }
+    }
+
+    #[test]
+    fn the_log_of_a_program_is_judged_as_well() {
+        let quiet = Quiet::default();
+        quiet.read("INFO offhook: call started\nWARN offhook: no answer from +442071838750\n");
+        assert_eq!(quiet.leaks(), ["WARN offhook: no answer from +442071838750"]);
     }
 
     #[test]
@@ -244,7 +291,7 @@ mod tests {
             tracing::warn!("set api_key to a key that begins with clawcall_sk_");
         });
         quiet.never_number("+14155550100");
-        quiet.never(SENTENCE);
+        quiet.never_said(SENTENCE);
         quiet.check();
     }
 }

@@ -106,12 +106,7 @@ impl App {
         let (gateway, stop) = (self.gateway.clone(), self.stop.clone());
         let public_url = config.public_url.clone().unwrap_or_else(|| self.url());
         let router = http::router(gateway.clone(), public_url);
-        self.tasks.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP server stopped");
-            }
-        });
+        self.tasks.spawn(http::serve(listener, router, http::Limits::default(), stop));
         let (calls, stop) = (self.gateway.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             while let Some(Some(incoming)) = stop.run_until_cancelled(inbox.recv()).await {

@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook_speech::local;
+use offhook_testkit::quiet::Quiet;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -56,7 +57,16 @@ async fn server(dir: &Path) -> App {
     let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {dir:?}");
     let mut config = Config::parse(&text, &Env::default()).unwrap();
     config.speech = SpeechModel::Local(local::Config::tagged());
+    let quiet = Quiet::install();
+    offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
+    offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
     App::start(config).await.unwrap()
+}
+
+/// Nothing private may have been logged.
+async fn stop(app: App) {
+    app.shutdown().await;
+    Quiet::install().check();
 }
 
 fn check(actual: &str, expect: &Expect) {
@@ -193,7 +203,7 @@ async fn a_call_from_the_command_line() {
     let output = machine.run(&["call", "911", "Help"]).await;
     Machine::expect(&output, 4);
     assert!(errors(&output).contains("(invalid_phone)"), "{}", errors(&output));
-    app.shutdown().await;
+    stop(app).await;
 }
 
 #[tokio::test]
@@ -214,7 +224,7 @@ async fn a_saved_key_the_server_does_not_know_is_removed_one_from_the_environmen
     let output = machine.run(&["calls"]).await;
     Machine::expect(&output, 4);
     assert!(!saved().contains("clawcall_sk_old") && saved().contains("+14155550190"), "{}", saved());
-    app.shutdown().await;
+    stop(app).await;
 }
 
 #[tokio::test]
@@ -238,7 +248,7 @@ async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
     Machine::expect(&run(&["key", "revoke", row["id"].as_str().unwrap()], "").await, 0);
     Machine::expect(&run(&["calls"], &key).await, 4);
     Machine::expect(&run(&["key", "revoke", "nobody"], "").await, 1);
-    app.shutdown().await;
+    stop(app).await;
 }
 
 #[tokio::test]

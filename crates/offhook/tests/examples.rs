@@ -8,6 +8,7 @@ use std::time::Duration;
 use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook_speech::local;
+use offhook_testkit::quiet::Quiet;
 use tokio::process::Command;
 
 const RECEPTIONIST: &str = "+14155550100";
@@ -22,16 +23,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Bench {
     app: App,
+    quiet: Quiet,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
     async fn start() -> Self {
+        let quiet = Quiet::install();
+        offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
+        offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
+        quiet.never_said(TASK);
         let dir = tempfile::tempdir().unwrap();
         let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
         let mut config = Config::parse(&text, &Env::default()).unwrap();
         config.speech = SpeechModel::Local(local::Config::tagged());
-        Self { app: App::start(config).await.unwrap(), dir }
+        Self { app: App::start(config).await.unwrap(), quiet, dir }
     }
 
     /// Run a script of `examples` with nothing but this server and a home of its own.
@@ -50,6 +56,12 @@ impl Bench {
         let Output { status, stdout, stderr } = output;
         let seen = format!("{}{}", String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
         (status.code().expect("it was not killed"), seen)
+    }
+
+    /// Nothing private may have been logged.
+    async fn stop(self) {
+        self.app.shutdown().await;
+        self.quiet.check();
     }
 
     /// Where agents of this contract keep their key.
@@ -89,7 +101,7 @@ async fn curl_call() {
     let (code, seen) = bench.run("curl-call/call.sh", &["+1415", TASK]).await;
     expect_lines(&seen, &["refused (400 invalid_phone): to: "]);
     assert_eq!(code, 2, "{seen}");
-    bench.app.shutdown().await;
+    bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +130,7 @@ async fn python_agent() {
     let (code, seen) = bench.run("python-agent/agent.py", &["+442071234567", TASK]).await;
     expect_lines(&seen, &["unsupported_destination: "]);
     assert_eq!(code, 2, "{seen}");
-    bench.app.shutdown().await;
+    bench.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,5 +147,5 @@ async fn parallel_options() {
         ],
     );
     assert_eq!(code, 0, "{seen}");
-    bench.app.shutdown().await;
+    bench.stop().await;
 }

@@ -12,6 +12,7 @@ use offhook_core::journal::{Fact, Release};
 use offhook_core::{CallId, EndReason, PhoneNumber};
 use offhook_sandbox::{Ending, Sandbox, SandboxConfig, Stage};
 use offhook_speech::local;
+use offhook_testkit::quiet::Quiet;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -28,6 +29,9 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        let quiet = Quiet::install();
+        offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
+        offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
         let exchange = Sandbox::start(SandboxConfig::new(Arc::new(local::tagged::encode))).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
@@ -125,6 +129,7 @@ async fn the_far_leg_of_a_killed_process_is_released() {
         let broken: Vec<String> = world.exchange.violations().iter().map(ToString::to_string).collect();
         assert!(broken.is_empty(), "{broken:#?}");
         world.exchange.shutdown().await;
+        Quiet::install().check();
     }
 }
 
@@ -141,4 +146,5 @@ async fn an_exchange_that_is_gone_too_does_not_stop_the_start() {
     assert!(journal.iter().any(|entry| unreachable(&entry.fact)), "{journal:?}");
     assert!(matches!(journal.last().unwrap().fact, Fact::Ended { .. }));
     app.shutdown().await;
+    Quiet::install().check();
 }

@@ -33,7 +33,7 @@ Exit codes:
 
 /// A phone line for AI agents that you run yourself.
 #[derive(Debug, Parser)]
-#[command(name = "offhook", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "offhook", bin_name = "offhook", version, about, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml]
     #[arg(long, global = true, value_name = "FILE", env = "OFFHOOK_CONFIG")]

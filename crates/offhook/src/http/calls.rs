@@ -1,8 +1,7 @@
 //! `/call…`: placing, looking, hanging up, listing.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -14,7 +13,7 @@ use super::Api;
 use super::call_view::CallBody;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
-use super::request::{self, InPath, Known};
+use super::request::{self, InPath, Known, Whole};
 use crate::gateway::{AuthError, CallFilter, HungUp, Placed};
 
 /// A call was accepted.
@@ -53,10 +52,10 @@ pub struct CallPlaced {
 pub async fn place(
     State(api): State<Api>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Result<Response, ApiError> {
     let key = request::key(&headers);
-    let wish = request::body(body).and_then(|body| NewCall::read(&body)?.into_wish(&headers));
+    let wish = body.and_then(|body| NewCall::read(&body)?.into_wish(&headers));
     let wish = match wish {
         Ok(wish) => wish,
         // The key is checked before the body; who holds a wrong one learns that first.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{AppendHeaders, IntoResponse};
-use futures_util::stream;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
+use futures_util::stream::{self, StreamExt as _};
 use offhook_core::journal::Value;
 use offhook_core::{JournalEntry, Timestamp};
 use serde::Deserialize;
@@ -36,13 +36,20 @@ pub struct Resume {
 ///
 /// The event's id is its number, its name the code of the fact; the data is an object with `seq`, `at`,
 /// `elapsed_ms` since the call was accepted, `code`, and the fields of the fact.
+///
+/// 204 is the answer where the call is over and nothing is left to tell: it keeps an `EventSource`, which reconnects
+/// whenever a stream ends, from asking for ever.
 #[utoipa::path(
     get, path = "/call/{id}/events", operation_id = "follow_call", tag = "calls",
     params(
         ("id" = String, Path, description = "The call."), Resume,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was received."),
     ),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = "4XX", body = ErrorBody)),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 204, description = "The call is over, and all of it was received."),
+        (status = "4XX", body = ErrorBody),
+    ),
     security(("key" = [])),
 )]
 pub async fn follow(
@@ -51,18 +58,22 @@ pub async fn follow(
     InPath(id): InPath,
     query: Result<Query<Resume>, QueryRejection>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let Query(resume) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let after = last_event_id(&headers)?.or(resume.after).unwrap_or(0);
-    let queued_at = api.gateway.call(caller, id).await?.queued_at;
-    let journal = api.gateway.journal(caller, id, after).await?;
-    let events = stream::unfold(journal, move |mut journal| async move {
-        let entry = journal.next().await?;
-        Some((Ok::<_, Infallible>(event(&entry, queued_at)), journal))
-    });
+    let call = api.gateway.call(caller, id).await?;
+    let mut journal = api.gateway.journal(caller, id, after).await?;
+    // Of a call that is over everything is in the store: this does not wait.
+    let first = if call.end.is_some() { Some(journal.next().await) } else { None };
+    if let Some(None) = first {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let written = move |entry: &JournalEntry| Ok::<_, Infallible>(event(entry, call.queued_at));
+    let rest = stream::unfold(journal, async |mut journal| Some((journal.next().await?, journal)));
+    let events = stream::iter(first.flatten()).chain(rest).map(move |entry| written(&entry));
     // Proxies must pass each event on at once.
     let headers = AppendHeaders([(HeaderName::from_static("x-accel-buffering"), "no")]);
-    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))))
+    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))).into_response())
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {

@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use crate::gateway::Check;
+use super::request;
+use crate::doctor::{Finding, PASS_HEADER, can_place_calls};
 
 /// The process answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -20,54 +21,87 @@ pub struct Alive {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Alive)), security(()))]
+#[utoipa::path(get, path = "/healthz", operation_id = "alive", tag = "operation", responses((status = 200, body = Alive)), security(()))]
 pub async fn alive() -> Json<Alive> {
     Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// Whether calls are taken.
+/// Whether calls are taken, and how each part of the line does.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Readiness {
+    /// Whether a call could be placed. It may be true while single parts are ill.
     pub ready: bool,
     pub checks: Vec<ReadinessCheck>,
+    /// Whether `found` and `todo` are told: only to admin keys, and to `offhook doctor` on this machine.
+    pub details: bool,
     /// Only when not ready.
     #[serde(flatten)]
     pub error: Option<ErrorBody>,
 }
 
+/// One part of the line.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReadinessCheck {
-    pub name: &'static str,
+    /// `store`, `calls`, `trunk` (one for each), `model` or `disk`.
+    #[schema(example = "trunk")]
+    pub name: String,
     pub ok: bool,
-    pub found: String,
+    /// The same in one of the documented words.
+    #[schema(example = "registered")]
+    pub state: String,
+    /// Which trunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
     /// What to do about it; empty when all is well.
-    pub todo: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub todo: Option<String>,
 }
 
-/// Whether calls are taken; 503 while starting or shutting down, or when a part is missing.
+/// Whether calls are taken; 503 only when none could be placed: the store is away, the process is stopping, or no
+/// trunk works.
+///
+/// What was found in each part is told to admin keys only; others see its state.
 #[utoipa::path(
-    get, path = "/readyz", tag = "operation",
-    responses((status = 200, body = Readiness), (status = 503, body = Readiness)), security(()),
+    get, path = "/readyz", operation_id = "ready", tag = "operation",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)), security((), ("key" = [])),
 )]
-pub async fn ready(State(api): State<Api>) -> Response {
-    readiness(api.gateway.readiness().await)
+pub async fn ready(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let findings = api.readiness.findings().await;
+    readiness(findings, api.may_know(&headers).await)
 }
 
-fn readiness(checks: Vec<Check>) -> Response {
-    let failed: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.name).collect();
-    let error = (!failed.is_empty()).then(|| {
-        let message = format!("not ready: {}", failed.join(", "));
+impl Api {
+    /// Names of trunks and what they say are the operator's.
+    async fn may_know(&self, headers: &HeaderMap) -> bool {
+        let pass = headers.get(PASS_HEADER).and_then(|pass| pass.to_str().ok());
+        pass.is_some_and(|pass| self.readiness.is_pass(pass))
+            || match request::key(headers) {
+                Some(key) => self.gateway.authenticate(Some(key)).await.is_ok_and(|caller| caller.admin),
+                None => false,
+            }
+    }
+}
+
+fn readiness(findings: Vec<Finding>, details: bool) -> Response {
+    let ill: Vec<&str> =
+        findings.iter().filter(|finding| !finding.ok).map(|finding| finding.name.as_str()).collect();
+    let error = (!can_place_calls(&findings)).then(|| {
+        let message = format!("no call can be placed now; what is ill: {}", ill.join(", "));
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).body()
     });
     let status = if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let row = |check: Check| ReadinessCheck {
-        name: check.name,
-        ok: check.ok,
-        found: check.found,
-        todo: check.todo,
+    let row = |finding: Finding| ReadinessCheck {
+        name: finding.name,
+        ok: finding.ok,
+        state: finding.state,
+        subject: finding.subject.filter(|_| details),
+        found: details.then_some(finding.found),
+        todo: details.then_some(finding.todo),
     };
-    let body = Readiness { ready: error.is_none(), checks: checks.into_iter().map(row).collect(), error };
-    (status, Json(body)).into_response()
+    let checks = findings.into_iter().map(row).collect();
+    (status, Json(Readiness { ready: error.is_none(), checks, details, error })).into_response()
 }
 
 /// For people who open the address in a browser, or were sent here for a key.

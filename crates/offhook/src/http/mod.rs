@@ -8,12 +8,14 @@ mod calls;
 mod error;
 mod events;
 mod health;
+mod limits;
 mod new_call;
 mod openapi;
 mod origin;
 mod range;
 mod recording;
 mod request;
+mod serve;
 
 use std::sync::Arc;
 
@@ -24,10 +26,10 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::doctor::Readiness;
 use crate::gateway::Gateway;
-
-/// Instructions of a few pages fit; a book does not.
-const BODY_LIMIT: usize = 256 * 1_024;
+pub use limits::Limits;
+pub use serve::serve;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,11 +37,18 @@ struct Api {
     gateway: Gateway,
     /// Without a slash at the end; links begin with it.
     public_url: Arc<str>,
+    readiness: Readiness,
+    limits: Limits,
 }
 
-/// The whole API.
+/// The whole API, with the usual limits.
 pub fn router(gateway: Gateway, public_url: String) -> Router {
-    let api = Api { gateway, public_url: public_url.trim_end_matches('/').into() };
+    limited(gateway, public_url, Limits::default())
+}
+
+pub fn limited(gateway: Gateway, public_url: String, limits: Limits) -> Router {
+    let readiness = Readiness::new(gateway.clone());
+    let api = Api { gateway, public_url: public_url.trim_end_matches('/').into(), readiness, limits };
     let (router, document) = routes().split_for_parts();
     let document: Arc<str> = openapi::complete(document, &api.public_url).into();
     router
@@ -47,7 +56,7 @@ pub fn router(gateway: Gateway, public_url: String) -> Router {
         .route("/", get(health::front))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(from_fn_with_state(api.clone(), origin::guard))
         .layer(from_fn(access::log))
         .with_state(api)

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -49,15 +49,34 @@ impl FromRequestParts<Api> for InPath {
     }
 }
 
-/// A whole body, whatever its declared type.
-pub fn body(read: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    read.map_err(|rejection| match rejection.status() {
+/// A whole body, whatever its declared type; an error is for the handler to give, which may have a better one.
+#[derive(Debug)]
+pub struct Whole(pub Result<Bytes, ApiError>);
+
+impl FromRequest<Api> for Whole {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Self::Rejection> {
+        let read = Bytes::from_request(request, api);
+        let whole = match tokio::time::timeout(api.limits.body_timeout, read).await {
+            Ok(read) => read.map_err(unread),
+            Err(_) => {
+                let message = "the request took too long to arrive; send it again";
+                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message))
+            }
+        };
+        Ok(Self(whole))
+    }
+}
+
+fn unread(rejection: BytesRejection) -> ApiError {
+    match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let message = "the request is too large; shorten the task";
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
         }
         _ => ApiError::bad_request("invalid_request", "the request could not be read to its end"),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! The documents of the API, and whether the server is well.
+//! The documents of the API, and whether its answers are as documented.
 
 use expect_test::expect_file;
-use serde_json::json;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
 
-use crate::server::{Server, send};
+use crate::python;
+use crate::server::{Agent, BUSY, HANGS_UP, NEVER_ANSWERS, Server, send};
 
 /// `UPDATE_EXPECT=1` writes it; a change here is a change of the contract.
 #[test]
@@ -20,14 +22,91 @@ async fn the_document_is_served_with_the_address_of_this_server() {
     server.stop().await;
 }
 
+/// The answers of a server to one request each, for a validator.
+#[derive(Default)]
+struct Recorded(Vec<Value>);
+
+impl Recorded {
+    /// `path` as the document writes it.
+    async fn answer(&mut self, path: &str, request: RequestBuilder) -> Value {
+        let method = request.try_clone().unwrap().build().unwrap().method().to_string();
+        let answer = send(request).await;
+        let body: Value = serde_json::from_slice(&answer.bytes).unwrap_or_default();
+        self.0.push(json!({
+            "method": method, "path": path, "status": answer.status.as_u16(),
+            "content_type": answer.header("content-type"), "body": body,
+        }));
+        body
+    }
+}
+
+/// Whatever the API can answer: successes of every kind, then errors.
+async fn everything(server: &Server) -> Vec<Value> {
+    let mut recorded = Recorded::default();
+    let wish = |to: &str| json!({ "to": to, "task": "Ask when they open." });
+    let placed = recorded.answer("/call", server.post("/call").json(&wish(HANGS_UP))).await;
+    let agent = Agent { server, key: placed["api_key"].as_str().unwrap().to_owned() };
+    let with_key = |request: RequestBuilder| request.header("X-Api-Key", &agent.key);
+    let talk = placed["call_id"].as_str().unwrap();
+    let ringing = recorded.answer("/call", with_key(server.post("/call").json(&wish(NEVER_ANSWERS)))).await;
+    let ringing = ringing["call_id"].as_str().unwrap();
+    agent.events_until(ringing, "call.ringing").await;
+    recorded.answer("/call/{id}", with_key(server.get(&format!("/call/{ringing}")))).await;
+    recorded.answer("/call/{id}/hangup", with_key(server.post(&format!("/call/{ringing}/hangup")))).await;
+    agent.finalized(ringing).await;
+    agent.finalized(talk).await;
+    for id in [ringing, talk] {
+        recorded.answer("/call/{id}", with_key(server.get(&format!("/call/{id}")))).await;
+        recorded.answer("/call/{id}/hangup", with_key(server.post(&format!("/call/{id}/hangup")))).await;
+        recorded.answer("/call/{id}/recording", with_key(server.get(&format!("/call/{id}/recording")))).await;
+        recorded.answer("/call/{id}/events", with_key(server.get(&format!("/call/{id}/events")))).await;
+    }
+    recorded.answer("/call/{id}/events", with_key(server.get(&format!("/call/{talk}/events?after=999")))).await;
+    recorded.answer("/calls", with_key(server.get("/calls?direction=outbound&limit=5"))).await;
+    let link = agent.finalized(talk).await["recording_url"].as_str().unwrap().to_owned();
+    recorded.answer("/recordings/{id}", server.get(&link)).await;
+    recorded.answer("/recordings/{id}", server.get(&link).header("Range", "bytes=0-9")).await;
+    recorded.answer("/recordings/{id}", server.get(&link).header("Range", "bytes=99999999-")).await;
+    recorded.answer("/recordings/{id}", server.get(&link.replace("signature=", "signature=x"))).await;
+    recorded.answer("/healthz", server.get("/healthz")).await;
+    recorded.answer("/readyz", server.get("/readyz")).await;
+    recorded.answer("/readyz", with_key(server.get("/readyz"))).await;
+
+    for body in [
+        json!({}),
+        json!({ "to": "911", "task": "x" }),
+        json!({ "to": BUSY, "task": "x", "voice": "nobody" }),
+        json!({ "to": "+442071234567", "task": "x" }),
+        json!({ "to": BUSY, "task": "x", "loop_in_user": true }),
+        json!([1]),
+    ] {
+        recorded.answer("/call", with_key(server.post("/call").json(&body))).await;
+    }
+    recorded.answer("/call", with_key(server.post("/call").body("x".repeat(300 * 1_024)))).await;
+    let no_such = "/call/0199a1e0-0000-7000-8000-000000000000";
+    for (rest, method) in [("", "GET"), ("/hangup", "POST"), ("/recording", "GET"), ("/events", "GET")] {
+        let (method, path) = (method.parse().unwrap(), format!("{no_such}{rest}"));
+        let template = format!("/call/{{id}}{rest}");
+        let request = server.request(method, &path);
+        recorded.answer(&template, request.try_clone().unwrap()).await;
+        recorded.answer(&template, with_key(request)).await;
+    }
+    recorded.answer("/calls", server.get("/calls").header("X-Api-Key", "clawcall_sk_nobody")).await;
+    recorded.answer("/calls", with_key(server.get("/calls?limit=0"))).await;
+    server.app().gateway().engine().refuse_calls();
+    recorded.answer("/readyz", server.get("/readyz")).await;
+    recorded.answer("/call", with_key(server.post("/call").json(&wish(BUSY)))).await;
+    recorded.0
+}
+
 #[tokio::test]
-async fn a_running_server_is_alive_and_ready() {
+async fn the_document_is_valid_and_every_answer_is_as_documented() {
     let server = Server::start().await;
-    let alive = send(server.get("/healthz")).await;
-    assert_eq!((alive.status.as_u16(), &alive.json()["status"]), (200, &json!("ok")));
-    let ready = send(server.get("/readyz")).await;
-    assert_eq!((ready.status.as_u16(), &ready.json()["ready"]), (200, &json!(true)), "{ready:?}");
-    assert!(ready.json().get("error").is_none());
+    let answers = everything(&server).await;
+    let document = send(server.get("/openapi.json")).await.json();
+    let recorded = json!({ "document": document, "answers": answers }).to_string();
+    let (code, printed) = python::run("contract.py", &[], &recorded).await;
+    assert_eq!(code, 0, "{printed}");
     server.stop().await;
 }
 

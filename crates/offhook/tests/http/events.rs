@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::python;
 use crate::server::{BUSY, Server, send};
 
 /// `id`, `event` and `data` of each event of a stream that ended.
@@ -63,6 +64,33 @@ async fn a_stream_goes_on_where_it_was_left() {
         let rest = events(&send(request).await.bytes);
         assert_eq!((rest.first().unwrap().0, rest.last().unwrap().0), (first, last), "{query} {header:?}");
     }
-    assert!(events(&agent.get(&format!("{path}?after={last}")).await.bytes).is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn when_nothing_is_left_to_tell_204_says_so() {
+    let server = Server::start().await;
+    let (id, agent) = server.first_call(BUSY).await;
+    let over = agent.events_until(&id, "call.ended").await;
+    let last = over.last().unwrap()["seq"].as_u64().unwrap();
+    for after in [last, last + 1] {
+        let answer = agent.get(&format!("/call/{id}/events?after={after}")).await;
+        assert_eq!((answer.status.as_u16(), answer.bytes.len()), (204, 0));
+        assert_eq!(answer.header("content-type"), None);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_source_receives_everything_once_and_then_stops_asking() {
+    let server = Server::start().await;
+    let (id, agent) = server.first_call(BUSY).await;
+    let url = format!("{}/call/{id}/events", server.url());
+    let (code, printed) = python::run("event_source.py", &[&url, &agent.key], "").await;
+    assert_eq!(code, 0, "{printed}");
+    let mut received: Vec<&str> = printed.lines().collect();
+    assert_eq!(received.pop(), Some("204"), "{printed}");
+    let all = events(&agent.get(&format!("/call/{id}/events")).await.bytes);
+    assert_eq!(received, all.iter().map(|(_, code, _)| code.as_str()).collect::<Vec<_>>());
     server.stop().await;
 }

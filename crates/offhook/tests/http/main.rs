@@ -5,5 +5,8 @@ mod calls;
 mod contract;
 mod errors;
 mod events;
+mod limits;
+mod python;
+mod readiness;
 mod recordings;
 mod server;

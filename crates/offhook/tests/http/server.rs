@@ -1,10 +1,12 @@
 //! One offhook for one test, and an agent that talks to it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook_speech::local;
+use offhook_testkit::quiet::Quiet;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -14,13 +16,16 @@ pub const BUSY: &str = "+14155550101";
 pub const NEVER_ANSWERS: &str = "+14155550102";
 pub const HANGS_UP: &str = "+14155550109";
 
+pub const TASK: &str = "Ask when they open on Saturday, and whether Dr. Miller is there.";
+
 /// Nothing here takes this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Server {
     app: App,
+    quiet: Quiet,
     http: reqwest::Client,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -57,17 +62,32 @@ impl Server {
 
     /// With further lines of configuration.
     pub async fn configured(text: &str) -> Self {
+        let quiet = Quiet::install();
+        offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
+        offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
+        quiet.never_said(TASK);
         let dir = tempfile::tempdir().unwrap();
         let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{text}", dir.path());
         let mut config = Config::parse(&text, &Env::default()).unwrap();
         config.speech = SpeechModel::Local(local::Config::tagged());
         let app = App::start(config).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
-        Self { app, http: http.build().unwrap(), _dir: dir }
+        Self { app, quiet, http: http.build().unwrap(), dir }
     }
 
+    /// Nothing private may have been logged.
     pub async fn stop(self) {
         self.app.shutdown().await;
+        self.quiet.check();
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Where it keeps everything.
+    pub fn data_dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub fn url(&self) -> String {
@@ -91,7 +111,7 @@ impl Server {
 
     /// Place a call without a key.
     pub async fn first_call(&self, to: &str) -> (String, Agent<'_>) {
-        let answer = send(self.post("/call").json(&json!({ "to": to, "task": "Ask when they open." }))).await;
+        let answer = send(self.post("/call").json(&json!({ "to": to, "task": TASK }))).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         let body = answer.json();
         let key = body["api_key"].as_str().expect("the first call mints a key").to_owned();
@@ -154,6 +174,9 @@ impl Agent<'_> {
         self.events_until(id, "call.ended").await;
         let call = self.get(&format!("/call/{id}")).await.json();
         assert_eq!(call["lifecycle"], "finalized");
+        let turns = call["transcript"].as_array().into_iter().flatten();
+        turns.filter_map(|turn| turn["text"].as_str()).for_each(|text| self.server.quiet.never_said(text));
+        self.server.quiet.never(&self.key);
         call
     }
 }
