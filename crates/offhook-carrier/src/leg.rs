@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use offhook_core::call::DialFailure;
 use offhook_core::{AudioFormat, EndReason, Frame, LegCommand, LegEvent, PhoneNumber};
@@ -99,26 +101,23 @@ impl Leg {
     ///
     /// After the last event of a call (`Failed`, `HungUp`, `Closed`, `Lost`) it waits for ever.
     pub async fn next(&mut self) -> LegOutput {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Self::next`]. To be polled again after [`Self::send`].
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LegOutput> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                return LegOutput::Event(event);
+                return Poll::Ready(LegOutput::Event(event));
             }
             if self.over {
-                return std::future::pending().await;
+                return Poll::Pending;
             }
-            tokio::select! {
-                biased;
-                signal = self.signals.recv() => match signal {
-                    Some(Signal::Ticket(ticket)) => return LegOutput::Ticket(ticket),
-                    Some(signal) => self.signalled(signal),
-                    None => self.ended(LegEvent::Lost),
-                },
-                event = self.media.recv() => match event {
-                    MediaEvent::Audio(remote_frame) => return LegOutput::Audio(remote_frame),
-                    MediaEvent::Digit(digit) => return LegOutput::Event(LegEvent::Digit(digit)),
-                    MediaEvent::DigitsSent => return LegOutput::Event(LegEvent::DigitsSent),
-                    MediaEvent::Stalled => return LegOutput::Event(LegEvent::MediaLost),
-                },
+            match self.signals.poll_recv(cx) {
+                Poll::Ready(Some(Signal::Ticket(ticket))) => return Poll::Ready(LegOutput::Ticket(ticket)),
+                Poll::Ready(Some(signal)) => self.signalled(signal),
+                Poll::Ready(None) => self.ended(LegEvent::Lost),
+                Poll::Pending => return self.media.poll(cx).map(output),
             }
         }
     }
@@ -245,6 +244,15 @@ impl Leg {
         self.over = true;
         self.media.stop();
         self.ready.push_back(event);
+    }
+}
+
+fn output(event: MediaEvent) -> LegOutput {
+    match event {
+        MediaEvent::Audio(remote_frame) => LegOutput::Audio(remote_frame),
+        MediaEvent::Digit(digit) => LegOutput::Event(LegEvent::Digit(digit)),
+        MediaEvent::DigitsSent => LegOutput::Event(LegEvent::DigitsSent),
+        MediaEvent::Stalled => LegOutput::Event(LegEvent::MediaLost),
     }
 }
 

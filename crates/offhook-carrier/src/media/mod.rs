@@ -254,7 +254,8 @@ impl Media {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<MediaEvent> {
+    /// As [`Self::recv`]. To be polled again after [`Self::send_digits`] and after each negotiation.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<MediaEvent> {
         loop {
             if let Some(event) = self.session.poll_event() {
                 return Poll::Ready(event);

@@ -31,7 +31,6 @@ pub enum SampleRate {
     Hz8000,
     Hz16000,
     Hz24000,
-    Hz48000,
 }
 
 impl SampleRate {
@@ -40,7 +39,6 @@ impl SampleRate {
             Self::Hz8000 => 8_000,
             Self::Hz16000 => 16_000,
             Self::Hz24000 => 24_000,
-            Self::Hz48000 => 48_000,
         }
     }
 }
@@ -54,7 +52,6 @@ impl AudioFormat {
             Self::Pcm16(SampleRate::Hz8000) => "pcm/8000",
             Self::Pcm16(SampleRate::Hz16000) => "pcm/16000",
             Self::Pcm16(SampleRate::Hz24000) => "pcm/24000",
-            Self::Pcm16(SampleRate::Hz48000) => "pcm/48000",
         }
     }
 
@@ -106,8 +103,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// 20 ms of PCM at 48 kHz.
-    pub const CAPACITY: usize = 1_920;
+    /// 20 ms of PCM at 24 kHz, the most any leg or model asks for.
+    pub const CAPACITY: usize = 960;
 
     /// A whole frame of silence.
     pub fn silence(format: AudioFormat) -> Self {

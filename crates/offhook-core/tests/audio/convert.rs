@@ -5,13 +5,12 @@ use offhook_core::audio::{AudioFormat, Converter, Frame};
 
 use crate::signal::{db, fit, sine};
 
-const FORMATS: [AudioFormat; 6] = [
+const FORMATS: [AudioFormat; 5] = [
     AudioFormat::Pcmu,
     AudioFormat::Pcma,
     AudioFormat::Pcm16(Hz8000),
     AudioFormat::Pcm16(Hz16000),
     AudioFormat::Pcm16(Hz24000),
-    AudioFormat::Pcm16(Hz48000),
 ];
 
 fn pairs() -> impl Iterator<Item = (AudioFormat, AudioFormat)> {
@@ -140,8 +139,8 @@ fn a_straggler_in_the_format_of_before_is_silence() {
 
 proptest::proptest! {
     #[test]
-    fn any_bytes_in_any_pieces_convert(bytes: Vec<u8>, cut in 1usize..700, pair in 0usize..36) {
-        let (from, to) = (FORMATS[pair / 6], FORMATS[pair % 6]);
+    fn any_bytes_in_any_pieces_convert(bytes: Vec<u8>, cut in 1usize..700, pair in 0usize..25) {
+        let (from, to) = (FORMATS[pair / 5], FORMATS[pair % 5]);
         let mut converter = Converter::new(from, to);
         let mut out = Vec::new();
         bytes.chunks(cut).for_each(|piece| converter.convert(piece, &mut out));

@@ -5,13 +5,12 @@ use std::time::Duration;
 use offhook_core::audio::SampleRate::*;
 use offhook_core::audio::{AudioFormat, Digit, FRAME, Frame};
 
-const FORMATS: [(AudioFormat, usize); 6] = [
+const FORMATS: [(AudioFormat, usize); 5] = [
     (AudioFormat::Pcmu, 160),
     (AudioFormat::Pcma, 160),
     (AudioFormat::Pcm16(Hz8000), 320),
     (AudioFormat::Pcm16(Hz16000), 640),
     (AudioFormat::Pcm16(Hz24000), 960),
-    (AudioFormat::Pcm16(Hz48000), 1_920),
 ];
 
 #[test]

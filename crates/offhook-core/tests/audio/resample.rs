@@ -8,7 +8,7 @@ use offhook_core::audio::resample::Resampler;
 
 use crate::signal::{db, fit, power, sine};
 
-const RATES: [SampleRate; 4] = [Hz8000, Hz16000, Hz24000, Hz48000];
+const RATES: [SampleRate; 3] = [Hz8000, Hz16000, Hz24000];
 
 fn pairs() -> impl Iterator<Item = (SampleRate, SampleRate)> {
     RATES
