@@ -38,8 +38,8 @@ pub struct CallBody {
     /// What became of the task; absent until the voice reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<TaskResult>,
-    /// Absent while the call runs.
     #[serde(flatten)]
+    #[schema(value_type = Finalized)]
     pub finalized: Option<Finalized>,
 }
 
@@ -100,21 +100,20 @@ pub struct TaskResult {
     pub evidence_turns: Vec<u32>,
 }
 
-/// What is known once the call is over.
+/// What is known once the call is over; absent while it runs.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finalized {
     /// What the telephone network came to, not the task.
-    #[schema(example = "answered")]
+    #[schema(required = false, example = "answered")]
     pub outcome: &'static str,
+    #[schema(required = false)]
     pub outcome_detail: OutcomeDetail,
     /// Null when nobody picked up.
-    #[schema(required)]
     pub talk_seconds: Option<u64>,
     /// Works without a key for a while; null when there is no recording.
-    #[schema(required)]
     pub recording_url: Option<String>,
     /// Why the call ended, one of the documented codes.
-    #[schema(example = "remote.hung_up")]
+    #[schema(required = false, example = "remote.hung_up")]
     pub end_reason: &'static str,
 }
 

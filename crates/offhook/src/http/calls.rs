@@ -14,7 +14,7 @@ use super::call_view::CallBody;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
 use super::request::{self, InPath, Known, Whole};
-use crate::gateway::{AuthError, CallFilter, HungUp, Placed};
+use crate::gateway::{AuthError, HungUp, ListCalls, Placed};
 
 /// A call was accepted.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -136,7 +136,6 @@ pub async fn hang_up(
 
 /// Which calls to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct CallQuery {
     /// `inbound` or `outbound`.
@@ -156,7 +155,7 @@ pub struct CallList {
 }
 
 impl CallQuery {
-    fn filter(&self) -> Result<CallFilter, ApiError> {
+    fn filter(&self) -> Result<ListCalls, ApiError> {
         let wrong = |message: &str| ApiError::bad_request("invalid_query", message);
         let inbound = match self.direction.as_deref() {
             None => None,
@@ -172,7 +171,7 @@ impl CallQuery {
         if !(1..=200).contains(&limit) {
             return Err(wrong("limit must be 1 to 200"));
         }
-        Ok(CallFilter {
+        Ok(ListCalls {
             inbound,
             finalized_since: since.map(|at| offhook_core::Timestamp::from_unix_micros(at.as_microsecond())),
             live_only: self.live == Some(true),

@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 
 use crate::gateway::{AuthError, CallError, PlaceCallError};
 
+/// When to ask again after the store was away.
+const STORE_BACK: Duration = Duration::from_secs(5);
+
 /// The envelope.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -112,7 +115,7 @@ impl From<AuthError> for ApiError {
             AuthError::InvalidKey => {
                 Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", error.to_string())
             }
-            AuthError::Store => Self::internal(),
+            AuthError::Store => Self::unavailable("store_unavailable", error.to_string(), STORE_BACK),
         }
     }
 }
@@ -124,7 +127,7 @@ impl From<CallError> for ApiError {
             CallError::NoRecording => {
                 Self::new(StatusCode::NOT_FOUND, "recording_not_available", error.to_string())
             }
-            CallError::Store => Self::internal(),
+            CallError::Store => Self::unavailable("store_unavailable", error.to_string(), STORE_BACK),
         }
     }
 }
@@ -152,7 +155,7 @@ impl From<PlaceCallError> for ApiError {
                 Self::unavailable("shutting_down", message, Duration::from_secs(5))
             }
             PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
-            PlaceCallError::Store => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message),
+            PlaceCallError::StoreAway { .. } => Self::unavailable("store_unavailable", message, STORE_BACK),
         }
     }
 }

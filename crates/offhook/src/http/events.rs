@@ -25,7 +25,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct Resume {
     /// The last event that was received; the stream goes on after it. `Last-Event-ID` says the same and wins.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorDetail};
 use super::request;
 use crate::doctor::{Finding, PASS_HEADER, can_place_calls};
 
@@ -35,8 +35,8 @@ pub struct Readiness {
     /// Whether `found` and `todo` are told: only to admin keys, and to `offhook doctor` on this machine.
     pub details: bool,
     /// Only when not ready.
-    #[serde(flatten)]
-    pub error: Option<ErrorBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorDetail>,
 }
 
 /// One part of the line.
@@ -89,7 +89,7 @@ fn readiness(findings: Vec<Finding>, details: bool) -> Response {
         findings.iter().filter(|finding| !finding.ok).map(|finding| finding.name.as_str()).collect();
     let error = (!can_place_calls(&findings)).then(|| {
         let message = format!("no call can be placed now; what is ill: {}", ill.join(", "));
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).body()
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message).body().error
     });
     let status = if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let row = |finding: Finding| ReadinessCheck {

@@ -50,7 +50,7 @@ pub fn limited(gateway: Gateway, public_url: String, limits: Limits) -> Router {
     let readiness = Readiness::new(gateway.clone());
     let api = Api { gateway, public_url: public_url.trim_end_matches('/').into(), readiness, limits };
     let (router, document) = routes().split_for_parts();
-    let document: Arc<str> = openapi::complete(document, &api.public_url).into();
+    let document: Arc<str> = openapi::complete(openapi::described(document), &api.public_url).into();
     router
         .route("/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/", get(health::front))
@@ -78,5 +78,5 @@ fn routes() -> OpenApiRouter<Api> {
 
 /// The OpenAPI document, without a server.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+    openapi::described(routes().split_for_parts().1)
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -30,6 +32,43 @@ pub fn base() -> OpenApi {
     let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("X-Api-Key", description)));
     document.components.get_or_insert_default().add_security_scheme("key", key);
     document
+}
+
+/// What the standard demands and the handlers don't say: each response has a description, by default that of its
+/// status, and no field has a default that is none.
+pub fn described(document: OpenApi) -> OpenApi {
+    let mut json = serde_json::to_value(&document).expect("the document is made of strings and numbers");
+    let operations = json["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut()) {
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if response["description"].as_str().unwrap_or_default().is_empty() {
+                response["description"] = description(status).into();
+            }
+        }
+    }
+    drop_null_defaults(&mut json);
+    serde_json::from_value(json).expect("it is the same document, with some words more")
+}
+
+fn drop_null_defaults(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("default").is_some_and(Value::is_null) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(drop_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_null_defaults),
+        _ => {}
+    }
+}
+
+fn description(status: &str) -> &'static str {
+    match status {
+        "4XX" => "The request can't be met; the code says why.",
+        "5XX" => "It can't be met now; with a Retry-After header it is worth another try.",
+        status => status.parse().ok().and_then(|status: StatusCode| status.canonical_reason()).unwrap_or("OK"),
+    }
 }
 
 /// The document of one server, as it is sent.
