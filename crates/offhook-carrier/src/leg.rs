@@ -66,6 +66,8 @@ pub struct Leg {
     ready: VecDeque<LegEvent>,
     /// Of an inbound call: the offer to answer; the inner `None` when the INVITE had none.
     unanswered: Option<Option<String>>,
+    /// An offer of a re-INVITE that the signalling had no room for our answer to.
+    offered: Option<String>,
     up: Option<(AudioFormat, bool)>,
     answered: bool,
     held: bool,
@@ -90,6 +92,7 @@ impl Leg {
             asks,
             ready,
             unanswered,
+            offered: None,
             up: None,
             answered: false,
             held: false,
@@ -112,6 +115,9 @@ impl Leg {
             }
             if self.over {
                 return Poll::Pending;
+            }
+            if self.offered.is_some() && self.answer_offer().is_ok() {
+                continue;
             }
             match self.signals.poll_recv(cx) {
                 Poll::Ready(Some(Signal::Ticket(ticket))) => return Poll::Ready(LegOutput::Ticket(ticket)),
@@ -212,14 +218,24 @@ impl Leg {
                 Err(error) => tracing::debug!(%error, "a later answer of the far end can't be used"),
             },
             Signal::RemoteOffer(sdp) => {
-                let sdp = self.media.answer(&sdp).ok();
-                let usable = sdp.is_some();
-                let _ = self.tell(Told::LocalAnswer { sdp });
-                if usable {
-                    self.media_changed();
-                }
+                self.offered = Some(sdp);
+                // Where there is no room it is tried again with the next packet; the far end repeats itself, too.
+                let _ = self.answer_offer();
             }
         }
+    }
+
+    /// Room first: the media must not follow an offer that the signalling then can't accept.
+    fn answer_offer(&mut self) -> Result<(), Busy> {
+        let Ok(place) = self.asks.try_reserve() else { return Err(Busy) };
+        let Some(offer) = self.offered.take() else { return Ok(()) };
+        let sdp = self.media.answer(&offer).ok();
+        let usable = sdp.is_some();
+        place.send(Errand::Leg(self.call, Told::LocalAnswer { sdp }));
+        if usable {
+            self.media_changed();
+        }
+        Ok(())
     }
 
     fn media_changed(&mut self) {

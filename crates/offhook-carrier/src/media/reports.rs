@@ -72,7 +72,8 @@ impl Reception {
             (expected - self.expected_before, self.received - self.received_before);
         let lost_now = expected_now.saturating_sub(received_now);
         (self.expected_before, self.received_before) = (expected, self.received);
-        let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
+        let fraction_lost =
+            (u64::from(lost_now) * 256).checked_div(u64::from(expected_now)).unwrap_or(0).min(255) as u8;
         let (last_report, delay) = self
             .last_report
             .map_or((0, 0), |(ntp, at)| (ntp, (now.since(at).as_micros() * 65_536 / 1_000_000) as u32));
