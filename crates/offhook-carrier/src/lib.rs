@@ -11,6 +11,7 @@ mod line;
 pub mod media;
 pub mod sip;
 
+use std::fmt;
 use std::time::Duration;
 
 use offhook_core::{AudioFormat, PhoneNumber};
@@ -32,8 +33,6 @@ pub struct Dial {
     pub to: PhoneNumber,
     /// One of our lines; the least busy one when `None`.
     pub from: Option<PhoneNumber>,
-    /// Further headers for the INVITE, e.g. `X-Account`. Those that SIP itself uses are ignored.
-    pub headers: Vec<(String, String)>,
 }
 
 /// Why a call was not placed. In every case nothing has left this machine.
@@ -48,7 +47,6 @@ pub enum DialError {
 }
 
 /// Somebody calls one of our lines. Answer with [`offhook_core::LegCommand::Answer`], or hang up.
-#[derive(Debug)]
 pub struct IncomingCall {
     /// Who calls, where the network says so and it is a telephone number.
     pub from: Option<PhoneNumber>,
@@ -98,6 +96,15 @@ pub enum Released {
     Unreachable { why: String },
     /// Whether it is gone can't be told.
     Unknown { why: String },
+}
+
+/// Without the caller's name.
+impl fmt::Debug for IncomingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, leg, .. } = self;
+        let mut debug = f.debug_struct("IncomingCall");
+        debug.field("from", from).field("to", to).field("leg", leg).finish_non_exhaustive()
+    }
 }
 
 impl TrunkCheck {

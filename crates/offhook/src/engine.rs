@@ -129,7 +129,7 @@ impl Engine {
                 let carrier = self.inner.carrier.clone();
                 (
                     Direction::Outbound,
-                    Line::Outbound { carrier, dial: Dial { to, from, headers: Vec::new() } },
+                    Line::Outbound { carrier, dial: Dial { to, from } },
                 )
             }
             Way::Inbound(leg) => (Direction::Inbound, Line::Inbound(leg)),

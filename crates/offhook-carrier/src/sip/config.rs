@@ -1,5 +1,6 @@
 //! How a SIP carrier is set up. The gateway fills this from its own configuration.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct SipConfig {
     pub listen: Vec<Listen>,
     /// The address far ends reach us at, where it is not the one we bind (NAT).
     pub public_ip: Option<IpAddr>,
+    /// Asked instead of the system's, if there are any.
+    pub nameservers: Vec<SocketAddr>,
     pub trunks: Vec<Trunk>,
     pub lines: Vec<LineConfig>,
     pub rtp: MediaConfig,
@@ -61,7 +64,7 @@ pub enum Inbound {
 }
 
 /// A SIP peer that carries our calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Trunk {
     pub name: String,
     pub server: Server,
@@ -73,6 +76,9 @@ pub struct Trunk {
     pub password: Option<SecretString>,
     /// Answer only challenges of this realm.
     pub realm: Option<String>,
+    pub from_user: FromUser,
+    pub identity: Identity,
+    pub number_format: NumberFormat,
     pub register: bool,
     /// How long a registration is asked to last.
     pub expires: Duration,
@@ -80,6 +86,37 @@ pub struct Trunk {
     pub session_timer: Option<Duration>,
     pub srtp: SrtpPolicy,
     pub tls: TlsTrust,
+}
+
+/// Whom the From header of a call names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromUser {
+    /// The number of the line.
+    Number,
+    /// The user name of the trunk's account.
+    Account,
+    /// Nobody (RFC 3323); the number goes to the trunk alone, by [`Identity`].
+    Anonymous,
+}
+
+/// Which header besides From tells the trunk the number of the line (RFC 3325).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// None.
+    From,
+    /// `P-Asserted-Identity`: the trunk trusts what we say.
+    Asserted,
+    /// `P-Preferred-Identity`: the trunk chooses among the numbers it knows us by.
+    Preferred,
+}
+
+/// How a trunk writes the numbers of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberFormat {
+    /// `+14155550100`.
+    PlusE164,
+    /// `14155550100`.
+    Digits,
 }
 
 /// `host`, `host:port`, `host:port;transport=tcp`.
@@ -122,6 +159,7 @@ impl SipConfig {
         Self {
             listen: vec![listen],
             public_ip: None,
+            nameservers: Vec::new(),
             trunks: vec![trunk],
             lines,
             rtp,
@@ -158,6 +196,9 @@ impl Trunk {
             auth_username: None,
             password: None,
             realm: None,
+            from_user: FromUser::Number,
+            identity: Identity::From,
+            number_format: NumberFormat::PlusE164,
             register: false,
             expires: Duration::from_secs(3_600),
             options_keepalive: None,
@@ -178,6 +219,18 @@ impl Trunk {
             password: self.password.clone()?,
             realm: self.realm.clone(),
         })
+    }
+}
+
+/// Without the account: its name is a telephone number as often as not.
+impl fmt::Debug for Trunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, server, register, .. } = self;
+        f.debug_struct("Trunk")
+            .field("name", name)
+            .field("server", server)
+            .field("register", register)
+            .finish_non_exhaustive()
     }
 }
 
@@ -240,8 +293,8 @@ impl std::str::FromStr for Server {
     }
 }
 
-impl std::fmt::Display for Server {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
             true => write!(f, "[{}]", self.host)?,
             false => f.write_str(&self.host)?,

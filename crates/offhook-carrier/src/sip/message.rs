@@ -118,11 +118,6 @@ impl Headers {
         self.0.push((Cow::Borrowed(name), value.into()));
     }
 
-    /// A header whose name came from configuration or from the caller.
-    pub fn push_named(&mut self, name: String, value: String) {
-        self.0.push((Cow::Owned(name), value));
-    }
-
     pub fn push_front(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.insert(0, (Cow::Borrowed(name), value.into()));
     }

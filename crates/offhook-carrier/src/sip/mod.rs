@@ -10,12 +10,14 @@ mod dialog;
 mod digest;
 #[doc(hidden)]
 pub mod fuzzing;
+mod identity;
 pub mod message;
 mod net;
 mod reason;
 mod resolve;
 mod session_timer;
 pub mod stream;
+mod targets;
 mod ticket;
 mod tls;
 mod transaction;
@@ -36,7 +38,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use agent::Errand;
 use agent::{Agent, Dialing};
 pub use config::{
-    Inbound, LineConfig, Listen, ParseServerError, Server, SipConfig, TlsIdentity, TlsTrust, Transport, Trunk,
+    FromUser, Identity, Inbound, LineConfig, Listen, NumberFormat, ParseServerError, Server, SipConfig,
+    TlsIdentity, TlsTrust, Transport, Trunk,
 };
 pub use transaction::Timing;
 
@@ -61,6 +64,12 @@ pub enum StartError {
     NoTrunk,
     #[error("trunk {0:?} is to be registered with, but has no username and password")]
     NoCredentials(String),
+    #[error("trunk {0:?} is to be called from its account, but has no username")]
+    NoAccount(String),
+    #[error(
+        "trunk {0:?} hides the number from the one who is called, and has no header to tell it the trunk"
+    )]
+    NoIdentity(String),
     #[error("a SIP address can't be listened on, or its certificate can't be used: {0}")]
     Listen(#[source] io::Error),
     #[error("the certificates to trust for trunk {0:?} can't be used: {1}")]
@@ -118,7 +127,7 @@ impl SipCarrier {
         let (signals, leg_signals) = mpsc::channel(SIGNALS);
         let handle = self.next_call.fetch_add(1, Ordering::Relaxed);
         let local_sdp = media.offer();
-        place.send(Errand::Dial(Box::new(Dialing { handle, dial, slot, local_sdp, leg: signals })));
+        place.send(Errand::Dial(Box::new(Dialing { handle, to: dial.to, slot, local_sdp, leg: signals })));
         Ok(Leg::new(handle, line, media, leg_signals, self.asks.clone(), None))
     }
 
@@ -187,9 +196,16 @@ fn check(config: &SipConfig) -> Result<(), StartError> {
             return Err(StartError::UnknownTrunk { number: line.number.clone(), trunk: line.trunk.clone() });
         }
     }
-    match config.trunks.iter().find(|trunk| trunk.register && trunk.credentials().is_none()) {
-        Some(trunk) => Err(StartError::NoCredentials(trunk.name.clone())),
-        None => Ok(()),
+    config.trunks.iter().try_for_each(check_trunk)
+}
+
+fn check_trunk(trunk: &Trunk) -> Result<(), StartError> {
+    let name = || trunk.name.clone();
+    match (trunk.from_user, trunk.identity) {
+        _ if trunk.register && trunk.credentials().is_none() => Err(StartError::NoCredentials(name())),
+        (FromUser::Account, _) if trunk.username.is_none() => Err(StartError::NoAccount(name())),
+        (FromUser::Anonymous, Identity::From) => Err(StartError::NoIdentity(name())),
+        _ => Ok(()),
     }
 }
 

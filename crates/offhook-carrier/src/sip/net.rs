@@ -26,6 +26,8 @@ const ARRIVALS: usize = 4_096;
 const OUTGOING: usize = 512;
 const MAX_ACCEPTED: usize = 1_024;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Where datagrams are taken anyhow, a connection is not worth the wait.
+const STAND_IN_PATIENCE: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(30);
 const IDLE_LIMIT: Duration = Duration::from_secs(600);
 
@@ -192,10 +194,14 @@ impl Net {
         let (outgoing, waiting) = mpsc::channel(OUTGOING);
         self.streams.insert(flow.socket, Stream { outgoing, flow });
         let (arrivals, server_name) = (self.arrivals.clone(), target.server_name.clone());
+        let patience = if target.stands_in { STAND_IN_PATIENCE } else { CONNECT_PATIENCE };
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            let opened = tokio::time::timeout(CONNECT_PATIENCE, open(flow, &server_name, tls)).await;
+            let opened = tokio::time::timeout(patience, open(flow, &server_name, tls)).await;
             let opened = opened.unwrap_or_else(|_| {
-                Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s"))
+                Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("no connection within {} s", patience.as_secs()),
+                ))
             });
             let (never_open, ended) = match opened {
                 Ok(stream) => (false, converse(stream, flow, waiting, arrivals.clone(), true).await),

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::config::{Transport, Trunk};
+use super::identity;
 use super::message::{Method, Request, Response};
 use super::net::Flow;
 use super::resolve::{Target, literal};
+use super::targets::Targets;
 use super::tls::Trust;
 use super::token;
 use super::uri::{NameAddr, Uri};
 
-/// How long an answer of the DNS is used.
-const TARGETS_LAST: Duration = Duration::from_secs(300);
-/// Asked again before that, so that no call has to wait for the DNS.
+/// How long an answer of the DNS is used while there is no newer one.
+const LOCATION_LASTS: Duration = Duration::from_secs(3_600);
+/// Asked again long before that, so that no call has to wait for the DNS.
 const LOCATE_EVERY: Duration = Duration::from_secs(120);
 /// Addresses remembered of a trunk that keeps moving.
 const MAX_ADDRESSES: usize = 256;
@@ -28,8 +30,11 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 pub struct TrunkState {
     pub config: Trunk,
     pub trust: Trust,
-    targets: Option<(Vec<Target>, Instant)>,
-    locate_at: Instant,
+    pub places: Targets,
+    /// `None` until the DNS has said where it is.
+    located_until: Option<Instant>,
+    /// `None` for a trunk that is given by its address.
+    locate_at: Option<Instant>,
     /// Where its calls may come from.
     pub addresses: HashSet<IpAddr>,
     /// Our address as the registrar saw it, where that is not the one we know.
@@ -83,10 +88,13 @@ impl TrunkState {
             .unwrap_or_else(|| "offhook".into());
         let addresses =
             literal(config.hop()).into_iter().chain(literal(&config.server)).map(|t| t.addr.ip()).collect();
+        let mut places = Targets::default();
+        places.replace(literal(config.hop()).as_slice());
         Ok(Self {
             trust: Trust::new(config.tls.clone(), config.hop().transport == Some(Transport::Tls))?,
-            targets: None,
-            locate_at: now,
+            places,
+            located_until: None,
+            locate_at: literal(config.hop()).is_none().then_some(now),
             addresses,
             seen_as: None,
             user,
@@ -114,43 +122,46 @@ impl TrunkState {
         Uri::parse(&format!("sip:{user}{}", self.config.server))
     }
 
-    /// What identifies us there.
-    pub fn address_of_record(&self, user: &str) -> String {
-        let host = match self.config.server.host.contains(':') {
-            true => format!("[{}]", self.config.server.host),
-            false => self.config.server.host.clone(),
-        };
-        format!("<sip:{user}@{host}>")
-    }
-
     /// The outbound proxy as a route (RFC 3261 §8.1.2), so that it knows what it is asked to do.
     pub fn route(&self) -> Option<String> {
         self.config.outbound_proxy.as_ref().map(|proxy| format!("<sip:{proxy};lr>"))
     }
 
+    /// Where to send what belongs to no dialog, best first; `None` when the DNS has to be asked.
     pub fn targets(&self, now: Instant) -> Option<Vec<Target>> {
-        if let Some(target) = literal(self.config.hop()) {
-            return Some(vec![target]);
-        }
-        let (targets, until) = self.targets.as_ref()?;
-        (now < *until).then(|| targets.clone())
+        let known = self.locate_at.is_none() || self.located_until.is_some_and(|until| now < until);
+        known.then(|| self.places.best_first(now))
     }
 
     /// Whether to ask the DNS now where it is.
     pub fn is_to_be_located(&mut self, now: Instant) -> bool {
-        if literal(self.config.hop()).is_some() || now < self.locate_at {
-            return false;
+        let due = self.locate_at.is_some_and(|at| now >= at);
+        if due {
+            self.locate_at = Some(now + LOCATE_EVERY);
         }
-        self.locate_at = now + LOCATE_EVERY;
-        true
+        due
     }
 
-    pub fn resolved(&mut self, targets: &[Target], now: Instant) {
+    pub fn located(&mut self, targets: &[Target], now: Instant) {
         if self.addresses.len() > MAX_ADDRESSES {
             self.addresses.clear();
         }
         self.addresses.extend(targets.iter().map(|target| target.addr.ip()));
-        self.targets = Some((targets.to_vec(), now + TARGETS_LAST));
+        self.places.replace(targets);
+        self.located_until = Some(now + LOCATION_LASTS);
+    }
+
+    /// A request went over that flow and nothing came back.
+    pub fn silent(&mut self, transport: Transport, addr: SocketAddr, now: Instant) {
+        if self.places.silent(transport, addr, now) {
+            tracing::warn!(trunk = %self.config.name, server = %addr, transport = transport.name(), "no answer");
+        }
+    }
+
+    /// Whether a long request may go by TCP although its server is known for datagrams (RFC 3261 §18.1.1): not when
+    /// the operator has said how it is spoken to, and not when TCP was refused a while ago.
+    pub fn takes_streams(&self, addr: SocketAddr, now: Instant) -> bool {
+        self.config.hop().transport.is_none() && self.places.takes_streams(addr, now)
     }
 
     pub fn next_seq(&mut self) -> u32 {
@@ -190,7 +201,7 @@ impl TrunkState {
     fn bare(&mut self, method: Method, call_id: String) -> Option<Request> {
         let seq = self.next_seq();
         let mut request = Request::new(method, self.uri(None)?);
-        let ourselves = self.address_of_record(&self.user);
+        let ourselves = identity::address(&self.config, &self.user);
         if let Some(route) = self.route() {
             request.headers.push("Route", route);
         }

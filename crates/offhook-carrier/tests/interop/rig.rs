@@ -57,7 +57,7 @@ impl Rig {
     }
 
     pub fn dial(&self) -> Leg {
-        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
+        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None }).unwrap()
     }
 
     /// The next call that comes in.

@@ -137,6 +137,28 @@ impl FarEnd {
         }
     }
 
+    /// Everything that is under way has come, and no such request was among it: a request of ours is answered last.
+    pub async fn stays_without(&self, start: &str, carrier: SocketAddr) {
+        let ping = self.request(
+            "OPTIONS",
+            "sip:ping@127.0.0.1",
+            "<sip:far@127.0.0.1>;tag=ping",
+            "<sip:ping@127.0.0.1>",
+            "ping",
+            1,
+            "",
+            "",
+        );
+        self.send(carrier, &ping).await;
+        loop {
+            let seen = self.receive().await;
+            assert!(!seen.start_line().starts_with(start), "{}", seen.text);
+            if seen.start_line().starts_with("SIP/2.0 ") && seen.must("Call-ID") == "ping" {
+                return;
+            }
+        }
+    }
+
     pub async fn send(&self, to: SocketAddr, text: &str) {
         self.socket.send_to(text.as_bytes(), to).await.unwrap();
     }
@@ -246,7 +268,7 @@ impl Rig {
     }
 
     pub fn dial(&self) -> Leg {
-        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
+        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None }).unwrap()
     }
 
     /// A call that was placed and picked up.

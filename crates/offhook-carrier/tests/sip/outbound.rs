@@ -243,27 +243,11 @@ async fn keys_by_info() {
 #[tokio::test]
 async fn lines_have_limits() {
     let rig = Rig::with(|config| config.lines[0].max_calls = 1).await;
-    let from =
-        |from: Option<&str>| Dial { to: number(THEIR_NUMBER), from: from.map(number), headers: vec![] };
+    let from = |from: Option<&str>| Dial { to: number(THEIR_NUMBER), from: from.map(number) };
     assert_eq!(rig.carrier.dial(from(Some("+14155550177"))).err(), Some(DialError::UnknownLine));
     let leg = rig.carrier.dial(from(Some(OUR_NUMBER))).unwrap();
     assert_eq!(leg.line(), &number(OUR_NUMBER));
     assert_eq!(rig.carrier.dial(from(None)).err(), Some(DialError::NoLine));
     let line = rig.carrier.lines().remove(0);
     assert_eq!((line.busy, line.limit, line.registered), (1, 1, None));
-}
-
-#[tokio::test]
-async fn headers_of_the_owner_are_sent_but_can_change_nothing_of_ours() {
-    let rig = Rig::new().await;
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let headers =
-        vec![header("X-Account", "7\r\nEvil: 1"), header("Route", "<sip:evil>"), header("bad name", "x")];
-    let _leg = rig.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers }).unwrap();
-    let invite = rig.far.expect("INVITE").await;
-    assert_eq!(invite.must("X-Account"), "7  Evil: 1");
-    assert_eq!(
-        (invite.header("Route"), invite.header("Evil"), invite.header("bad name")),
-        (None, None, None)
-    );
 }

@@ -64,7 +64,7 @@ fn address(carrier: &SipCarrier) -> SocketAddr {
 }
 
 fn dial(carrier: &SipCarrier) -> Leg {
-    carrier.dial(Dial { to: number(THEIR_NUMBER), from: None, headers: vec![] }).unwrap()
+    carrier.dial(Dial { to: number(THEIR_NUMBER), from: None }).unwrap()
 }
 
 async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use offhook_carrier::sip::{
-    Inbound, LineConfig, Listen, Server, SipConfig, Timing, TlsIdentity, TlsTrust, Transport, Trunk,
+    FromUser, Identity, Inbound, LineConfig, Listen, NumberFormat, Server, SipConfig, Timing, TlsIdentity,
+    TlsTrust, Transport, Trunk,
 };
 use offhook_carrier::{MediaConfig, SrtpPolicy};
 use offhook_core::{AudioFormat, PhoneNumber};
@@ -28,6 +29,7 @@ pub(super) fn sip(build: &mut Build<'_>, raw: &RawSip, lines: &[RawLine]) -> Opt
     let rtp = media(build, raw, &listen);
     Some(SipConfig {
         public_ip,
+        nameservers: nameservers(build, raw),
         rtp,
         lines,
         trunks,
@@ -37,6 +39,17 @@ pub(super) fn sip(build: &mut Build<'_>, raw: &RawSip, lines: &[RawLine]) -> Opt
         inbound: inbound(build, raw),
         timing: Timing::default(),
     })
+}
+
+/// An address, with a port where it is not the usual one.
+fn nameservers(build: &mut Build<'_>, raw: &RawSip) -> Vec<SocketAddr> {
+    let key = "carrier.sip.nameservers";
+    let parse = |text: &String| {
+        let with_port = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)));
+        with_port.map_err(|_| format!("has {text:?}; write an IP address, with a port if it is not 53"))
+    };
+    let written = raw.nameservers.as_deref().unwrap_or_default();
+    written.iter().filter_map(|text| build.ok(key, parse(text))).collect()
 }
 
 fn count(build: &mut Build<'_>, key: &str, written: Option<u64>, default: u32) -> usize {
@@ -174,6 +187,16 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
         auth_username: raw.auth_username.clone(),
         password,
         realm: raw.realm.clone(),
+        from_user: from_user(build, at, raw),
+        identity: match raw.identity.as_deref() {
+            Some("p-asserted") => Identity::Asserted,
+            Some("p-preferred") => Identity::Preferred,
+            _ => Identity::From,
+        },
+        number_format: match raw.number_format.as_deref() {
+            Some("e164") => NumberFormat::Digits,
+            _ => NumberFormat::PlusE164,
+        },
         register,
         expires: Duration::from_secs(raw.expires_seconds.unwrap_or(3_600).clamp(60, 86_400)),
         options_keepalive: seconds(raw.keepalive_seconds, 0),
@@ -186,6 +209,27 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
         tls: tls(build, at, raw),
         ..Trunk::peer(name, server)
     })
+}
+
+fn from_user(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> FromUser {
+    let key = format!("{at}.from");
+    match raw.from.as_deref() {
+        Some("account") if raw.username.is_none() => {
+            build.problem(key, "is \"account\", which needs a username");
+            FromUser::Account
+        }
+        Some("account") => FromUser::Account,
+        Some("anonymous") => {
+            if !matches!(raw.identity.as_deref(), Some("p-asserted" | "p-preferred")) {
+                build.problem(
+                    key,
+                    "is \"anonymous\", so identity has to be \"p-asserted\" or \"p-preferred\"",
+                );
+            }
+            FromUser::Anonymous
+        }
+        _ => FromUser::Number,
+    }
 }
 
 fn server(build: &mut Build<'_>, key: &str, text: &str) -> Option<Server> {

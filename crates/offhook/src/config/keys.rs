@@ -145,6 +145,12 @@ pub const KEYS: &[Key] = &[
         "The IP address far ends reach us at, when it is not the one that is listened on (NAT). For SIP and audio.",
     ),
     key(
+        "carrier.sip.nameservers",
+        List,
+        "the system's",
+        "DNS servers to ask where trunks are, instead of the system's: `192.0.2.53` or `192.0.2.53:5353`.",
+    ),
+    key(
         "carrier.sip.rtp_ports",
         Text,
         "any free port",
@@ -222,6 +228,24 @@ pub const KEYS: &[Key] = &[
     ),
     key("carrier.sip.trunk[].password", Secret, "", "The password of the account."),
     key("carrier.sip.trunk[].realm", Text, "any", "Answer only challenges of this realm."),
+    key(
+        "carrier.sip.trunk[].from",
+        Choice(&["number", "account", "anonymous"]),
+        "number",
+        "Whom the From header of a call names: the number of the line, `username`, or nobody (the number is then hidden from the one who is called, and `identity` has to tell it the trunk).",
+    ),
+    key(
+        "carrier.sip.trunk[].identity",
+        Choice(&["from", "p-asserted", "p-preferred"]),
+        "from",
+        "Where else the number of the line stands: nowhere but in From, in P-Asserted-Identity, or in P-Preferred-Identity.",
+    ),
+    key(
+        "carrier.sip.trunk[].number_format",
+        Choice(&["+e164", "e164"]),
+        "+e164",
+        "How numbers are written to the trunk, ours and those we call: `+14155550123`, or `14155550123`.",
+    ),
     key(
         "carrier.sip.trunk[].register",
         Bool,

@@ -49,6 +49,7 @@ raw! {
     RawSip {
         listen: List,
         public_addr: Text,
+        nameservers: List,
         rtp_ports: Text,
         rtp_addr: Text,
         codecs: List,
@@ -71,6 +72,9 @@ raw! {
         auth_username: Text,
         password: Option<RawSecret>,
         realm: Text,
+        from: Text,
+        identity: Text,
+        number_format: Text,
         register: Flag,
         expires_seconds: Int,
         keepalive_seconds: Int,

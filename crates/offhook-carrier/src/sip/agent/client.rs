@@ -1,249 +1,159 @@
-//! Requests we send: addressing, credentials, retransmission, and whom the response is for.
+//! Requests we sent: credentials, retransmission, and whom the response is for.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use offhook_core::EndReason;
 use tracing::debug;
 
-use super::{Agent, Errand, Timer, User, now};
-use crate::sip::config::{Server, Transport};
+use super::outgoing::{MAX_ATTEMPTS, Outgoing};
+use super::{Agent, Timer, User, now};
 use crate::sip::dialog::Dialog;
-use crate::sip::digest::{self, Subject};
+use crate::sip::digest::{self, Challenge, Credentials, Subject};
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::net::Flow;
-use crate::sip::resolve::{self, ResolveError, Target, literal};
+use crate::sip::resolve::Target;
 use crate::sip::transaction::{Client, Due, Heard};
-use crate::sip::uri::{Scheme, Uri};
 use crate::sip::usage::{Hop, NoReply, Purpose};
 use crate::sip::{reason, token};
 
 const USER_AGENT: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
+/// Sent again so often without any reply, the server counts as silent: after 3.5 s.
+const SILENCE: u32 = 3;
 /// Credentials, a stale nonce, and a second proxy on the way.
 const MAX_CHALLENGES: usize = 4;
 
-#[derive(Debug)]
 pub(super) struct ClientEntry {
     machine: Client,
     key: (String, Method),
-    request: Request,
-    flow: Flow,
-    hop: Hop,
-    trunk: usize,
+    pub request: Request,
+    pub flow: Flow,
+    pub hop: Hop,
+    pub trunk: usize,
     /// `None` when nobody cares any more.
-    user: Option<User>,
+    pub user: Option<User>,
     /// Where else the server is.
-    targets: VecDeque<Target>,
-    heard_any: bool,
+    pub targets: VecDeque<Target>,
+    pub attempts: u8,
+    pub heard_any: bool,
+    resent: u32,
     /// The nonces answered so far.
     nonces: Vec<String>,
-    resent_on_new_flow: bool,
-    pub sent_at: Instant,
-}
-
-/// A request whose addressee is being looked up.
-#[derive(Debug)]
-pub(super) enum Waiting {
-    Request { user: User, trunk: usize, request: Request, hop: Hop },
-    Ack { trunk: usize, request: Request, hop: Hop },
-    Trunk { trunk: usize },
-}
-
-/// How to get somewhere.
-enum Way {
-    Open(Flow),
-    Targets(VecDeque<Target>),
-    Lookup(Server),
+    sent_at: Instant,
 }
 
 impl ClientEntry {
-    pub fn is_pending(&self) -> bool {
-        self.machine.is_pending() && self.user.is_some()
-    }
-}
-
-impl Agent {
-    fn way(&self, trunk: usize, hop: &Hop) -> Way {
-        let state = &self.trunks[trunk];
-        let (uri, routed, flow) = match hop {
-            Hop::Trunk => {
-                return match state.targets(now()) {
-                    Some(targets) => Way::Targets(targets.into()),
-                    None => Way::Lookup(state.config.hop().clone()),
-                };
-            }
-            Hop::Dialog { uri, routed, flow } => (uri, *routed, flow.filter(|flow| self.net.is_open(flow))),
-        };
-        // A stream that is open leads back to where the dialog came from, whatever its Contact says (RFC 5923).
-        if let Some(flow) = flow.filter(|flow| flow.transport.is_reliable()) {
-            return Way::Open(flow);
-        }
-        let server = server_of(uri, flow.map(|flow| flow.transport).or(state.config.hop().transport));
-        match (literal(&server), flow) {
-            // A Contact from behind their NAT: answer where it really came from.
-            (Some(target), Some(flow))
-                if !routed && is_private(&target) && !is_private_ip(flow.remote.ip()) =>
-            {
-                Way::Open(flow)
-            }
-            (Some(target), _) => Way::Targets([target].into()),
-            (None, _) if server.host == state.config.hop().host && server.port == state.config.hop().port => {
-                self.way(trunk, &Hop::Trunk)
-            }
-            (None, _) => Way::Lookup(server),
-        }
-    }
-
-    pub(super) fn request(&mut self, user: User, trunk: usize, request: Request, hop: Hop) {
-        match self.way(trunk, &hop) {
-            Way::Open(flow) => {
-                if let Err(why) = self.start(user, trunk, request, hop, flow, VecDeque::new(), Vec::new()) {
-                    self.unsent.push_back((user, NoReply::Unsent(why)));
-                }
-            }
-            Way::Targets(targets) => self.start_at(user, trunk, request, hop, targets),
-            Way::Lookup(server) => self.look_up(server, Waiting::Request { user, trunk, request, hop }),
-        }
-    }
-
-    pub(super) fn look_up(&mut self, server: Server, waiting: Waiting) {
-        let Some(asks) = self.asks.upgrade() else { return };
-        let id = self.id();
-        self.waiting.insert(id, waiting);
-        tokio::spawn(async move {
-            let targets = resolve::resolve(server).await;
-            let _ = asks.send(Errand::Resolved { waiting: id, targets }).await;
-        });
-    }
-
-    pub(super) fn resolved(&mut self, id: u64, found: Result<Vec<Target>, ResolveError>) {
-        let Some(waiting) = self.waiting.remove(&id) else { return };
-        let (trunk, hop) = match &waiting {
-            Waiting::Request { trunk, hop, .. } | Waiting::Ack { trunk, hop, .. } => (*trunk, hop.clone()),
-            Waiting::Trunk { trunk } => (*trunk, Hop::Trunk),
-        };
-        if let (Hop::Trunk, Ok(targets)) = (&hop, &found) {
-            self.trunks[trunk].resolved(targets, now());
-        }
-        let fallback = match &hop {
-            Hop::Dialog { flow, .. } => flow.filter(|flow| self.net.is_open(flow)),
-            Hop::Trunk => None,
-        };
-        match (waiting, found, fallback) {
-            (Waiting::Request { user, request, .. }, Ok(targets), _) => {
-                self.start_at(user, trunk, request, hop, targets.into())
-            }
-            (Waiting::Request { user, request, .. }, Err(_), Some(flow)) => {
-                if let Err(why) = self.start(user, trunk, request, hop, flow, VecDeque::new(), Vec::new()) {
-                    self.unsent.push_back((user, NoReply::Unsent(why)));
-                }
-            }
-            (Waiting::Request { user, .. }, Err(error), None) => {
-                self.unsent.push_back((user, NoReply::Unsent(error.to_string())));
-            }
-            (Waiting::Ack { request, .. }, found, fallback) => {
-                let target = found.ok().and_then(|targets| targets.into_iter().next());
-                let flow = target
-                    .and_then(|target| self.net.flow_to(&target, &self.trunks[trunk].trust).ok())
-                    .or(fallback);
-                if let Some(flow) = flow {
-                    self.send_ack_on(request, &flow);
-                }
-            }
-            (Waiting::Trunk { .. }, _, _) => {}
-        }
-    }
-
-    /// Whether nobody hung up while the server was looked for, or asked who we are.
-    fn is_wanted(&self, user: User) -> bool {
-        match user {
-            User::Call(handle, Purpose::Invite) => {
-                self.calls.get(&handle).is_some_and(|call| call.wants_to_call())
-            }
-            // Never again: that would be another call.
-            User::TakenBack(_) => false,
-            _ => true,
-        }
-    }
-
-    /// Send to the first target that takes it; nothing has left as long as none does.
-    fn start_at(
-        &mut self,
-        user: User,
-        trunk: usize,
+    /// On a way that is fixed: it goes nowhere else, whatever happens.
+    fn new(
+        machine: Client,
+        key: (String, Method),
         request: Request,
-        hop: Hop,
-        mut targets: VecDeque<Target>,
-    ) {
-        if !self.is_wanted(user) {
-            return self.unsent.push_back((user, NoReply::Unsent("hung up before it was sent".into())));
-        }
-        let mut why = "the server has no address".to_owned();
-        while let Some(target) = targets.pop_front() {
-            let flow = match self.net.flow_to(&target, &self.trunks[trunk].trust) {
-                Ok(flow) => flow,
-                Err(error) => {
-                    why = error.to_string();
-                    continue;
-                }
-            };
-            match self.start(user, trunk, request.clone(), hop.clone(), flow, targets.clone(), Vec::new()) {
-                Ok(()) => return,
-                Err(error) => why = error,
-            }
-        }
-        self.unsent.push_back((user, NoReply::Unsent(why)));
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one client transaction")]
-    fn start(
-        &mut self,
-        user: User,
-        trunk: usize,
-        mut request: Request,
-        hop: Hop,
         flow: Flow,
-        targets: VecDeque<Target>,
-        nonces: Vec<String>,
-    ) -> Result<(), String> {
-        let branch = self.stamp(&mut request, &flow);
-        let needs_contact = matches!(request.method, Method::Invite | Method::Register | Method::Options);
-        if needs_contact && request.headers.first("Contact").is_none() {
-            let contact = self.contact(trunk, &flow);
-            request.headers.push("Contact", contact);
-        }
-        self.net.send(&flow, request.to_bytes()).map_err(|error| error.to_string())?;
-        let now = now();
-        let invite = request.method == Method::Invite;
-        let machine = Client::new(self.config.timing, invite, flow.transport.is_reliable(), now);
-        let id = self.id();
-        self.wake(machine.deadline(), Timer::Client(id));
-        if let User::Call(handle, Purpose::Invite) = user {
-            self.invites.insert(handle, id);
-            self.with_call(handle, |call, _| call.invite_sent(&request, flow));
-        }
-        let key = (branch, request.method.clone());
-        self.client_keys.insert(key.clone(), id);
-        let entry = ClientEntry {
+        trunk: usize,
+        user: User,
+    ) -> Self {
+        Self {
             machine,
             key,
             request,
             flow,
-            hop,
+            hop: Hop::Trunk,
             trunk,
             user: Some(user),
-            targets,
+            targets: VecDeque::new(),
+            attempts: MAX_ATTEMPTS,
             heard_any: false,
-            nonces,
-            resent_on_new_flow: false,
-            sent_at: now,
-        };
-        self.clients.insert(id, entry);
+            resent: 0,
+            nonces: Vec::new(),
+            sent_at: now(),
+        }
+    }
+
+    pub fn is_pending(&self) -> bool {
+        self.machine.is_pending() && self.user.is_some()
+    }
+
+    /// The same request, to be sent once more for this user.
+    pub fn outgoing(&self, user: User) -> Outgoing {
+        Outgoing {
+            user,
+            trunk: self.trunk,
+            request: self.request.clone(),
+            hop: self.hop.clone(),
+            targets: self.targets.clone(),
+            nonces: self.nonces.clone(),
+            attempts: self.attempts,
+        }
+    }
+
+    /// Whether these challenges are worth an answer.
+    fn may_answer(&self, challenges: &[Challenge]) -> bool {
+        let Some(first) = challenges.first() else { return false };
+        let refused = |challenge: &Challenge| self.nonces.contains(&challenge.nonce);
+        if challenges.iter().any(refused) || self.nonces.len() >= MAX_CHALLENGES {
+            return false;
+        }
+        // A second challenge that is not about an old nonce means that the password is wrong.
+        let again = self.request.headers.first(first.header()).is_some();
+        !again || challenges.iter().any(|challenge| challenge.stale)
+    }
+}
+
+impl Outgoing {
+    /// Put the answers in place of earlier ones.
+    fn answer(&mut self, challenges: Vec<Challenge>, credentials: &Credentials) {
+        for header in ["Authorization", "Proxy-Authorization"] {
+            if challenges.iter().any(|challenge| challenge.header() == header) {
+                self.request.headers.remove(header);
+            }
+        }
+        let uri = self.request.uri.to_string();
+        for challenge in challenges {
+            let request = &self.request;
+            let about = Subject { method: request.method.as_str(), uri: &uri, body: &request.body };
+            let answer = challenge.answer(credentials, about, &token(), 1);
+            self.request.headers.push(challenge.header(), answer);
+            self.nonces.push(challenge.nonce);
+        }
+    }
+}
+
+impl Agent {
+    /// Send it that way. It is somebody's from now on, unless it could not even be handed to a socket.
+    pub(super) fn start(&mut self, outgoing: &Outgoing, flow: Flow) -> Result<(), String> {
+        let Outgoing { user, trunk, mut request, hop, targets, nonces, attempts } = outgoing.clone();
+        let branch = self.stamp(&mut request, &flow);
+        let needs_contact = matches!(request.method, Method::Invite | Method::Register | Method::Options);
+        if needs_contact && request.headers.first("Contact").is_none() {
+            let contact = self.contact(trunk, &flow, &request.method);
+            request.headers.push("Contact", contact);
+        }
+        self.net.send(&flow, request.to_bytes()).map_err(|error| error.to_string())?;
+        let invite = request.method == Method::Invite;
+        let machine = Client::new(self.config.timing, invite, flow.transport.is_reliable(), now());
+        if let User::Call(handle, Purpose::Invite) = user {
+            self.with_call(handle, |call, _| call.invite_sent(&request, flow));
+        }
+        let key = (branch, request.method.clone());
+        let entry = ClientEntry::new(machine, key, request, flow, trunk, user);
+        let entry = ClientEntry { hop, targets, nonces, attempts, ..entry };
+        let id = self.insert_client(entry);
+        if let User::Call(handle, Purpose::Invite) = user {
+            self.invites.insert(handle, id);
+        }
         Ok(())
     }
 
+    fn insert_client(&mut self, entry: ClientEntry) -> u64 {
+        let id = self.id();
+        self.wake(entry.machine.deadline(), Timer::Client(id));
+        self.client_keys.insert(entry.key.clone(), id);
+        self.clients.insert(id, entry);
+        id
+    }
+
     /// Put our Via on top, and say who we are.
-    fn stamp(&mut self, request: &mut Request, flow: &Flow) -> String {
+    pub(super) fn stamp(&mut self, request: &mut Request, flow: &Flow) -> String {
         let branch = format!("z9hG4bK{}", token());
         let sent_by = self.net.local_addr(flow);
         request.headers.remove("Via");
@@ -252,28 +162,6 @@ impl Agent {
             .push_front("Via", format!("SIP/2.0/{} {sent_by};branch={branch};rport", flow.transport.name()));
         request.headers.set("User-Agent", USER_AGENT);
         branch
-    }
-
-    pub(super) fn send_ack(&mut self, trunk: usize, request: Request, hop: Hop) {
-        match self.way(trunk, &hop) {
-            Way::Open(flow) => self.send_ack_on(request, &flow),
-            Way::Targets(targets) => {
-                let target = targets.into_iter().next();
-                if let Some(Ok(flow)) =
-                    target.map(|target| self.net.flow_to(&target, &self.trunks[trunk].trust))
-                {
-                    self.send_ack_on(request, &flow);
-                }
-            }
-            Way::Lookup(server) => self.look_up(server, Waiting::Ack { trunk, request, hop }),
-        }
-    }
-
-    fn send_ack_on(&mut self, mut request: Request, flow: &Flow) {
-        self.stamp(&mut request, flow);
-        if let Err(error) = self.net.send(flow, request.to_bytes()) {
-            debug!(%error, "an ACK could not be sent");
-        }
     }
 
     pub(super) fn on_response(&mut self, flow: Flow, response: Response) {
@@ -286,6 +174,7 @@ impl Agent {
         };
         let Some(entry) = self.clients.get_mut(&id) else { return };
         entry.heard_any = true;
+        self.trunks[entry.trunk].places.answered(entry.flow.transport, entry.flow.remote, now());
         let heard = entry.machine.heard(response.status, now());
         let deadline = entry.machine.deadline();
         if matches!(heard, Heard::Ack | Heard::AckAndPass) {
@@ -305,6 +194,9 @@ impl Agent {
             && user.is_some_and(|user| self.is_wanted(user))
             && self.authorize(id, &response)
         {
+            return;
+        }
+        if response.status == 503 && self.overloaded(id, &response) {
             return;
         }
         match user {
@@ -329,6 +221,24 @@ impl Agent {
         }
     }
 
+    /// It says itself that it can't: try the next one, and leave it alone for as long as it wants to be.
+    fn overloaded(&mut self, id: u64, response: &Response) -> bool {
+        let Some(entry) = self.clients.get(&id) else { return false };
+        if let Some(seconds) = response.headers.number("Retry-After") {
+            let rest = Duration::from_secs(seconds.into());
+            let (transport, remote) = (entry.flow.transport, entry.flow.remote);
+            self.trunks[entry.trunk].places.rests(transport, remote, rest, now());
+        }
+        let may_move = match entry.user {
+            Some(User::Call(handle, Purpose::Invite)) => {
+                self.calls.get(&handle).is_some_and(|call| call.may_move())
+            }
+            Some(User::Call(_, Purpose::Refresh) | User::TakenBack(_)) | None => false,
+            Some(_) => true,
+        };
+        may_move && self.move_on(id)
+    }
+
     /// Somebody picked up after the call was given up: acknowledge it, so that it stops, and hang up.
     pub(super) fn hang_up_late_answer(&mut self, id: u64, response: &Response, flow: Flow, user: User) {
         let Some(entry) = self.clients.get(&id) else { return };
@@ -346,56 +256,35 @@ impl Agent {
 
     /// Send the request again with credentials, if we have any for this challenge that were not refused already.
     fn authorize(&mut self, id: u64, response: &Response) -> bool {
-        let Some(entry) = self.clients.get(&id) else { return false };
-        let (trunk, user) = (entry.trunk, entry.user);
-        let Some(credentials) = self.trunks[trunk].config.credentials() else { return false };
+        let Some(entry) = self.clients.get_mut(&id) else { return false };
+        let Some(user) = entry.user else { return false };
+        let Some(credentials) = self.trunks[entry.trunk].config.credentials() else { return false };
         let challenges = digest::choose(response, &credentials);
-        let refused = |challenge: &digest::Challenge| entry.nonces.contains(&challenge.nonce);
-        if challenges.is_empty() || challenges.iter().any(refused) || entry.nonces.len() >= MAX_CHALLENGES {
+        if !entry.may_answer(&challenges) {
             return false;
         }
-        // A second challenge that is not about an old nonce means that the password is wrong.
-        let again = entry.request.headers.first(challenges[0].header()).is_some();
-        if again && !challenges.iter().any(|challenge| challenge.stale) {
-            return false;
-        }
-        let mut request = entry.request.clone();
-        let (hop, flow) = (entry.hop.clone(), entry.flow);
-        let mut nonces = entry.nonces.clone();
-        for header in ["Authorization", "Proxy-Authorization"] {
-            if challenges.iter().any(|challenge| challenge.header() == header) {
-                request.headers.remove(header);
-            }
-        }
-        let uri = request.uri.to_string();
-        for challenge in challenges {
-            let about = Subject { method: request.method.as_str(), uri: &uri, body: &request.body };
-            let answer = challenge.answer(&credentials, about, &token(), 1);
-            request.headers.push(challenge.header(), answer);
-            nonces.push(challenge.nonce);
-        }
-        let Some(user) = user else { return false };
-        let seq = self.seq_for(user, &request);
-        let method = request.method.clone();
-        request.headers.set("CSeq", format!("{seq} {method}"));
-        if let Some(old) = self.clients.get_mut(&id) {
-            old.user = Some(User::Nobody);
-        }
-        if let Err(why) = self.start(user, trunk, request, hop, flow, VecDeque::new(), nonces) {
-            self.unsent.push_back((user, NoReply::Unsent(why)));
-        }
+        let flow = entry.flow;
+        let mut outgoing = entry.outgoing(user);
+        entry.user = Some(User::Nobody);
+        outgoing.answer(challenges, &credentials);
+        self.renumber(&mut outgoing);
+        self.send_again(outgoing, flow);
         true
     }
 
-    fn seq_for(&mut self, user: User, request: &Request) -> u32 {
+    /// A request that is sent again as a new transaction has the next sequence number (RFC 3261 §8.1.3.5).
+    pub(super) fn renumber(&mut self, outgoing: &mut Outgoing) {
+        let request = &mut outgoing.request;
         let following = request.headers.cseq().map_or(1, |(seq, _)| seq + 1);
-        match user {
+        let seq = match outgoing.user {
             User::Call(handle, _) => {
                 self.calls.get_mut(&handle).map_or(following, |call| call.next_seq().max(following))
             }
             User::Register(trunk) => self.trunks[trunk].next_seq(),
             _ => following,
-        }
+        };
+        let method = request.method.clone();
+        request.headers.set("CSeq", format!("{seq} {method}"));
     }
 
     pub(super) fn cancel(&mut self, handle: u64, why: EndReason) {
@@ -428,7 +317,7 @@ impl Agent {
         cancel.headers.push("User-Agent", USER_AGENT);
         self.net.send(&flow, cancel.to_bytes()).map_err(|error| error.to_string())?;
         let machine = Client::new(self.config.timing, false, flow.transport.is_reliable(), now());
-        self.insert_client(machine, user, trunk, (branch, Method::Cancel), cancel, flow);
+        self.insert_client(ClientEntry::new(machine, (branch, Method::Cancel), cancel, flow, trunk, user));
         Ok(())
     }
 
@@ -442,7 +331,7 @@ impl Agent {
         flow: Flow,
     ) {
         let machine = Client::adopted(self.config.timing, flow.transport.is_reliable(), now());
-        self.insert_client(machine, user, trunk, (branch, Method::Invite), invite, flow);
+        self.insert_client(ClientEntry::new(machine, (branch, Method::Invite), invite, flow, trunk, user));
     }
 
     /// Nobody waits for this any more; what still comes is taken care of.
@@ -450,36 +339,6 @@ impl Agent {
         for entry in self.clients.values_mut().filter(|entry| entry.user == Some(user)) {
             entry.user = None;
         }
-    }
-
-    /// A transaction on a way that is fixed: it goes nowhere else, whatever happens.
-    fn insert_client(
-        &mut self,
-        machine: Client,
-        user: User,
-        trunk: usize,
-        key: (String, Method),
-        request: Request,
-        flow: Flow,
-    ) {
-        let id = self.id();
-        self.wake(machine.deadline(), Timer::Client(id));
-        self.client_keys.insert(key.clone(), id);
-        let entry = ClientEntry {
-            machine,
-            key,
-            request,
-            flow,
-            hop: Hop::Trunk,
-            trunk,
-            user: Some(user),
-            targets: VecDeque::new(),
-            heard_any: false,
-            nonces: Vec::new(),
-            resent_on_new_flow: true,
-            sent_at: now(),
-        };
-        self.clients.insert(id, entry);
     }
 
     pub(super) fn abandon(&mut self, handle: u64) {
@@ -495,22 +354,8 @@ impl Agent {
         let Some(entry) = self.clients.get_mut(&id) else { return };
         match entry.machine.due(now) {
             Due::Nothing => {}
-            Due::Resend => {
-                let _ = self.net.send(&entry.flow, entry.request.to_bytes());
-            }
-            Due::TimedOut => {
-                let user = entry.user;
-                let secs = self.config.timing.timeout().as_secs();
-                let what = format!("no reply to the {} within {secs} s", entry.request.method);
-                if let Some(user) = user {
-                    self.no_reply(user, NoReply::Silence(what));
-                }
-                // An abandoned INVITE stays to catch a late answer.
-                if self.clients.get(&id).is_some_and(|entry| entry.machine.is_pending()) {
-                    self.forget_client(id);
-                }
-                return;
-            }
+            Due::Resend => self.resend(id),
+            Due::TimedOut => return self.timed_out(id),
             Due::Over => return self.forget_client(id),
         }
         if let Some(entry) = self.clients.get(&id) {
@@ -518,7 +363,43 @@ impl Agent {
         }
     }
 
-    fn forget_client(&mut self, id: u64) {
+    fn resend(&mut self, id: u64) {
+        let Some(entry) = self.clients.get_mut(&id) else { return };
+        let _ = self.net.send(&entry.flow, entry.request.to_bytes());
+        entry.resent += 1;
+        if entry.heard_any || entry.resent != SILENCE {
+            return;
+        }
+        let (trunk, flow) = (entry.trunk, entry.flow);
+        // To ask somebody else meanwhile does no harm; anything else waits for its timer.
+        let may_move = matches!(entry.request.method, Method::Options | Method::Register);
+        self.trunks[trunk].silent(flow.transport, flow.remote, now());
+        if may_move && self.move_on(id) {
+            self.forget_client(id);
+        }
+    }
+
+    fn timed_out(&mut self, id: u64) {
+        let Some(entry) = self.clients.get(&id) else { return };
+        let (trunk, flow, user, method) = (entry.trunk, entry.flow, entry.user, entry.request.method.clone());
+        if !entry.heard_any {
+            self.trunks[trunk].silent(flow.transport, flow.remote, now());
+        }
+        // An INVITE may have arrived, and a phone may ring: it goes nowhere else.
+        if method != Method::Invite && self.move_on(id) {
+            return self.forget_client(id);
+        }
+        if let Some(user) = user {
+            let secs = self.config.timing.timeout().as_secs();
+            self.no_reply(user, NoReply::Silence(format!("no reply to the {method} within {secs} s")));
+        }
+        // An abandoned INVITE stays to catch a late answer.
+        if self.clients.get(&id).is_some_and(|entry| entry.machine.is_pending()) {
+            self.forget_client(id);
+        }
+    }
+
+    pub(super) fn forget_client(&mut self, id: u64) {
         let Some(entry) = self.clients.remove(&id) else { return };
         self.timers.set(Timer::Client(id), None);
         if self.client_keys.get(&entry.key) == Some(&id) {
@@ -531,50 +412,10 @@ impl Agent {
         }
     }
 
-    /// A connection broke: what waited on it is sent elsewhere where that is safe.
-    pub(super) fn flow_lost(&mut self, flow: Flow, never_open: bool, why: &str) {
-        let hit = |(id, entry): (&u64, &ClientEntry)| {
-            (entry.flow == flow && entry.machine.is_pending()).then_some(*id)
-        };
-        let ids: Vec<u64> = self.clients.iter().filter_map(hit).collect();
-        for id in ids {
-            let Some(entry) = self.clients.get(&id) else { continue };
-            let Some(user) = entry.user else { continue };
-            let (trunk, request, hop) = (entry.trunk, entry.request.clone(), entry.hop.clone());
-            let targets = entry.targets.clone();
-            let again = request.method != Method::Invite && !never_open && !entry.resent_on_new_flow;
-            let reached = entry.heard_any || !never_open;
-            self.forget_client(id);
-            if never_open && !targets.is_empty() {
-                self.start_at(user, trunk, request, hop, targets);
-            } else if again {
-                self.request(user, trunk, request, hop);
-            } else if reached {
-                self.unsent.push_back((user, NoReply::Silence(format!("the connection was lost: {why}"))));
-            } else {
-                self.unsent.push_back((user, NoReply::Unsent(why.to_owned())));
-            }
-        }
-    }
-}
-
-fn server_of(uri: &Uri, transport: Option<Transport>) -> Server {
-    let named = uri.param("transport").and_then(Transport::parse);
-    let secure = (uri.scheme == Scheme::Sips).then_some(Transport::Tls);
-    let host = uri.param("maddr").unwrap_or(&uri.host).to_owned();
-    Server { host, port: uri.port, transport: secure.or(named).or(transport) }
-}
-
-fn is_private(target: &Target) -> bool {
-    is_private_ip(target.addr.ip())
-}
-
-fn is_private_ip(ip: std::net::IpAddr) -> bool {
-    match ip {
-        std::net::IpAddr::V4(ip) => {
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
-        }
-        std::net::IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unspecified(),
+    /// The requests that went out over that flow and have no final response.
+    pub(super) fn waiting_on(&self, flow: Flow) -> Vec<u64> {
+        let waits = |entry: &ClientEntry| entry.flow == flow && entry.machine.is_pending();
+        self.clients.iter().filter(|(_, entry)| waits(entry)).map(|(id, _)| *id).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 //! second has passed. Each is handled to the end before the next; nothing in here waits.
 
 mod client;
+mod outgoing;
 mod release;
 mod server;
 mod timers;
@@ -14,25 +15,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use offhook_core::EndReason;
+use offhook_core::{EndReason, PhoneNumber};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
-use self::client::{ClientEntry, Waiting};
+use self::client::ClientEntry;
+use self::outgoing::Waiting;
 use self::release::Release;
 use self::server::ServerEntry;
 use self::timers::Timers;
 use self::trunks::Check;
-use super::config::SipConfig;
+use super::config::{FromUser, SipConfig};
 use super::message::{Message, Method};
 use super::net::{Arrival, Flow, Net};
-use super::resolve::{ResolveError, Target};
+use super::resolve::{ResolveError, Resolver, Target};
 use super::trunk::{Health, TrunkState};
 use super::usage::{Cx, Effect, NoReply, Purpose, Start, Usage};
-use super::{StartError, token, trunk_of, uri, usage};
+use super::{StartError, identity, token, trunk_of, usage};
 use crate::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
-use crate::{Dial, IncomingCall, Released, TrunkCheck};
+use crate::{IncomingCall, Released, TrunkCheck};
 
 /// What is asked of the agent.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub(crate) enum Errand {
 #[derive(Debug)]
 pub(crate) struct Dialing {
     pub handle: u64,
-    pub dial: Dial,
+    pub to: PhoneNumber,
     pub slot: LineSlot,
     pub local_sdp: String,
     pub leg: mpsc::Sender<Signal>,
@@ -88,6 +90,7 @@ pub(crate) struct Agent {
     asks: mpsc::WeakSender<Errand>,
     next_call: Arc<AtomicU64>,
     next_id: u64,
+    resolver: Resolver,
     trunks: Vec<TrunkState>,
     calls: HashMap<u64, Usage>,
     /// By Call-ID and our tag.
@@ -129,6 +132,7 @@ impl Agent {
             trunks.push(state.map_err(|error| StartError::Trust(trunk.name.clone(), error))?);
         }
         Ok(Self {
+            resolver: Resolver::new(&config.nameservers),
             config,
             net,
             lines,
@@ -313,16 +317,11 @@ impl Agent {
         let line = &self.config.lines[dialing.slot.index];
         let trunk = trunk_of(&self.config, line);
         let state = &self.trunks[trunk];
-        let to = dialing.dial.to.as_e164();
-        let ourselves = state.address_of_record(line.number.as_e164());
-        let from = match &line.display_name {
-            Some(name) => format!("{} {ourselves}", uri::quote(name)),
-            None => ourselves,
-        };
-        let Some(uri) = state.uri(Some(to)) else { return };
-        let headers = dialing.dial.headers.iter().filter(|(name, _)| is_free_header(name)).cloned().collect();
-        let invitation =
-            usage::Invitation { uri, from, to: state.address_of_record(to), route: state.route(), headers };
+        let to = identity::written(&state.config, dialing.to.as_e164());
+        let caller = identity::caller(&state.config, line.number.as_e164(), line.display_name.as_deref());
+        let Some(uri) = state.uri(Some(&to)) else { return };
+        let to = identity::address(&state.config, &to);
+        let invitation = usage::Invitation { uri, caller, to, route: state.route() };
         let start = Start {
             trunk,
             trunk_name: state.config.name.clone(),
@@ -380,7 +379,7 @@ impl Agent {
     }
 
     /// Our Contact for whoever is at the other end of this flow.
-    fn contact(&mut self, trunk: usize, flow: &Flow) -> String {
+    fn contact(&mut self, trunk: usize, flow: &Flow, method: &Method) -> String {
         let mut addr = self.net.local_addr(flow);
         let state = &self.trunks[trunk];
         if let Some(seen) =
@@ -392,48 +391,11 @@ impl Agent {
             true => format!(";transport={}", flow.transport.name().to_ascii_lowercase()),
             false => String::new(),
         };
-        format!("<sip:{}@{addr}{transport}>", state.user())
+        // A hidden number is not shown by the back door (RFC 3323 §4.1.1.3).
+        let hidden = *method == Method::Invite && state.config.from_user == FromUser::Anonymous;
+        let user = if hidden { "anonymous" } else { state.user() };
+        format!("<sip:{user}@{addr}{transport}>")
     }
-}
-
-/// Headers the owner of a call may add: none that routes, authenticates or describes it.
-fn is_free_header(name: &str) -> bool {
-    let ours = [
-        "via",
-        "from",
-        "to",
-        "call-id",
-        "cseq",
-        "contact",
-        "max-forwards",
-        "content-length",
-        "content-type",
-        "route",
-        "record-route",
-        "authorization",
-        "proxy-authorization",
-        "allow",
-        "supported",
-        "require",
-        "proxy-require",
-        "session-expires",
-        "min-se",
-        "user-agent",
-        "expires",
-        "rack",
-        "rseq",
-        "v",
-        "f",
-        "t",
-        "i",
-        "m",
-        "l",
-        "c",
-        "k",
-        "x",
-    ];
-    let token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
-    !name.is_empty() && name.chars().all(token) && !ours.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// The runtime's clock, so that paused time in tests is our time too.

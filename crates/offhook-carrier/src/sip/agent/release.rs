@@ -75,7 +75,7 @@ impl Agent {
         (transport, addr): (Transport, SocketAddr),
     ) -> Result<Flow, String> {
         let state = &self.trunks[trunk];
-        let target = Target { transport, addr, server_name: state.config.hop().host.clone() };
+        let target = Target::new(transport, addr, &state.config.hop().host);
         self.net.flow_to(&target, &state.trust).map_err(|error| error.to_string())
     }
 

@@ -12,7 +12,7 @@ use crate::IncomingCall;
 use crate::leg::Leg;
 use crate::line::{LineSlot, TakeError};
 use crate::media::Media;
-use crate::sip::config::Inbound;
+use crate::sip::config::{Inbound, NumberFormat};
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
@@ -301,11 +301,11 @@ impl Agent {
             session_wanted: self.trunks[trunk].config.session_timer,
             local_sdp: String::new(),
         };
-        let contact = self.contact(trunk, &flow);
+        let contact = self.contact(trunk, &flow, &Method::Options);
         let id = self.open(flow, key, &invite, Some(handle));
         let leg = Leg::new(handle, line.clone(), media, leg_signals, asks, Some(invite.sdp()));
         let sip_call_id = start.call_id.clone();
-        let (from, from_name) = caller(&invite.headers);
+        let (from, from_name) = caller(&invite.headers, self.trunks[trunk].config.number_format);
         let merge_key = merge_key(&invite);
         let mut out = Vec::new();
         let call = Usage::incoming(&mut Cx { now: now(), out: &mut out }, start, id, invite, contact, flow);
@@ -324,12 +324,12 @@ fn merge_key(invite: &Request) -> Option<(String, String)> {
 }
 
 /// Who calls: what the network asserts, before what the caller claims (RFC 3325).
-fn caller(headers: &Headers) -> (Option<PhoneNumber>, Option<String>) {
+fn caller(headers: &Headers, format: NumberFormat) -> (Option<PhoneNumber>, Option<String>) {
     let asserted = headers.name_addr("P-Asserted-Identity");
     let claimed = headers.name_addr("From");
     let number = |uri: &Uri| {
         let user = uri.user.as_deref()?.split(';').next()?;
-        PhoneNumber::parse(&international(user)?).ok()
+        PhoneNumber::parse(&international(user, format)?).ok()
     };
     let from = asserted.iter().chain(&claimed).find_map(|addr| number(&addr.uri));
     let name = asserted.and_then(|addr| addr.display).or_else(|| claimed.and_then(|addr| addr.display));
@@ -337,12 +337,15 @@ fn caller(headers: &Headers) -> (Option<PhoneNumber>, Option<String>) {
 }
 
 /// A caller's number with its country code. A national number is none: 4155550100 is San Francisco, not Switzerland.
-fn international(user: &str) -> Option<String> {
+/// Unless the trunk writes international numbers like that.
+fn international(user: &str, format: NumberFormat) -> Option<String> {
     let is_north_american = user.len() == 11 && user.starts_with('1');
+    let is_complete =
+        format == NumberFormat::Digits && user.starts_with(|first| ('1'..='9').contains(&first));
     match user.strip_prefix("00") {
         Some(digits) => Some(format!("+{digits}")),
         None if user.starts_with('+') => Some(user.to_owned()),
-        None => is_north_american.then(|| format!("+{user}")),
+        None => (is_complete || is_north_american).then(|| format!("+{user}")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::client::Waiting;
+use super::outgoing::Waiting;
 use super::{Agent, Timer, User, now};
 use crate::sip::message::Response;
 use crate::sip::net::Flow;
@@ -12,7 +12,7 @@ use crate::sip::usage::{Hop, NoReply};
 use crate::{TrunkCheck, TrunkReply, TrunkReport};
 
 /// How long `doctor` waits for a trunk.
-const CHECK_PATIENCE: Duration = Duration::from_secs(4);
+const CHECK_PATIENCE: Duration = Duration::from_secs(6);
 
 #[derive(Debug)]
 pub(super) struct Check {
@@ -35,6 +35,7 @@ impl Agent {
                 let server = self.trunks[trunk].config.hop().clone();
                 self.look_up(server, Waiting::Trunk { trunk });
             }
+            self.ask_places(trunk);
         }
     }
 

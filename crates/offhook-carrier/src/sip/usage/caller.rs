@@ -6,6 +6,7 @@ use offhook_core::{EndReason, LegEvent};
 
 use super::{ALLOW, Cx, Effect, Hop, NoReply, Phase, Purpose, SDP, SUPPORTED, Start, Usage};
 use crate::sip::dialog::Dialog;
+use crate::sip::identity::Caller;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::reason;
@@ -13,13 +14,11 @@ use crate::sip::session_timer::{self, MIN_SE};
 use crate::sip::uri::Uri;
 
 /// Whom to call, as whom.
-#[derive(Debug)]
 pub struct Invitation {
     pub uri: Uri,
-    pub from: String,
+    pub caller: Caller,
     pub to: String,
     pub route: Option<String>,
-    pub headers: Vec<(String, String)>,
 }
 
 impl Usage {
@@ -30,14 +29,14 @@ impl Usage {
             invite.headers.push("Route", route);
         }
         invite.headers.push("Max-Forwards", "70");
-        invite.headers.push("From", format!("{};tag={}", invitation.from, call.local_tag));
+        invite.headers.push("From", format!("{};tag={}", invitation.caller.from, call.local_tag));
         invite.headers.push("To", invitation.to);
         invite.headers.push("Call-ID", call.call_id.clone());
         invite.headers.push("CSeq", "1 INVITE");
         invite.headers.push("Allow", ALLOW);
         invite.headers.push("Supported", SUPPORTED);
-        for (name, value) in invitation.headers {
-            invite.headers.push_named(name, value);
+        for (name, value) in invitation.caller.headers {
+            invite.headers.push(name, value);
         }
         call.ask_for_timer(&mut invite);
         let invite = invite.with_body(SDP, call.local_sdp.clone());
@@ -65,6 +64,7 @@ impl Usage {
     fn on_provisional(&mut self, cx: &mut Cx<'_>, response: &Response, flow: Flow) {
         let Phase::Calling { provisional, cancelled } = &mut self.phase else { return };
         *provisional = true;
+        self.proceeds |= response.status > 100;
         if let Some(reason) = self.hang_up {
             if !std::mem::replace(cancelled, true) {
                 cx.out.push(Effect::Cancel { reason });

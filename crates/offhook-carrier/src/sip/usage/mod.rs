@@ -149,6 +149,8 @@ pub struct Usage {
     remote_sdp_seen: bool,
     flow: Option<Flow>,
     rang: bool,
+    /// A provisional response other than 100 came: somebody's phone may ring.
+    proceeds: bool,
     early_media: bool,
     session_wanted: Option<Duration>,
     session: Option<SessionTimer>,
@@ -204,6 +206,7 @@ impl Usage {
             remote_sdp_seen: false,
             flow: None,
             rang: false,
+            proceeds: false,
             early_media: false,
             session_wanted: start.session_wanted,
             session: None,
@@ -235,6 +238,11 @@ impl Usage {
     /// Whether an INVITE of ours may still go out, or go out again.
     pub fn wants_to_call(&self) -> bool {
         matches!(self.phase, Phase::Calling { .. }) && self.hang_up.is_none()
+    }
+
+    /// Whether the INVITE may go to another server after this one refused it: no phone rang, and nobody hung up.
+    pub fn may_move(&self) -> bool {
+        self.wants_to_call() && !self.proceeds
     }
 
     /// Whether the far end with this tag is part of the call.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::{Cx, Effect, Invitation, NoReply, Purpose, Start, Usage};
 use crate::leg::{Signal, Told};
 use crate::line::LinePool;
+use crate::sip::identity::Caller;
 use crate::sip::message::{Message, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::transaction::Timing;
@@ -117,8 +118,9 @@ impl World {
         let call = match outbound {
             true => {
                 let uri = Uri::parse("sip:them@127.0.0.1").unwrap();
-                let (from, to) = ("<sip:us@127.0.0.1>".into(), "<sip:them@127.0.0.1>".into());
-                Usage::dial(&mut cx, start, Invitation { uri, from, to, route: None, headers: vec![] })
+                let caller = Caller { from: "<sip:us@127.0.0.1>".into(), headers: Vec::new() };
+                let to = "<sip:them@127.0.0.1>".into();
+                Usage::dial(&mut cx, start, Invitation { uri, caller, to, route: None })
             }
             false => {
                 let text = format!(
