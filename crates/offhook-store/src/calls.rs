@@ -6,10 +6,12 @@ use offhook_core::call::{Direction, TaskReport};
 use offhook_core::journal::AnsweredBy;
 use offhook_core::{CallId, JournalEntry, OwnerId, Timestamp};
 
+use crate::batch::Batch;
 use crate::db::{Row, Tx, params};
+use crate::keys::{self, NewKey};
 use crate::projection::{End, Lifecycle, end_of, result_of};
-use crate::recordings::Recording;
-use crate::{Store, StoreError, journal};
+use crate::recordings::RecordingRow;
+use crate::{Store, StoreError};
 
 /// What was asked for, as it will be shown. `Debug` prints none of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Idempotency {
 pub struct NewCall {
     pub id: CallId,
     pub owner: OwnerId,
+    /// The key that is given out with this call; it and its owner are written with the call, or not at all.
+    pub minted: Option<NewKey>,
     pub idempotency: Option<Idempotency>,
     pub direction: Direction,
     pub request: CallRequest,
@@ -71,17 +75,7 @@ pub enum InsertCallError {
     #[error("a call with this id exists already")]
     DuplicateId,
     #[error(transparent)]
-    Store(StoreError),
-}
-
-impl From<StoreError> for InsertCallError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Gone => Self::UnknownOwner,
-            StoreError::Duplicate => Self::DuplicateId,
-            other => Self::Store(other),
-        }
-    }
+    Store(#[from] StoreError),
 }
 
 /// One call as it stands. `Debug` prints nothing of what was said.
@@ -101,7 +95,7 @@ pub struct CallRow {
     pub answered_by: Option<AnsweredBy>,
     pub result: Option<TaskReport>,
     pub end: Option<End>,
-    pub recording: Option<Recording>,
+    pub recording: Option<RecordingRow>,
     /// When retention erased the words of the conversation.
     pub transcript_removed_at: Option<Timestamp>,
 }
@@ -156,24 +150,12 @@ impl Store {
     /// Writes a call with its first facts, unless its idempotency key stands for one already.
     ///
     /// Of any number of simultaneous inserts with the same key exactly one is [`Inserted::New`]. Trying again with
-    /// the same id after an error whose commit is unknown gives `Existing` with that id.
+    /// the same id after an error whose commit is unknown gives `Existing` with that id, or
+    /// [`InsertCallError::DuplicateId`] where there is no idempotency key.
     pub async fn insert_call(&self, new: &NewCall) -> Result<Inserted, InsertCallError> {
-        loop {
-            let mut tx = self.db.begin().await?;
-            if let Some(idempotency) = &new.idempotency
-                && !claim_key(&mut tx, new, idempotency).await?
-            {
-                match tx.row(KEY_HOLDER, params![new.owner, idempotency.key.as_str()]).await? {
-                    Some(row) => return Ok(held_by(&row, idempotency)?),
-                    // Deleted between the two statements, with its call.
-                    None => continue,
-                }
-            }
-            insert_row(&mut tx, new).await?;
-            journal::write(&mut tx, &[(new.id, &new.entries)]).await?;
-            tx.commit().await?;
-            return Ok(Inserted::New);
-        }
+        let batch = Batch { calls: vec![new.clone()], ..Batch::default() };
+        let mut written = self.write(&batch).await?;
+        written.calls.pop().unwrap_or(Err(InsertCallError::DuplicateId))
     }
 
     /// What this idempotency key stands for already; `None` when it is free, never `New`. Lets a repeat be told
@@ -236,20 +218,58 @@ fn held_by(row: &Row, idempotency: &Idempotency) -> Result<Inserted, StoreError>
     row.parsed("call_id", |id| id.parse().ok()).map(Inserted::Existing)
 }
 
-/// Whether this insert is the first with its key. On PostgreSQL a second one waits here until the first has
-/// committed or failed; on SQLite it waited for the write connection.
-async fn claim_key(tx: &mut Tx, new: &NewCall, idempotency: &Idempotency) -> Result<bool, StoreError> {
+/// Writes the row of a call, and its owner and key where those are new. Its first facts are for the caller to write.
+///
+/// What is wrong with one call must not fail the statement: on PostgreSQL that would end the whole transaction.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    new: &NewCall,
+) -> Result<Result<Inserted, InsertCallError>, StoreError> {
+    if let Some(idempotency) = &new.idempotency
+        && let Some(before) = claim_key(tx, new, idempotency).await?
+    {
+        return Ok(Ok(before));
+    }
+    if let Some(key) = &new.minted {
+        keys::insert_minted(tx, key).await?;
+    }
+    if insert_row(tx, new).await? {
+        return Ok(Ok(Inserted::New));
+    }
+    if new.idempotency.is_some() {
+        const UNCLAIM: &str = "DELETE FROM idempotency WHERE call_id = $1 AND owner_id = $2";
+        tx.execute(UNCLAIM, params![new.id, new.owner]).await?;
+    }
+    let exists = tx.row("SELECT id FROM calls WHERE id = $1", params![new.id]).await?.is_some();
+    Ok(Err(if exists { InsertCallError::DuplicateId } else { InsertCallError::UnknownOwner }))
+}
+
+/// Claims the idempotency key of a call; what it stands for already, if it does. On PostgreSQL a second claim waits
+/// here until the first was committed or failed; on SQLite it waited for the write connection.
+async fn claim_key(
+    tx: &mut Tx,
+    new: &NewCall,
+    idempotency: &Idempotency,
+) -> Result<Option<Inserted>, StoreError> {
     const SQL: &str = "INSERT INTO idempotency (owner_id, idempotency_key, request_hash, call_id, created_at) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner_id, idempotency_key) DO NOTHING";
     let hash = hex(&idempotency.request_hash);
     let params = params![new.owner, idempotency.key.as_str(), hash, new.id, new.queued_at];
-    Ok(tx.execute(SQL, params).await? == 1)
+    if tx.execute(SQL, params).await? == 1 {
+        return Ok(None);
+    }
+    let holder = tx.row(KEY_HOLDER, params![new.owner, idempotency.key.as_str()]).await?;
+    // Deleted between the two statements, with its call: the whole is tried again.
+    let holder = holder.ok_or(StoreError::Gone)?;
+    held_by(&holder, idempotency).map(Some)
 }
 
-async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {
+/// False when there is no such owner, or a call with this id exists.
+async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO calls (id, owner_id, direction, to_number, from_number, requested_line, task, \
             personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+        WHERE EXISTS (SELECT 1 FROM owners WHERE id = $2) ON CONFLICT (id) DO NOTHING";
     let request = new.request.clone();
     let params = params![
         new.id,
@@ -268,7 +288,7 @@ async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<(), StoreError> {
         new.queued_at,
         Lifecycle::Queued.code(),
     ];
-    tx.execute(SQL, params).await.map(drop)
+    Ok(tx.execute(SQL, params).await? == 1)
 }
 
 const fn direction_code(direction: Direction) -> &'static str {
@@ -283,7 +303,9 @@ fn direction_from_code(code: &str) -> Option<Direction> {
 }
 
 pub(crate) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
 fn readable(row: &Row) -> Option<CallRow> {
@@ -323,7 +345,7 @@ fn call_of(row: &Row) -> Result<CallRow, StoreError> {
             .map(|code| AnsweredBy::from_code(&code).unwrap_or(AnsweredBy::Unknown)),
         result: result_of(row)?,
         end: end_of(row)?,
-        recording: Recording::of(row)?,
+        recording: RecordingRow::of(row)?,
         transcript_removed_at: row.opt_at("transcript_removed_at")?,
     })
 }

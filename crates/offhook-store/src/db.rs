@@ -3,6 +3,9 @@
 //! Both drivers understand `$1` placeholders, `ON CONFLICT … DO NOTHING`, `RETURNING`, partial indexes and deferred
 //! foreign keys, so every statement of this crate is one static text. Only [`Db`] and [`Tx`] know which it is.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use offhook_core::{CallId, OwnerId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
@@ -156,7 +159,12 @@ impl Row {
 /// for it in the pool instead of meeting as "database is locked". An in-memory database is one connection in all.
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
-    Lite { rd: SqlitePool, wr: SqlitePool },
+    Lite {
+        rd: SqlitePool,
+        wr: SqlitePool,
+        /// `None`: in memory.
+        file: Option<Arc<Path>>,
+    },
     Pg(PgPool),
 }
 

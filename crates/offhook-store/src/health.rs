@@ -26,6 +26,29 @@ impl Store {
         tx.commit().await
     }
 
+    /// Whether something can be written, down to the disk: writes a few pages and takes them back.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        const PUT: &str = "INSERT INTO files_to_unlink (path) VALUES ($1) ON CONFLICT (path) DO NOTHING";
+        const TAKE_BACK: &str = "DELETE FROM files_to_unlink WHERE path = $1";
+        // PostgreSQL limits what fits into an index to a third of a page, compressed.
+        let pages = if matches!(self.db, Db::Lite { .. }) { 4 } else { 0 };
+        let path = format!("probe {}", "-".repeat(pages * 4_096));
+        let mut tx = self.db.begin().await?;
+        tx.execute(PUT, params![path.as_str()]).await?;
+        tx.execute(TAKE_BACK, params![path.as_str()]).await?;
+        tx.commit().await
+    }
+
+    /// Allow a SQLite file to grow to this many pages, as on a disk that is that small; 0 is as large as can be.
+    #[doc(hidden)]
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        let Db::Lite { wr, .. } = &self.db else { return Ok(()) };
+        let pages = if pages == 0 { u32::MAX - 1 } else { pages };
+        let pragma = format!("PRAGMA max_page_count = {pages}");
+        sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(wr).await?;
+        Ok(())
+    }
+
     /// What is wrong with the database; empty when nothing is. Reads all of it.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = Vec::new();

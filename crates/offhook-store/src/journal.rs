@@ -3,15 +3,15 @@
 //! A fact is stored as its code and a JSON object of its fields. Appending is idempotent: an entry whose `seq` the
 //! call already has is left as it was, so a batch whose commit was never confirmed can be sent again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use offhook_core::journal::Value;
 use offhook_core::{CallId, Fact, JournalEntry};
 use serde_json::{Map, Value as Json};
 
-use crate::db::params;
-use crate::db::{Param, Row, Tx};
+use crate::batch::Batch;
+use crate::db::{Param, Row, Tx, params};
 use crate::projection::Changes;
 use crate::{Store, StoreError};
 
@@ -24,39 +24,11 @@ pub enum AppendError {
 }
 
 impl Store {
-    /// Appends to the journal of one call and updates its row.
+    /// Appends to the journal of one call and updates its row. For many calls, see [`Store::write`].
     pub async fn append(&self, call: CallId, entries: &[JournalEntry]) -> Result<(), AppendError> {
-        let gone = self.write_retrying(&[(call, entries)]).await?;
-        if gone.is_empty() { Ok(()) } else { Err(AppendError::UnknownCall) }
-    }
-
-    /// Appends to the journals of several calls in one transaction. Returns the calls that no longer exist, because
-    /// their owner was deleted meanwhile; their facts are dropped, everybody else's are written.
-    pub async fn append_many(
-        &self,
-        batch: &[(CallId, Vec<JournalEntry>)],
-    ) -> Result<Vec<CallId>, StoreError> {
-        let batch: Vec<_> = batch.iter().map(|(call, entries)| (*call, &entries[..])).collect();
-        self.write_retrying(&batch).await
-    }
-
-    async fn write_retrying(&self, batch: &[(CallId, &[JournalEntry])]) -> Result<Vec<CallId>, StoreError> {
-        const ATTEMPTS: u32 = 3;
-        for _ in 1..ATTEMPTS {
-            match self.write_once(batch).await {
-                // PostgreSQL: a call was deleted between the look and the write, or two writers crossed.
-                Err(StoreError::Gone | StoreError::Busy) => {}
-                done => return done,
-            }
-        }
-        self.write_once(batch).await
-    }
-
-    async fn write_once(&self, batch: &[(CallId, &[JournalEntry])]) -> Result<Vec<CallId>, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let gone = write(&mut tx, batch).await?;
-        tx.commit().await?;
-        Ok(gone)
+        let batch = Batch { entries: vec![(call, entries.to_vec())], ..Batch::default() };
+        let written = self.write(&batch).await?;
+        if written.gone.is_empty() { Ok(()) } else { Err(AppendError::UnknownCall) }
     }
 
     /// The facts of a call after `after_seq`, in order; 0 reads them all. A fact this version does not know is left
@@ -73,6 +45,25 @@ impl Store {
         Ok(entries)
     }
 
+    /// The facts with one of these codes, of several calls at once, each call's in order.
+    pub async fn journals(
+        &self,
+        calls: &[CallId],
+        codes: [&str; 4],
+    ) -> Result<HashMap<CallId, Vec<JournalEntry>>, StoreError> {
+        let mut journals: HashMap<CallId, Vec<JournalEntry>> = HashMap::with_capacity(calls.len());
+        for some in calls.chunks(CALLS_PER_READ) {
+            // A prepared statement has a fixed length: the last call fills it up.
+            let filled = (0..CALLS_PER_READ).map(|n| some[n.min(some.len() - 1)].into());
+            let params = codes.into_iter().map(Param::from).chain(filled).collect();
+            for row in &self.db.rows(&READ, params).await? {
+                let call = row.parsed("call_id", |id| id.parse().ok())?;
+                journals.entry(call).or_default().extend(entry_of(call, row)?);
+            }
+        }
+        Ok(journals)
+    }
+
     /// The `seq` of the last fact of a call; 0 when it has none.
     pub async fn last_seq(&self, call: CallId) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT COALESCE(MAX(seq), 0) AS seq FROM journal WHERE call_id = $1";
@@ -82,14 +73,14 @@ impl Store {
 }
 
 /// Writes entries and what they change in the rows of their calls. Returns the calls that do not exist.
-pub(crate) async fn write(
+pub(crate) async fn write<'a>(
     tx: &mut Tx,
-    batch: &[(CallId, &[JournalEntry])],
+    batch: impl Iterator<Item = (CallId, &'a [JournalEntry])>,
 ) -> Result<Vec<CallId>, StoreError> {
     // In the order of the ids, so that two writers never wait for each other.
-    let mut calls: BTreeMap<CallId, Vec<&JournalEntry>> = BTreeMap::new();
+    let mut calls: BTreeMap<CallId, Vec<&'a JournalEntry>> = BTreeMap::new();
     for (call, entries) in batch {
-        calls.entry(*call).or_default().extend(*entries);
+        calls.entry(call).or_default().extend(entries);
     }
     let flat: Vec<_> =
         calls.iter().flat_map(|(call, entries)| entries.iter().map(|entry| (*call, *entry))).collect();
@@ -113,6 +104,17 @@ pub(crate) async fn write(
 async fn exists(tx: &mut Tx, call: CallId) -> Result<bool, StoreError> {
     Ok(tx.row("SELECT id FROM calls WHERE id = $1", params![call]).await?.is_some())
 }
+
+/// Calls whose journals are read by one statement: the longest list that is shown.
+const CALLS_PER_READ: usize = 200;
+
+static READ: LazyLock<String> = LazyLock::new(|| {
+    let calls = (0..CALLS_PER_READ).map(|n| format!("${}", n + 5)).collect::<Vec<_>>().join(", ");
+    format!(
+        "SELECT call_id, seq, at, code, fields FROM journal \
+         WHERE code IN ($1, $2, $3, $4) AND call_id IN ({calls}) ORDER BY call_id, seq"
+    )
+});
 
 /// Entries per statement: round trips are what a batch costs, and a prepared statement has a fixed length.
 const CHUNKS: [usize; 3] = [64, 8, 1];

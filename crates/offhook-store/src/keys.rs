@@ -7,7 +7,7 @@ use offhook_core::{OwnerId, Timestamp};
 use uuid::Uuid;
 
 use crate::calls::hex;
-use crate::db::{Row, Tx, params};
+use crate::db::{Param, Row, Tx, params};
 use crate::{Store, StoreError};
 
 /// One API key. Not the key itself: it may be shown.
@@ -70,6 +70,13 @@ pub struct NewKey {
     pub kind: KeyKind,
     pub label: Option<String>,
     pub created_at: Timestamp,
+}
+
+impl NewKey {
+    fn params(&self, id: KeyId) -> Vec<Param> {
+        let (kind, label) = (self.kind.code(), self.label.as_deref());
+        params![id.to_string(), self.owner, hex(&self.hash), kind, label, self.created_at]
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,10 +153,7 @@ impl Store {
         let id = KeyId(new_id(new.created_at));
         let mut tx = self.db.begin().await?;
         ensure_owner(&mut tx, new.owner, new.created_at).await?;
-        let kind = new.kind.code();
-        let label = new.label.as_deref();
-        tx.execute(SQL, params![id.to_string(), new.owner, hex(&new.hash), kind, label, new.created_at])
-            .await?;
+        tx.execute(SQL, new.params(id)).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -174,14 +178,21 @@ impl Store {
         const SQL: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
         Ok(self.db.execute(SQL, params![key.to_string(), at]).await? == 1)
     }
+}
 
-    /// Notes when a key was used last; an older instant changes nothing. A write: do it now and then, not on every
-    /// request.
-    pub async fn touch_last_used(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE api_keys SET last_used_at = $2 \
-            WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-        self.db.execute(SQL, params![key.to_string(), at]).await.map(drop)
-    }
+/// Notes when a key was used last; an older instant changes nothing.
+pub(crate) async fn touch(tx: &mut Tx, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE api_keys SET last_used_at = $2 \
+        WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    tx.execute(SQL, params![key.to_string(), at]).await.map(drop)
+}
+
+/// Writes a key and its owner, or changes nothing where they exist: the same first call was repeated.
+pub(crate) async fn insert_minted(tx: &mut Tx, new: &NewKey) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO api_keys (id, owner_id, hash, kind, label, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING";
+    ensure_owner(tx, new.owner, new.created_at).await?;
+    tx.execute(SQL, new.params(KeyId(new_id(new.created_at)))).await.map(drop)
 }
 
 async fn ensure_owner(tx: &mut Tx, owner: OwnerId, created_at: Timestamp) -> Result<(), StoreError> {

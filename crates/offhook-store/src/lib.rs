@@ -5,7 +5,9 @@
 //! (`projection`). Every operation is one transaction, or says where it is several.
 
 mod audit;
+mod batch;
 mod calls;
+mod claim;
 mod db;
 mod error;
 mod health;
@@ -18,7 +20,9 @@ mod recordings;
 mod retention;
 
 pub use audit::{AuditEntry, AuditFilter};
+pub use batch::{Batch, Written};
 pub use calls::{CallFilter, CallRequest, CallRow, Idempotency, InsertCallError, Inserted, NewCall};
+pub use claim::{Claim, ClaimError};
 pub use error::StoreError;
 pub use health::BackupError;
 pub use journal::AppendError;
@@ -26,7 +30,7 @@ pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey, OwnerRow};
 pub use offhook_core::call::Direction;
 pub use open::OpenError;
 pub use projection::{End, Lifecycle};
-pub use recordings::{NewRecording, Recording};
+pub use recordings::{NewRecording, RecordingRow};
 pub use retention::{Purged, Retention};
 
 use std::path::{Path, PathBuf};

@@ -85,7 +85,7 @@ impl Store {
     /// Waits for running statements and closes the connections; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         match &self.db {
-            Db::Lite { rd, wr } => {
+            Db::Lite { rd, wr, .. } => {
                 rd.close().await;
                 wr.close().await;
             }
@@ -131,7 +131,7 @@ async fn open_memory() -> Result<Db, OpenError> {
     let options = sqlite_options().in_memory(true).shared_cache(false);
     let wr = one_connection().connect_with(options).await.map_err(OpenError::Unreachable)?;
     migrate_sqlite(&wr).await?;
-    Ok(Db::Lite { rd: wr.clone(), wr })
+    Ok(Db::Lite { rd: wr.clone(), wr, file: None })
 }
 
 async fn open_file(path: &Path) -> Result<Db, OpenError> {
@@ -146,7 +146,7 @@ async fn open_file(path: &Path) -> Result<Db, OpenError> {
         .connect_with(reader_options(path))
         .await
         .map_err(OpenError::Unreachable)?;
-    Ok(Db::Lite { rd, wr })
+    Ok(Db::Lite { rd, wr, file: Some(path.into()) })
 }
 
 /// Turning a new file into one with a write-ahead log takes a lock that SQLite does not wait for, whatever the busy

@@ -1,24 +1,45 @@
-//! What the calling rules need to know of calls that are over: how many there were lately, and when.
+//! What the calling rules need to know of the calls of the last day: when the newest of them were placed.
 
-use offhook_core::policy::Recent;
 use offhook_core::{OwnerId, Timestamp};
 
-use crate::db::{Row, params};
+use crate::db::{Param, params};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// The calls this owner placed since then.
-    pub async fn recent_calls_of(&self, owner: OwnerId, since: Timestamp) -> Result<Recent, StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS n, MIN(queued_at) AS oldest_at FROM calls \
-            WHERE owner_id = $1 AND queued_at >= $2 AND direction = 'outbound'";
-        recent_of(self.db.row(SQL, params![owner, since]).await?)
+    /// When this owner placed its newest calls since then, the newest first.
+    pub async fn newest_calls_of(
+        &self,
+        owner: OwnerId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT queued_at FROM calls \
+            WHERE owner_id = $1 AND queued_at >= $2 AND direction = 'outbound' ORDER BY queued_at DESC LIMIT $3";
+        self.instants(SQL, params![owner, since, i64::from(limit)]).await
     }
 
-    /// The calls anybody placed to this number since then.
-    pub async fn recent_calls_to(&self, to: &str, since: Timestamp) -> Result<Recent, StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS n, MIN(queued_at) AS oldest_at FROM calls \
-            WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound'";
-        recent_of(self.db.row(SQL, params![to, since]).await?)
+    /// When the newest calls were placed by owners who were given a key on their first call, the newest first.
+    pub async fn newest_calls_of_minted_keys(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT queued_at FROM calls WHERE queued_at >= $1 AND direction = 'outbound' \
+            AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto') \
+            ORDER BY queued_at DESC LIMIT $2";
+        self.instants(SQL, params![since, i64::from(limit)]).await
+    }
+
+    /// When anybody placed the newest calls to this number since then, the newest first.
+    pub async fn newest_calls_to(
+        &self,
+        to: &str,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT queued_at FROM calls \
+            WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound' ORDER BY queued_at DESC LIMIT $3";
+        self.instants(SQL, params![to, since, i64::from(limit)]).await
     }
 
     /// When the last call that anybody placed to this number was over.
@@ -27,9 +48,8 @@ impl Store {
             "SELECT MAX(finalized_at) AS at FROM calls WHERE to_number = $1 AND direction = 'outbound'";
         self.db.row(SQL, params![to]).await?.map_or(Ok(None), |row| row.opt_at("at"))
     }
-}
 
-fn recent_of(row: Option<Row>) -> Result<Recent, StoreError> {
-    let Some(row) = row else { return Ok(Recent::default()) };
-    Ok(Recent { count: row.opt_number("n")?.unwrap_or(0), oldest_at: row.opt_at("oldest_at")? })
+    async fn instants(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Timestamp>, StoreError> {
+        self.db.rows(sql, params).await?.iter().map(|row| row.at("queued_at")).collect()
+    }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use offhook_core::{CallId, Timestamp};
 
+use crate::batch::Batch;
 use crate::db::{Row, Tx, params};
 use crate::{Store, StoreError, path_from_text, path_text};
 
@@ -22,7 +23,7 @@ pub struct NewRecording {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recording {
+pub struct RecordingRow {
     /// `None` once it was removed.
     pub path: Option<PathBuf>,
     pub bytes: u64,
@@ -32,7 +33,7 @@ pub struct Recording {
     pub removed_at: Option<Timestamp>,
 }
 
-impl Recording {
+impl RecordingRow {
     /// Reads the columns that come with a call; `None` where there is no recording.
     pub(crate) fn of(row: &Row) -> Result<Option<Self>, StoreError> {
         let Some(bytes) = row.opt_number("bytes")? else {
@@ -53,21 +54,9 @@ impl Store {
     /// Sets the recording of a call, in place of an earlier one. [`StoreError::Gone`] when the call was deleted: then
     /// the file must go too.
     pub async fn set_recording(&self, call: CallId, new: &NewRecording) -> Result<(), StoreError> {
-        const REPLACED: &str = "INSERT INTO files_to_unlink (path) \
-            SELECT path FROM recordings WHERE call_id = $1 AND path <> $2 ON CONFLICT (path) DO NOTHING";
-        const KEPT: &str = "DELETE FROM files_to_unlink WHERE path = $1";
-        const SET: &str = "INSERT INTO recordings (call_id, path, bytes, duration_ms, created_at, expires_at) \
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (call_id) DO UPDATE SET path = excluded.path, \
-            bytes = excluded.bytes, duration_ms = excluded.duration_ms, created_at = excluded.created_at, \
-            expires_at = excluded.expires_at, removed_at = NULL";
-        let path = path_text(&new.path);
-        let bytes = i64::try_from(new.bytes).unwrap_or(i64::MAX);
-        let duration_ms = i64::from(new.duration_ms);
-        let mut tx = self.db.begin().await?;
-        tx.execute(REPLACED, params![call, path.as_str()]).await?;
-        tx.execute(KEPT, params![path.as_str()]).await?;
-        tx.execute(SET, params![call, path, bytes, duration_ms, new.created_at, new.expires_at]).await?;
-        tx.commit().await
+        let batch = Batch { recordings: vec![(call, new.clone())], ..Batch::default() };
+        let written = self.write(&batch).await?;
+        if written.homeless.is_empty() { Ok(()) } else { Err(StoreError::Gone) }
     }
 
     /// Forgets the recording of a call. Returns the file to unlink, if there was one.
@@ -97,6 +86,28 @@ impl Store {
         self.scrub().await;
         Ok(())
     }
+}
+
+/// Sets the recording of a call, in place of an earlier one; false when there is no such call.
+pub(crate) async fn set(tx: &mut Tx, call: CallId, new: &NewRecording) -> Result<bool, StoreError> {
+    const REPLACED: &str = "INSERT INTO files_to_unlink (path) \
+        SELECT path FROM recordings WHERE call_id = $1 AND path <> $2 ON CONFLICT (path) DO NOTHING";
+    const KEPT: &str = "DELETE FROM files_to_unlink WHERE path = $1";
+    const SET: &str = "INSERT INTO recordings (call_id, path, bytes, duration_ms, created_at, expires_at) \
+        SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM calls WHERE id = $1) \
+        ON CONFLICT (call_id) DO UPDATE SET path = excluded.path, \
+        bytes = excluded.bytes, duration_ms = excluded.duration_ms, created_at = excluded.created_at, \
+        expires_at = excluded.expires_at, removed_at = NULL";
+    let path = path_text(&new.path);
+    let bytes = i64::try_from(new.bytes).unwrap_or(i64::MAX);
+    let duration_ms = i64::from(new.duration_ms);
+    let params = params![call, path.as_str(), bytes, duration_ms, new.created_at, new.expires_at];
+    tx.execute(REPLACED, params![call, path.as_str()]).await?;
+    if tx.execute(SET, params).await? == 0 {
+        return Ok(false);
+    }
+    tx.execute(KEPT, params![path]).await?;
+    Ok(true)
 }
 
 /// Forgets where the recording of a call is, and notes the file for unlinking.

@@ -51,6 +51,9 @@ const WORDS: &[(&str, &[&str])] = &[
     ("leg.digits_sent", &["digits"]),
     ("tool.called", &["arguments"]),
     ("tool.answered", &["output"]),
+    // Free text, often another program's, that may quote the conversation.
+    ("call.problem", &["message"]),
+    ("speech.reopening", &["why"]),
 ];
 
 /// Calls per transaction: others get to write in between.
@@ -245,7 +248,6 @@ mod tests {
         "call.answered",
         "call.answered_by",
         "call.result",
-        "call.problem",
         "call.ended",
         "leg.media_up",
         "leg.ticket",
@@ -254,7 +256,6 @@ mod tests {
         "leg.resumed",
         "leg.media_stats",
         "speech.ready",
-        "speech.reopening",
         "speech.reopened",
         "turn.not_understood",
         "turn.barge_in",

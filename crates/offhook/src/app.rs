@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::gateway::{Gateway, Secret, Settings};
 use crate::http;
 use crate::recorder::Recorder;
+use crate::writer::Writer;
 
 /// Inbound calls that wait to be looked at.
 const INCOMING: usize = 64;
@@ -39,6 +40,8 @@ pub enum StartError {
     DataDir { path: PathBuf, why: io::Error },
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Claim(#[from] offhook_store::ClaimError),
     #[error("the store can't be read: {0}")]
     Read(#[from] offhook_store::StoreError),
     #[error("can't listen on {addr}: {why}; set listen to a free address")]
@@ -76,7 +79,9 @@ impl App {
         let secret = Secret::load_or_create(&config.data_dir.join("secret")).map_err(data_dir)?;
         let store = Store::open(config.database_url.expose_secret()).await?;
         let recordings = config.data_dir.join("recordings");
-        let recorder = Recorder::start(recordings, store.clone()).map_err(data_dir)?;
+        let claim = store.claim().await?;
+        let writer = Writer::start(store.clone());
+        let recorder = Recorder::start(recordings, writer.clone()).map_err(data_dir)?;
 
         let model = model(&config).await?;
         let sandbox = if config.sandbox { Some(sandbox(&config).await?) } else { None };
@@ -89,9 +94,9 @@ impl App {
         let carrier = Carrier::Sip(SipCarrier::start(sip, incoming).await?);
 
         let lines = carrier.lines().into_iter().map(|line| line.number).collect();
-        let engine = Engine::new(carrier, model, store.clone(), recorder, config.limits);
+        let engine = Engine::new(carrier, model, writer, recorder, config.limits);
         let policy = Policy::new(config.policy.clone());
-        let gateway = Gateway::new(store, engine, policy, settings(&config, lines), secret);
+        let gateway = Gateway::new((store, claim), engine, policy, settings(&config, lines), secret);
         gateway.reconcile().await?;
 
         let listen = |why| StartError::Listen { addr: config.listen, why };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,15 +11,16 @@ use offhook_carrier::{Carrier, Dial, Leg};
 use offhook_core::brief::Brief;
 use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
-use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, PhoneNumber};
+use offhook_core::{CallId, EndReason, JournalEntry};
 use offhook_speech::{Model, Prompt};
-use offhook_store::Store;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::clock;
+use crate::admission::Place;
+use crate::clock::{self, Clock};
 use crate::recorder::Recorder;
-use crate::session::{JournalWriter, Line, Parts, Session};
+use crate::session::{Line, Parts, Session};
+use crate::writer::{Health, Writer, ended};
 
 /// Commands a call has not yet taken; more than these are refused, and two would do.
 const COMMANDS: usize = 8;
@@ -36,7 +37,7 @@ pub struct Engine {
 struct Inner {
     carrier: Carrier,
     model: Model,
-    writer: JournalWriter,
+    writer: Writer,
     recorder: Recorder,
     limits: Limits,
     live: Mutex<HashMap<CallId, LiveCall>>,
@@ -46,10 +47,6 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 struct LiveCall {
-    owner: OwnerId,
-    remote: Option<PhoneNumber>,
-    /// The line it uses, where that is known before dialling.
-    line: Option<PhoneNumber>,
     commands: mpsc::Sender<CallCommand>,
     feed: broadcast::Sender<JournalEntry>,
 }
@@ -58,47 +55,37 @@ struct LiveCall {
 #[derive(Debug)]
 pub struct Start {
     pub id: CallId,
-    pub owner: OwnerId,
-    /// The number on the other side; unknown when a caller withholds it.
-    pub remote: Option<PhoneNumber>,
     pub way: Way,
     pub brief: Brief,
     /// The last journal entry that was written with the call's row.
     pub last_seq: u64,
+    /// Held until the call is over.
+    pub place: Place,
 }
 
 #[derive(Debug)]
 pub enum Way {
-    /// From one of our lines; the pool chooses when none is named.
-    Outbound {
-        to: PhoneNumber,
-        from: Option<PhoneNumber>,
-    },
+    /// To the number, and from the line, that were permitted.
+    Outbound,
     Inbound(Box<Leg>),
 }
 
-/// How many calls are live, for the policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LiveCounts {
-    pub all: u32,
-    pub of_owner: u32,
-    pub to_destination: u32,
-}
-
 impl Engine {
-    pub fn new(carrier: Carrier, model: Model, store: Store, recorder: Recorder, limits: Limits) -> Self {
-        Self {
+    pub fn new(carrier: Carrier, model: Model, writer: Writer, recorder: Recorder, limits: Limits) -> Self {
+        let engine = Self {
             inner: Arc::new(Inner {
                 carrier,
                 model,
-                writer: JournalWriter::start(store),
+                writer,
                 recorder,
                 limits,
                 live: Mutex::new(HashMap::new()),
                 draining: AtomicBool::new(false),
                 sessions: TaskTracker::new(),
             }),
-        }
+        };
+        tokio::spawn(hang_up_when_full(engine.inner.writer.watch(), Arc::downgrade(&engine.inner)));
+        engine
     }
 
     pub fn carrier(&self) -> &Carrier {
@@ -113,68 +100,73 @@ impl Engine {
         &self.inner.recorder
     }
 
-    pub fn writer(&self) -> &JournalWriter {
+    pub fn writer(&self) -> &Writer {
         &self.inner.writer
     }
 
-    /// Start the session of a call. Only a policy decision permits it, and each only once.
+    /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
     pub fn start(&self, allow: Allow, start: Start) {
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), ..self.inner.limits };
-        let from = match &start.way {
-            Way::Outbound { from, .. } => from.clone(),
-            Way::Inbound(leg) => Some(leg.line().clone()),
-        };
-        let (direction, line) = match start.way {
-            Way::Outbound { to, from } => {
-                let carrier = self.inner.carrier.clone();
-                (
-                    Direction::Outbound,
-                    Line::Outbound { carrier, dial: Dial { to, from } },
-                )
+        let (direction, line) = match (start.way, allow.destination()) {
+            (Way::Inbound(leg), _) => (Direction::Inbound, Line::Inbound(leg)),
+            (Way::Outbound, Some(to)) => {
+                let dial = Dial { to: to.clone(), from: allow.line().cloned() };
+                (Direction::Outbound, Line::Outbound { carrier: self.inner.carrier.clone(), dial })
             }
-            Way::Inbound(leg) => (Direction::Inbound, Line::Inbound(leg)),
+            (Way::Outbound, None) => return self.never_started(start.id, start.last_seq),
         };
+        let asked = start.brief.language.clone();
+        let brief = Brief { language: self.inner.model.language_for(&asked).to_owned(), ..start.brief };
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (feed, _) = broadcast::channel(FEED);
+        let clock = Clock::set();
         let parts = Parts {
             id: start.id,
-            speech: self.inner.model.open(self.prompt(&start.brief)),
-            call: Call::new(direction, start.brief, limits, clock::now()),
+            speech: self.inner.model.open(self.prompt(&brief, asked)),
+            call: Call::new(direction, brief, limits, clock.now()),
             line,
             commands: inbox,
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),
             recorder: self.inner.recorder.clone(),
+            clock,
         };
-        let live =
-            LiveCall { owner: start.owner, remote: start.remote, line: from, commands, feed: feed.clone() };
-        self.live().insert(start.id, live);
-        self.supervise(start.id, parts, feed);
+        self.live().insert(start.id, LiveCall { commands, feed: feed.clone() });
+        self.supervise(start.id, parts, feed, start.place);
+    }
+
+    /// The permission was for answering a call; there is nobody to dial.
+    fn never_started(&self, id: CallId, last_seq: u64) {
+        tracing::error!(call_id = %id, "a call without a destination was not started");
+        let (feed, _) = broadcast::channel(1);
+        let mut journal = self.inner.writer.journal(id, last_seq, feed);
+        journal.write(clock::now(), ended(EndReason::GatewayFault, None, clock::now()));
+        self.inner.sessions.spawn(journal.close());
     }
 
     /// Run the session; a panic ends this one call and leaves the others alone.
-    fn supervise(&self, id: CallId, parts: Parts, feed: broadcast::Sender<JournalEntry>) {
+    fn supervise(&self, id: CallId, parts: Parts, feed: broadcast::Sender<JournalEntry>, place: Place) {
         let engine = self.clone();
         self.inner.sessions.spawn(async move {
-            let progress = parts.journal.progress();
+            let (progress, clock) = (parts.journal.progress(), parts.clock);
             let session = Session::new(parts);
             tracing::info!(call_id = %id, "call started");
             if AssertUnwindSafe(session.run()).catch_unwind().await.is_err() {
                 tracing::error!(call_id = %id, "a session panicked; the call ends with gateway.fault");
                 let mut journal = engine.inner.writer.journal(id, progress.last_seq(), feed);
-                let now = clock::now();
+                let now = clock.now();
                 journal.write(now, ended(EndReason::GatewayFault, progress.answered_at(), now));
                 journal.close().await;
             }
             engine.live().remove(&id);
+            drop(place);
             tracing::info!(call_id = %id, "call ended");
         });
     }
 
-    fn prompt(&self, brief: &Brief) -> Prompt {
+    /// `asked` is the language that was asked for; the brief is in one the model speaks.
+    fn prompt(&self, brief: &Brief, asked: String) -> Prompt {
         Prompt {
-            instructions: brief.instructions(),
-            voice: brief.voice.clone(),
-            language: brief.language.clone(),
+            language: asked,
             format: self.inner.model.format_for(self.inner.carrier.preferred_format()),
             brief: brief.clone(),
         }
@@ -189,26 +181,14 @@ impl Engine {
         })
     }
 
+    fn command_all(&self, command: CallCommand) -> usize {
+        let ids: Vec<CallId> = self.live().keys().copied().collect();
+        ids.iter().filter(|id| self.command(**id, command)).count()
+    }
+
     /// What a live call will tell from now on; `None` when it is not live.
     pub fn subscribe(&self, id: CallId) -> Option<broadcast::Receiver<JournalEntry>> {
         self.live().get(&id).map(|call| call.feed.subscribe())
-    }
-
-    pub fn live_counts(&self, owner: OwnerId, remote: Option<&PhoneNumber>) -> LiveCounts {
-        let live = self.live();
-        LiveCounts {
-            all: live.len() as u32,
-            of_owner: live.values().filter(|call| call.owner == owner).count() as u32,
-            to_destination: live
-                .values()
-                .filter(|call| remote.is_some() && call.remote.as_ref() == remote)
-                .count() as u32,
-        }
-    }
-
-    /// Live calls that use, or will use, a line: this one, or any.
-    pub fn live_on(&self, from: Option<&PhoneNumber>) -> usize {
-        self.live().values().filter(|call| from.is_none() || call.line.as_ref() == from).count()
     }
 
     pub fn is_draining(&self) -> bool {
@@ -222,10 +202,7 @@ impl Engine {
 
     /// End every call and wait until the last entry of each is stored, but not for ever.
     pub async fn drain(&self, patience: Duration) {
-        let ids: Vec<CallId> = self.live().keys().copied().collect();
-        for id in ids {
-            self.command(id, CallCommand::Shutdown);
-        }
+        self.command_all(CallCommand::Shutdown);
         self.inner.sessions.close();
         if tokio::time::timeout(patience, self.inner.sessions.wait()).await.is_err() {
             tracing::warn!(calls = self.live().len(), "shutting down with calls still closing");
@@ -238,12 +215,14 @@ impl Engine {
     }
 }
 
-/// The last fact of a call whose session can't write it.
-pub fn ended(
-    reason: EndReason,
-    answered_at: Option<offhook_core::Timestamp>,
-    ended_at: offhook_core::Timestamp,
-) -> Fact {
-    let talk_ms = answered_at.map_or(0, |at| ended_at.since(at).as_millis().min(u32::MAX.into()) as u32);
-    Fact::Ended { reason, answered: answered_at.is_some(), talk_ms, sip_status: None, q850_cause: None }
+/// Calls that nobody can account for may not go on.
+async fn hang_up_when_full(mut health: watch::Receiver<Health>, engine: Weak<Inner>) {
+    while health.wait_for(|health| matches!(health, Health::Full { .. })).await.is_ok() {
+        let Some(inner) = engine.upgrade() else { return };
+        let calls = Engine { inner }.command_all(CallCommand::Fault);
+        tracing::error!(calls, "the store is away and no more can wait for it; all calls are hung up");
+        if health.wait_for(|health| !matches!(health, Health::Full { .. })).await.is_err() {
+            return;
+        }
+    }
 }

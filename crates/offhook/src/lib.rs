@@ -1,8 +1,10 @@
 //! The gateway: one phone line for AI agents.
 //!
 //! [`gateway::Gateway`] holds the use-cases; HTTP, MCP and the command line are codecs over it and nothing else.
-//! [`engine`] starts and finds the sessions of live calls; [`session`] is the loop of one call.
+//! [`admission`] decides which calls may start, [`engine`] starts and finds their sessions, [`session`] is the loop of
+//! one call, [`writer`] writes down what happens in all of them.
 
+pub mod admission;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -14,3 +16,4 @@ pub mod gateway;
 pub mod http;
 pub mod recorder;
 pub mod session;
+pub mod writer;

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use offhook_core::audio::{AudioFormat, Converter, g711};
 use offhook_core::{CallId, Frame};
-use offhook_store::{NewRecording, Store};
+use offhook_store::NewRecording;
 use tokio::sync::oneshot;
 
 use crate::clock;
+use crate::writer::Writer;
 
 /// Chunks of a second that wait for the disk, over all calls.
 const QUEUE: usize = 4_096;
@@ -34,7 +35,7 @@ const NAP: Duration = Duration::from_millis(20);
 pub struct Recorder {
     orders: SyncSender<Order>,
     dir: PathBuf,
-    store: Store,
+    writer: Writer,
 }
 
 #[derive(Debug)]
@@ -56,13 +57,13 @@ struct Chunk {
 }
 
 impl Recorder {
-    /// Write below `dir`, which is made if it is missing, and note in `store` what was written.
-    pub fn start(dir: PathBuf, store: Store) -> io::Result<Self> {
+    /// Write below `dir`, which is made if it is missing, and note in the store what was written.
+    pub fn start(dir: PathBuf, writer: Writer) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let (orders, inbox) = sync_channel(QUEUE);
-        let writer = Writer { dir: dir.clone(), files: HashMap::new() };
-        thread::Builder::new().name("recorder".to_owned()).spawn(move || writer.run(inbox))?;
-        Ok(Self { orders, dir, store })
+        let disk = Disk { dir: dir.clone(), files: HashMap::new() };
+        thread::Builder::new().name("recorder".to_owned()).spawn(move || disk.run(inbox))?;
+        Ok(Self { orders, dir, writer })
     }
 
     /// Begin to record a call whose leg speaks `format`.
@@ -94,9 +95,7 @@ impl Recorder {
             created_at: clock::now(),
             expires_at: None,
         };
-        if let Err(error) = self.store.set_recording(call, &new).await {
-            tracing::error!(call_id = %call, %error, "a recording could not be noted in the store");
-        }
+        self.writer.keep(call, new);
     }
 
     /// Wait until everything handed over so far is written.
@@ -237,7 +236,7 @@ impl Drop for Recording {
     }
 }
 
-struct Writer {
+struct Disk {
     dir: PathBuf,
     files: HashMap<CallId, Open>,
 }
@@ -248,7 +247,7 @@ struct Open {
     length: u64,
 }
 
-impl Writer {
+impl Disk {
     fn run(mut self, inbox: Receiver<Order>) {
         while let Some(order) = self.next(&inbox) {
             let done = match order {
@@ -384,8 +383,8 @@ mod tests {
     }
 
     async fn recorder(dir: &Path) -> Recorder {
-        let store = Store::open("sqlite::memory:").await.expect("a store");
-        Recorder::start(dir.to_owned(), store).expect("a recorder")
+        let store = offhook_store::Store::open("sqlite::memory:").await.expect("a store");
+        Recorder::start(dir.to_owned(), Writer::start(store)).expect("a recorder")
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ pub struct Policy {
 pub struct Ask<'a> {
     /// Whom to call; `None` when it is we who are called.
     pub destination: Option<&'a PhoneNumber>,
+    /// The line to call from; the pool chooses when `None`.
+    pub line: Option<&'a PhoneNumber>,
     /// `None`: what is usual.
     pub ring_limit: Option<Duration>,
     pub talk_limit: Option<Duration>,
@@ -64,7 +66,7 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
-/// The permission for one call. Made by [`Policy::decide`] only, and used up by the call it permits.
+/// The permission for one call, to one number. Made by [`Policy::decide`] only, and used up by the call it permits.
 ///
 /// ```compile_fail
 /// use offhook_core::policy::Allow;
@@ -74,6 +76,8 @@ pub enum Decision {
 /// ```
 #[derive(Debug)]
 pub struct Allow {
+    destination: Option<PhoneNumber>,
+    line: Option<PhoneNumber>,
     ring_limit: Duration,
     talk_limit: Duration,
     rules: Vec<Rule>,
@@ -112,6 +116,8 @@ impl Policy {
         }
         let talk_limit = self.config.talk_limit.with_max(facts.owner_limits.talk_limit);
         Decision::Allow(Allow {
+            destination: ask.destination.cloned(),
+            line: ask.line.cloned(),
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             talk_limit: talk_limit.grant(ask.talk_limit),
             rules,
@@ -122,12 +128,12 @@ impl Policy {
 impl<'a> Ask<'a> {
     /// An outbound call with the usual limits.
     pub fn outbound(destination: &'a PhoneNumber) -> Self {
-        Self { destination: Some(destination), ring_limit: None, talk_limit: None }
+        Self { destination: Some(destination), line: None, ring_limit: None, talk_limit: None }
     }
 
     /// A call that reached us and waits to be answered.
     pub fn inbound() -> Self {
-        Self { destination: None, ring_limit: None, talk_limit: None }
+        Self { destination: None, line: None, ring_limit: None, talk_limit: None }
     }
 }
 
@@ -141,6 +147,16 @@ impl Decision {
 }
 
 impl Allow {
+    /// The one number that may be called; `None` when it is we who are called.
+    pub fn destination(&self) -> Option<&PhoneNumber> {
+        self.destination.as_ref()
+    }
+
+    /// The line it may be called from; any of ours when `None`.
+    pub fn line(&self) -> Option<&PhoneNumber> {
+        self.line.as_ref()
+    }
+
     pub fn ring_limit(&self) -> Duration {
         self.ring_limit
     }

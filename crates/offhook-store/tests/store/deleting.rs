@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use offhook_core::journal::Part;
 use offhook_core::{EndReason, Fact};
 use offhook_store::*;
 
@@ -32,12 +33,14 @@ pub async fn transcripts_expire_before_calls(backend: &Backend) {
     finished_call(&store, &new_call(1), SECRET).await;
     store.insert_call(&new_call(2)).await.unwrap();
     store.append(call(2), &entries(2, [answered(), remote_said(1, "still talking")])).await.unwrap();
+    let problem = Fact::Problem { part: Part::Speech, code: "refused".into(), message: SECRET.into() };
+    store.append(call(1), &entries(6, [problem])).await.unwrap();
     let before = store.call(call(1)).await.unwrap().unwrap();
-    assert_eq!(backend.mentions(SECRET).await, ["journal"]);
+    assert_eq!(backend.mentions(SECRET).await, ["journal", "journal"]);
 
     let retention = Retention { now: at(9_000), transcripts_before: Some(at(5_000)), ..Retention::default() };
     assert_eq!(store.purge(retention).await.unwrap(), Purged::default());
-    assert_eq!(backend.mentions(SECRET).await, ["journal"]);
+    assert_eq!(backend.mentions(SECRET).await.len(), 2);
 
     let retention = Retention { transcripts_before: Some(at(5_001)), ..retention };
     assert_eq!(store.purge(retention).await.unwrap().transcripts, 1);
@@ -48,7 +51,7 @@ pub async fn transcripts_expire_before_calls(backend: &Backend) {
     let after = store.call(call(1)).await.unwrap().unwrap();
     assert_eq!(after, CallRow { transcript_removed_at: Some(at(9_000)), ..before });
     let journal = store.journal(call(1), 0).await.unwrap();
-    assert_eq!(journal.len(), 5);
+    assert_eq!(journal.len(), 6);
     assert_eq!(journal[3].fact, remote_said(1, ""));
     assert_eq!(store.purge(retention).await.unwrap(), Purged::default());
 }

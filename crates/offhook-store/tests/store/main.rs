@@ -4,6 +4,7 @@
 //! database of its own, because starting a server is what takes the time.
 
 mod backend;
+mod claiming;
 mod deleting;
 mod postgres_only;
 mod racing;
@@ -30,6 +31,7 @@ macro_rules! scenarios {
             )*
             postgres_only::a_lost_connection_is_opened_again(&cluster.database("lost").await).await;
             postgres_only::several_processes_may_open_a_new_database_at_once(&cluster.database("new").await).await;
+            claiming::a_lost_claim_is_taken_again(&cluster.database("claim").await).await;
             postgres_only::a_deleted_owner_keeps_nobody_from_writing(&cluster.database("deleted").await).await;
         }
     };
@@ -38,6 +40,9 @@ macro_rules! scenarios {
 scenarios! {
     story::a_call_from_request_to_report,
     story::lists_and_counts,
+    story::a_batch_is_one_story,
+    claiming::one_process_has_the_claim,
+    claiming::a_claim_is_given_back,
     story::owners_and_keys,
     story::what_a_newer_version_wrote,
     story::odd_texts_come_back_the_same_from_both,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use offhook_core::call::TaskReport;
 use offhook_core::journal::{AnsweredBy, TaskStatus};
-use offhook_core::policy::Recent;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, OwnerId, Timestamp};
 use offhook_store::*;
 
@@ -36,6 +35,7 @@ pub fn new_call(n: u16) -> NewCall {
     NewCall {
         id: call(n),
         owner: owner(1),
+        minted: None,
         idempotency: None,
         direction: Direction::Outbound,
         request: CallRequest {
@@ -74,6 +74,12 @@ pub fn voice_said(turn: u32, text: &str) -> Fact {
 
 pub fn ended(reason: EndReason, answered: bool) -> Fact {
     Fact::Ended { reason, answered, talk_ms: 4_000, sip_status: Some(200), q850_cause: Some(16) }
+}
+
+/// The facts of several calls in one transaction; the calls that are gone.
+pub async fn append_many(store: &Store, entries: &[(CallId, Vec<JournalEntry>)]) -> Vec<CallId> {
+    let batch = Batch { entries: entries.to_vec(), ..Batch::default() };
+    store.write(&batch).await.unwrap().gone
 }
 
 /// A call that was answered and is over; finalized at second 5.
@@ -199,22 +205,87 @@ pub async fn lists_and_counts(backend: &Backend) {
 
     let unfinished: Vec<CallId> = store.unfinished().await.unwrap().into_iter().map(|row| row.id).collect();
     assert_eq!(unfinished, [call(5), call(6), call(7)]);
-    let oldest =
-        [(1, at(0), 5, Some(at(1))), (1, at(3), 3, Some(at(3))), (1, at(60), 0, None), (3, at(0), 0, None)];
-    for (owner_n, since, count, oldest_at) in oldest {
-        let recent = store.recent_calls_of(owner(owner_n), since).await.unwrap();
-        assert_eq!(recent, Recent { count, oldest_at });
-        assert_eq!(store.recent_calls_of(owner(owner_n), since).await.unwrap().count, count);
-    }
-    for (to, count, oldest_at, ended_at) in [
-        ("+14155550100", 4, Some(at(2)), Some(at(5_000))),
-        ("+14155550101", 1, Some(at(7)), None),
-        ("+14155550102", 0, None, None),
+    // The newest first, and no more than asked for; the inbound one does not count.
+    for (owner_n, since, limit, expected) in [
+        (1, at(0), 10, vec![5, 4, 3, 2, 1]),
+        (1, at(3), 10, vec![5, 4, 3]),
+        (1, at(0), 2, vec![5, 4]),
+        (1, at(60), 10, vec![]),
+        (3, at(0), 10, vec![]),
     ] {
-        assert_eq!(store.recent_calls_to(to, at(2)).await.unwrap(), Recent { count, oldest_at });
-        assert_eq!(store.recent_calls_to(to, at(2)).await.unwrap().count, count);
+        let placed_at = store.newest_calls_of(owner(owner_n), since, limit).await.unwrap();
+        assert_eq!(placed_at, expected.into_iter().map(at).collect::<Vec<_>>());
+    }
+    for (to, expected, ended_at) in [
+        ("+14155550100", vec![at(5), at(4), at(3), at(2)], Some(at(5_000))),
+        ("+14155550101", vec![at(7)], None),
+        ("+14155550102", vec![], None),
+    ] {
+        assert_eq!(store.newest_calls_to(to, at(2), 10).await.unwrap(), expected);
         assert_eq!(store.last_call_to_ended_at(to).await.unwrap(), ended_at);
     }
+
+    // Several journals in one go, some of their facts.
+    let journals = store.journals(&[call(1), call(5), call(4)], ["turn.remote", "call.queued", "", ""]).await;
+    let journals = journals.unwrap();
+    let codes = |n| journals[&call(n)].iter().map(|entry| entry.fact.code()).collect::<Vec<_>>();
+    assert_eq!((codes(1), codes(5)), (vec!["call.queued", "turn.remote"], vec!["call.queued"]));
+    assert_eq!(journals.len(), 3);
+    assert!(store.journals(&[], ["turn.remote", "", "", ""]).await.unwrap().is_empty());
+}
+
+pub async fn a_batch_is_one_story(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    let minted =
+        NewKey { owner: owner(7), hash: [7; 32], kind: KeyKind::Proto, label: None, created_at: at(0) };
+    let first = NewCall { owner: owner(7), minted: Some(minted.clone()), ..new_call(1) };
+    let idempotency = Some(Idempotency { key: "order-17".into(), request_hash: [1; 32] });
+    let stray = NewCall { owner: owner(9), idempotency: idempotency.clone(), ..new_call(3) };
+    let recording = NewRecording {
+        path: "recordings/1.wav".into(),
+        bytes: 1,
+        duration_ms: 1,
+        created_at: at(0),
+        expires_at: None,
+    };
+    let batch = Batch {
+        calls: vec![first, NewCall { idempotency: idempotency.clone(), ..new_call(2) }, stray, new_call(2)],
+        entries: vec![(call(2), entries(2, [dialing()])), (call(8), entries(1, [dialing()]))],
+        recordings: vec![
+            (call(1), recording.clone()),
+            (call(8), NewRecording { path: "recordings/8.wav".into(), ..recording }),
+        ],
+        key_uses: vec![],
+    };
+    let written = store.write(&batch).await.unwrap();
+    let calls = &written.calls[..];
+    // What is wrong with one call keeps none of the others from being written.
+    assert!(
+        matches!(
+            calls,
+            [
+                Ok(Inserted::New),
+                Ok(Inserted::New),
+                Err(InsertCallError::UnknownOwner),
+                Err(InsertCallError::DuplicateId)
+            ]
+        ),
+        "{calls:?}"
+    );
+    assert_eq!((written.gone, written.homeless), (vec![call(8)], vec!["recordings/8.wav".into()]));
+    assert_eq!(store.key_by_hash(&[7; 32]).await.unwrap().unwrap().owner, owner(7));
+    assert_eq!(store.call(call(2)).await.unwrap().unwrap().lifecycle, Lifecycle::Dialing);
+    assert!(store.call(call(1)).await.unwrap().unwrap().recording.is_some());
+    let stray = Idempotency { key: "order-17".into(), request_hash: [1; 32] };
+    assert_eq!(store.idempotent_call(owner(9), &stray).await.unwrap(), None);
+    assert_eq!(store.newest_calls_of_minted_keys(at(0), 10).await.unwrap(), [at(1)]);
+    assert_eq!(store.integrity().await.unwrap(), [""; 0]);
+    store.probe().await.unwrap();
+
+    // Writing it again changes nothing.
+    let again = store.write(&Batch { entries: batch.entries, ..Batch::default() }).await.unwrap();
+    assert_eq!(again.gone, [call(8)]);
+    assert_eq!(store.journal(call(2), 0).await.unwrap().len(), 2);
 }
 
 pub async fn owners_and_keys(backend: &Backend) {
@@ -238,7 +309,8 @@ pub async fn owners_and_keys(backend: &Backend) {
     assert_eq!(store.key_by_hash(&[3; 32]).await.unwrap(), None);
 
     for (touched_at, expected) in [(at(50), at(50)), (at(40), at(50)), (at(60), at(60))] {
-        store.touch_last_used(first, touched_at).await.unwrap();
+        let batch = Batch { key_uses: vec![(first, touched_at)], ..Batch::default() };
+        store.write(&batch).await.unwrap();
         assert_eq!(store.key_by_hash(&[1; 32]).await.unwrap().unwrap().last_used_at, Some(expected));
     }
     assert!(store.revoke_key(first, at(70)).await.unwrap());

@@ -2,17 +2,16 @@
 
 use offhook_carrier::IncomingCall;
 use offhook_core::brief::{Brief, Opening, Voicemail};
-use offhook_core::policy::{Ask, Facts};
-use offhook_core::{CallId, EndReason, Fact, JournalEntry, LegCommand, OwnerId, Timestamp};
-use offhook_store::{CallRequest, Direction, NewCall};
+use offhook_core::{EndReason, LegCommand, OwnerId, Timestamp};
+use offhook_store::{CallRequest, Direction};
 
-use super::{Gateway, Inbound, place};
+use super::{Gateway, Inbound, wish};
 use crate::clock;
 use crate::engine::{Start, Way};
 
 impl Gateway {
     /// Whose inbound calls are: nobody asked for them, so they belong to the operator, who reads them with an admin key.
-    fn operator() -> OwnerId {
+    pub(super) fn operator() -> OwnerId {
         OwnerId::from_parts(Timestamp::default(), [0; 10])
     }
 
@@ -21,48 +20,33 @@ impl Gateway {
         let Some(inbound) = self.inner.settings.inbound.clone() else {
             return decline(&mut incoming, EndReason::PolicyRefused);
         };
-        let _admission = self.inner.admission.lock().await;
+        let _starting = self.inner.starting.read().await;
         if self.inner.engine.is_draining() {
             return decline(&mut incoming, EndReason::GatewayShutdown);
         }
+        if let Some(why) = self.store_away() {
+            tracing::error!(why, "an inbound call can't be written down and was declined");
+            return decline(&mut incoming, EndReason::GatewayFault);
+        }
         let now = clock::now();
-        let live = self.inner.engine.live_counts(Self::operator(), incoming.from.as_ref());
-        let facts = Facts {
-            own_lines: &self.inner.settings.lines,
-            live_calls: live.all,
-            live_calls_of_owner: live.of_owner,
-            ..Facts::default()
-        };
-        let allow = match self.inner.policy.decide(&Ask::inbound(), &facts, now).into_result() {
-            Ok(allow) => allow,
+        let (allow, mut place) = match self.inner.admission.take_inbound(Self::operator(), now) {
+            Ok(let_in) => let_in,
             Err(refusal) => {
                 tracing::info!(rule = refusal.rule.code(), "an inbound call was declined");
                 return decline(&mut incoming, EndReason::PolicyRefused);
             }
         };
-        let id = CallId::from_parts(now, place::random());
         let brief = self.inbound_brief(inbound);
-        let queued = JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } };
-        let new = NewCall {
-            id,
-            owner: Self::operator(),
-            idempotency: None,
-            direction: Direction::Inbound,
-            request: request(&incoming, &brief),
-            queued_at: now,
-            entries: vec![queued],
-        };
-        let stored = async {
-            self.inner.store.create_owner(Self::operator(), now).await.ok()?;
-            self.inner.store.insert_call(&new).await.ok()
-        };
-        if stored.await.is_none() {
-            tracing::error!("an inbound call could not be stored and was declined");
+        let request = request(&incoming, &brief);
+        let new = wish::queued(Self::operator(), Direction::Inbound, request, &allow, now);
+        let (id, last_seq) = (new.id, new.entries.len() as u64);
+        if let Err(error) = self.inner.engine.writer().insert(new).await {
+            tracing::error!(%error, "an inbound call could not be stored and was declined");
             return decline(&mut incoming, EndReason::GatewayFault);
         }
+        place.keep();
         let way = Way::Inbound(Box::new(incoming.leg));
-        let owner = Self::operator();
-        self.inner.engine.start(allow, Start { id, owner, remote: incoming.from, way, brief, last_seq: 1 });
+        self.inner.engine.start(allow, Start { id, way, brief, last_seq, place });
     }
 
     fn inbound_brief(&self, inbound: Inbound) -> Brief {
@@ -87,16 +71,11 @@ fn decline(incoming: &mut IncomingCall, reason: EndReason) {
 }
 
 fn request(incoming: &IncomingCall, brief: &Brief) -> CallRequest {
+    let line = incoming.leg.line().as_e164();
     CallRequest {
-        to: incoming.leg.line().as_e164().to_owned(),
+        to: line.to_owned(),
         from: incoming.from.as_ref().map(|from| from.as_e164().to_owned()),
-        line: Some(incoming.leg.line().as_e164().to_owned()),
-        task: brief.task.clone(),
-        personality: brief.personality.clone(),
-        greeting: brief.greeting.clone(),
-        voice: brief.voice.clone(),
-        language: brief.language.clone(),
-        bridge_number: None,
-        extra: None,
+        line: Some(line.to_owned()),
+        ..wish::said_to(brief)
     }
 }

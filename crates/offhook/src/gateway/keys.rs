@@ -8,12 +8,12 @@ use std::time::Duration;
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use offhook_core::OwnerId;
+use offhook_core::{OwnerId, Timestamp};
 use offhook_store::{CreateKeyError, KeyKind, KeyRow, NewKey, Store, StoreError};
 use rand::RngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{AuthError, Caller, Gateway, Idempotency, KeyView};
+use super::{AuthError, Gateway, Idempotency};
 use crate::clock;
 
 /// Clients recognise, redact and refuse keys by it.
@@ -21,6 +21,25 @@ pub const PREFIX: &str = "clawcall_sk_";
 
 /// How long the key of a first call is given again to whoever repeats that call.
 const REPEAT_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// Who is asking, once the key was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub owner: OwnerId,
+    pub admin: bool,
+    /// It was given its key on its first call, and shares its limits with all others of its kind.
+    pub anonymous: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct KeyView {
+    pub id: String,
+    pub label: Option<String>,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    pub admin: bool,
+}
 
 /// The secret of this installation: signs recording links, and derives keys for repeatable first calls.
 pub struct Secret(hmac::Key);
@@ -83,13 +102,23 @@ fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
     message
 }
 
-/// A key that may be stored: its hash, and whose calls it sees.
+/// A new key, and whose calls it sees.
 pub(super) struct Minted {
     pub key: SecretString,
     pub owner: OwnerId,
 }
 
 impl Minted {
+    /// Whoever holds it.
+    pub fn caller(&self) -> Caller {
+        Caller { owner: self.owner, admin: false, anonymous: true }
+    }
+
+    /// As it is stored when it is given out on a first call.
+    pub fn new_key(&self) -> NewKey {
+        new_key(self, None, KeyKind::Proto)
+    }
+
     fn from_bytes(bytes: [u8; 32]) -> Self {
         Self { owner: owner_of(&bytes), key: format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into() }
     }
@@ -101,28 +130,25 @@ impl Gateway {
         let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or(AuthError::KeyRequired)?;
         let row =
             self.key_row(key).await?.filter(|row| row.revoked_at.is_none()).ok_or(AuthError::InvalidKey)?;
-        self.note_use(&row).await;
-        Ok(Caller { owner: row.owner, admin: row.kind == KeyKind::Admin })
+        self.note_use(&row);
+        let (admin, anonymous) = (row.kind == KeyKind::Admin, row.kind == KeyKind::Proto);
+        Ok(Caller { owner: row.owner, admin, anonymous })
     }
 
     /// To the minute: an agent polls every three seconds.
-    async fn note_use(&self, row: &KeyRow) {
+    fn note_use(&self, row: &KeyRow) {
         let now = clock::now();
-        if row.last_used_at.is_some_and(|at| now.since(at) < Duration::from_secs(60)) {
-            return;
-        }
-        if let Err(error) = self.inner.store.touch_last_used(row.id, now).await {
-            tracing::warn!(%error, "the last use of a key could not be noted");
+        if row.last_used_at.is_none_or(|at| now.since(at) >= Duration::from_secs(60)) {
+            self.inner.engine.writer().key_used(row.id, now);
         }
     }
 
-    /// A repeat of a first call may have its key again, but only for as long as clients repeat.
-    async fn minted_just_now(&self, minted: Minted) -> Result<Minted, AuthError> {
-        let row = self.key_row(minted.key.expose_secret()).await?;
-        let fresh = row.is_some_and(|row| {
-            row.revoked_at.is_none() && clock::now().since(row.created_at) < REPEAT_WINDOW
-        });
-        if fresh { Ok(minted) } else { Err(AuthError::KeyRequired) }
+    /// A repeat of a first call may have its key again, but only for as long as clients repeat. `None`: no such key
+    /// was given out yet.
+    pub(super) async fn minted_before(&self, minted: &Minted) -> Result<Option<()>, AuthError> {
+        let Some(row) = self.key_row(minted.key.expose_secret()).await? else { return Ok(None) };
+        let fresh = row.revoked_at.is_none() && clock::now().since(row.created_at) < REPEAT_WINDOW;
+        if fresh { Ok(Some(())) } else { Err(AuthError::KeyRequired) }
     }
 
     async fn key_row(&self, key: &str) -> Result<Option<KeyRow>, AuthError> {
@@ -132,11 +158,11 @@ impl Gateway {
         })
     }
 
-    /// A key for a caller that has none.
+    /// A key for a caller that has none; it is stored with the call, or not at all.
     ///
     /// With an idempotency key it is derived from that and the request, so that a repeat of a first call whose
     /// answer was lost gets the same key again, and with it the same call.
-    pub(super) async fn mint(&self, idempotency: Option<&Idempotency>) -> Result<Minted, AuthError> {
+    pub(super) fn mint(&self, idempotency: Option<&Idempotency>) -> Minted {
         let mut bytes = [0; 32];
         match idempotency {
             Some(repeat) => {
@@ -146,16 +172,7 @@ impl Gateway {
             }
             None => rand::rng().fill_bytes(&mut bytes),
         }
-        let minted = Minted::from_bytes(bytes);
-        let new = new_key(&minted, None, KeyKind::Proto);
-        match self.inner.store.create_key(&new).await {
-            Ok(_) => Ok(minted),
-            Err(CreateKeyError::Exists) => self.minted_just_now(minted).await,
-            Err(error) => {
-                tracing::error!(%error, "a key could not be stored");
-                Err(AuthError::Store)
-            }
-        }
+        Minted::from_bytes(bytes)
     }
 }
 
@@ -193,7 +210,7 @@ fn hash(key: &str) -> [u8; 32] {
 fn owner_of(key: &[u8; 32]) -> OwnerId {
     let digest = digest::digest(&digest::SHA256, key);
     let random: [u8; 10] = digest.as_ref()[..10].try_into().expect("a digest is longer than ten bytes");
-    OwnerId::from_parts(offhook_core::Timestamp::default(), random)
+    OwnerId::from_parts(Timestamp::default(), random)
 }
 
 fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {

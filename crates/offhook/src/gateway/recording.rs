@@ -1,15 +1,22 @@
 //! Recordings: who may have one, and links that open one without a key for a while.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use offhook_core::{CallId, Timestamp};
 
-use super::{CallError, Caller, Gateway, RecordingFile};
+use super::{CallError, Caller, Gateway};
 use crate::clock;
 
 const PURPOSE: &str = "recording";
+
+#[derive(Clone, Debug)]
+pub struct RecordingFile {
+    pub path: PathBuf,
+    pub content_type: &'static str,
+}
 
 impl Gateway {
     pub async fn recording(&self, caller: Caller, id: CallId) -> Result<RecordingFile, CallError> {

@@ -9,7 +9,8 @@ use offhook_store::{CallRow, StoreError};
 use tokio::sync::broadcast;
 
 use super::Gateway;
-use crate::engine;
+use crate::clock;
+use crate::writer::ended;
 
 /// Calls hung up at a time.
 const AT_ONCE: usize = 256;
@@ -17,6 +18,7 @@ const AT_ONCE: usize = 256;
 impl Gateway {
     /// Finalize the calls a previous process left unfinished; how many there were.
     pub async fn reconcile(&self) -> Result<usize, StoreError> {
+        self.inner.store.create_owner(Self::operator(), clock::now()).await?;
         let unfinished = self.inner.store.unfinished().await?;
         // Together: a trunk that does not answer must not hold the start up for each call in turn.
         let calls = stream::iter(&unfinished).map(Ok);
@@ -48,7 +50,7 @@ impl Gateway {
             journal.write(ended_at, Fact::Problem { part: Part::Recording, code, message });
         }
         self.inner.engine.recorder().keep(call.id).await;
-        journal.write(ended_at, engine::ended(EndReason::GatewayRestarted, call.answered_at, ended_at));
+        journal.write(ended_at, ended(EndReason::GatewayRestarted, call.answered_at, ended_at));
         journal.close().await;
         Ok(())
     }

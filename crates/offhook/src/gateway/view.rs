@@ -1,34 +1,114 @@
 //! What an owner may see of calls, put together from the row and the journal.
 
-use offhook_core::{CallId, Fact, JournalEntry};
-use offhook_store::{CallRow, Direction};
+use std::time::Duration;
 
-use super::{
-    CallError, CallFilter, CallView, Caller, EndView, Gateway, Lifecycle, ResultView, Role, TranscriptTurn,
-};
+use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, Timestamp};
+use offhook_store::{CallFilter, CallRow, Direction, StoreError};
+
+use super::{CallError, Caller, Gateway, Lifecycle};
+
+/// Which of the caller's calls to list; an admin sees everybody's.
+#[derive(Clone, Debug, Default)]
+pub struct ListCalls {
+    pub inbound: Option<bool>,
+    pub finalized_since: Option<Timestamp>,
+    pub live_only: bool,
+    pub limit: usize,
+}
+
+/// Everything an owner may see of one call.
+#[derive(Clone, Debug)]
+pub struct CallView {
+    pub id: CallId,
+    pub inbound: bool,
+    pub to: String,
+    pub from: Option<String>,
+    pub task: String,
+    pub voice: String,
+    pub personality: Option<String>,
+    pub greeting: Option<String>,
+    pub language: String,
+    pub lifecycle: Lifecycle,
+    pub queued_at: Timestamp,
+    pub dialing_at: Option<Timestamp>,
+    pub answered_at: Option<Timestamp>,
+    pub finalized_at: Option<Timestamp>,
+    pub transcript: Vec<TranscriptTurn>,
+    pub answered_by: Option<AnsweredBy>,
+    pub result: Option<ResultView>,
+    pub end: Option<EndView>,
+    pub has_recording: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TranscriptTurn {
+    pub role: Role,
+    pub turn: u32,
+    pub text: String,
+    pub at: Timestamp,
+    pub started_ms: u32,
+    pub ended_ms: u32,
+    /// Per mille; `None` when the recognizer gives none.
+    pub confidence: Option<u32>,
+    pub interrupted: bool,
+    pub tool: Option<String>,
+    pub tool_args: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The voice.
+    Assistant,
+    /// The remote.
+    User,
+    Tool,
+    System,
+}
+
+#[derive(Clone, Debug)]
+pub struct ResultView {
+    pub status: TaskStatus,
+    pub summary: String,
+    pub evidence_turns: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EndView {
+    pub reason: EndReason,
+    pub outcome: Outcome,
+    pub talk: Option<Duration>,
+    pub sip_status: Option<u16>,
+    pub q850_cause: Option<u8>,
+}
 
 impl Gateway {
     pub async fn call(&self, caller: Caller, id: CallId) -> Result<CallView, CallError> {
         let row = self.own_call(caller, id).await?;
-        self.view(row).await
+        let mut said = self.inner.store.journals(&[id], SHOWN).await.map_err(store_error)?;
+        Ok(self.view(row, &said.remove(&id).unwrap_or_default()))
     }
 
-    pub async fn calls(&self, caller: Caller, filter: CallFilter) -> Result<Vec<CallView>, CallError> {
+    pub async fn calls(&self, caller: Caller, wanted: ListCalls) -> Result<Vec<CallView>, CallError> {
         let direction =
-            filter.inbound.map(|inbound| if inbound { Direction::Inbound } else { Direction::Outbound });
-        let filter = offhook_store::CallFilter {
+            wanted.inbound.map(|inbound| if inbound { Direction::Inbound } else { Direction::Outbound });
+        let filter = CallFilter {
             owner: (!caller.admin).then_some(caller.owner),
             direction,
-            finalized_since: filter.finalized_since,
-            live: filter.live_only.then_some(true),
-            limit: filter.limit.min(200) as u32,
+            finalized_since: wanted.finalized_since,
+            live: wanted.live_only.then_some(true),
+            limit: wanted.limit.min(200) as u32,
         };
         let rows = self.inner.store.calls(&filter).await.map_err(store_error)?;
-        let mut views = Vec::with_capacity(rows.len());
-        for row in rows {
-            views.push(self.view(row).await?);
-        }
-        Ok(views)
+        let ids: Vec<CallId> = rows.iter().map(|row| row.id).collect();
+        let mut said = self.inner.store.journals(&ids, SHOWN).await.map_err(store_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let journal = said.remove(&row.id).unwrap_or_default();
+                self.view(row, &journal)
+            })
+            .collect())
     }
 
     /// The row of a call this caller may see. A foreign call is as unknown as none.
@@ -37,8 +117,7 @@ impl Gateway {
         if row.owner == caller.owner || caller.admin { Ok(row) } else { Err(CallError::NotFound) }
     }
 
-    async fn view(&self, row: CallRow) -> Result<CallView, CallError> {
-        let journal = self.inner.store.journal(row.id, 0).await.map_err(store_error)?;
+    fn view(&self, row: CallRow, journal: &[JournalEntry]) -> CallView {
         let mut transcript: Vec<TranscriptTurn> =
             journal.iter().filter_map(|entry| turn(&row, entry)).collect();
         // A recognizer is slower than a voice: what the remote said may be written after the answer to it.
@@ -46,7 +125,7 @@ impl Gateway {
         let has_recording = row.answered_at.is_some()
             && row.recording.as_ref().is_none_or(|recording| recording.removed_at.is_none())
             && self.inner.engine.recorder().path(row.id).exists();
-        Ok(CallView {
+        CallView {
             id: row.id,
             inbound: row.direction == Direction::Inbound,
             to: row.request.to,
@@ -56,7 +135,7 @@ impl Gateway {
             personality: row.request.personality,
             greeting: row.request.greeting,
             language: row.request.language,
-            lifecycle: lifecycle(row.lifecycle),
+            lifecycle: row.lifecycle,
             queued_at: row.queued_at,
             dialing_at: row.dialing_at,
             answered_at: row.answered_at,
@@ -71,31 +150,25 @@ impl Gateway {
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
-                talk: end.talk_ms.map(|ms| std::time::Duration::from_millis(ms.into())),
+                talk: end.talk_ms.map(|ms| Duration::from_millis(ms.into())),
                 sip_status: end.sip_status,
                 q850_cause: end.q850_cause,
             }),
             has_recording,
-        })
+        }
     }
 }
 
-fn store_error(error: offhook_store::StoreError) -> CallError {
+fn store_error(error: StoreError) -> CallError {
     tracing::error!(%error, "the store can't be read");
     CallError::Store
 }
 
-fn lifecycle(lifecycle: offhook_store::Lifecycle) -> Lifecycle {
-    match lifecycle {
-        offhook_store::Lifecycle::Queued => Lifecycle::Queued,
-        offhook_store::Lifecycle::Dialing => Lifecycle::Dialing,
-        offhook_store::Lifecycle::Answered => Lifecycle::Answered,
-        offhook_store::Lifecycle::Finalized => Lifecycle::Finalized,
-    }
-}
-
 /// What the transcript shows where the remote spoke and nothing could be made out.
 const NOT_UNDERSTOOD: &str = "[not understood]";
+
+/// The facts that make a transcript.
+const SHOWN: [&str; 4] = ["turn.voice", "turn.remote", "turn.not_understood", "tool.called"];
 
 fn turn(row: &CallRow, entry: &JournalEntry) -> Option<TranscriptTurn> {
     let mut shown = TranscriptTurn {
@@ -134,7 +207,7 @@ fn turn(row: &CallRow, entry: &JournalEntry) -> Option<TranscriptTurn> {
         _ => return None,
     }
     if let Some(answered_at) = row.answered_at {
-        shown.at = answered_at + std::time::Duration::from_millis(shown.started_ms.into());
+        shown.at = answered_at + Duration::from_millis(shown.started_ms.into());
     }
     Some(shown)
 }

@@ -5,14 +5,12 @@
 
 mod audio;
 mod beep;
-mod journal;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
 use audio::AudioPath;
-pub use journal::{JournalWriter, WriterGone};
 use offhook_carrier::{Carrier, Dial, DialError, Leg, LegOutput, MediaStats};
 use offhook_core::audio::FRAME;
 use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent, SpeechEvent, Utterance};
@@ -22,8 +20,9 @@ use offhook_speech::{SpeechOutput, SpeechSession};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::recorder::{Recorder, Recording};
+use crate::writer::Journal;
 
 /// What a session is made of.
 #[derive(Debug)]
@@ -34,8 +33,9 @@ pub struct Parts {
     /// Where to dial; an inbound call has its leg already.
     pub line: Line,
     pub commands: mpsc::Receiver<CallCommand>,
-    pub journal: journal::Journal,
+    pub journal: Journal,
     pub recorder: Recorder,
+    pub clock: Clock,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,8 @@ pub struct Session {
     speech_closed: bool,
     /// The leg said its last word; it stays for its counters.
     leg_closed: bool,
-    journal: journal::Journal,
+    journal: Journal,
+    clock: Clock,
     recorder: Recorder,
     recording: Option<Recording>,
     audio: Option<AudioPath>,
@@ -117,6 +118,7 @@ impl Session {
             speech_closed: false,
             leg_closed: false,
             journal: parts.journal,
+            clock: parts.clock,
             recorder: parts.recorder,
             recording: None,
             audio: None,
@@ -153,7 +155,7 @@ impl Session {
 
     /// The one place where a call waits.
     async fn wait(&mut self) -> Wake {
-        if let Some(at) = self.call.deadline().map(clock::instant)
+        if let Some(at) = self.call.deadline().map(|at| self.clock.instant(at))
             && self.deadline.deadline() != at
         {
             self.deadline.as_mut().reset(at);
@@ -190,7 +192,7 @@ impl Session {
     }
 
     fn handle(&mut self, input: Input) {
-        self.call.handle(clock::now(), input);
+        self.call.handle(self.clock.now(), input);
         self.settle();
     }
 
@@ -201,7 +203,7 @@ impl Session {
                 self.act(action);
             }
             let Some(input) = self.inputs.pop_front() else { break };
-            self.call.handle(clock::now(), input);
+            self.call.handle(self.clock.now(), input);
         }
         if !self.leg_commands.is_empty() {
             self.pass_leg_commands();
@@ -227,10 +229,10 @@ impl Session {
     fn write(&mut self, fact: Fact) {
         if let Fact::Ended { .. } = &fact {
             self.write_last_facts();
-            self.ended = Some((clock::now(), fact));
+            self.ended = Some((self.clock.now(), fact));
             return;
         }
-        self.journal.write(clock::now(), fact);
+        self.journal.write(self.clock.now(), fact);
     }
 
     /// What belongs before the end: the recording's length and the counters of the audio path.
@@ -240,17 +242,23 @@ impl Session {
             if lost_ms > 0 {
                 let message = format!("the disk was too slow for {lost_ms} ms, which are silent");
                 let code = "lost".to_owned();
-                self.journal.write(clock::now(), Fact::Problem { part: Part::Recording, code, message });
+                self.journal.write(self.clock.now(), Fact::Problem { part: Part::Recording, code, message });
             }
             let duration_ms = recording.finish();
-            self.journal.write(clock::now(), Fact::RecordingStopped { duration_ms });
+            self.journal.write(self.clock.now(), Fact::RecordingStopped { duration_ms });
+        }
+        let unheard_ms = self.speech.dropped_frames() * FRAME.as_millis() as u64;
+        if unheard_ms > 0 {
+            let message = format!("the model did not keep up: {unheard_ms} ms of the remote never reached it");
+            let code = "unheard".to_owned();
+            self.journal.write(self.clock.now(), Fact::Problem { part: Part::Speech, code, message });
         }
         if self.connected
             && let Some(leg) = &self.leg
         {
             let overflow = self.audio.as_ref().map_or(Duration::ZERO, |audio| audio.pump.overflow());
             let fact = stats_fact(&leg.media_stats(), overflow);
-            self.journal.write(clock::now(), fact);
+            self.journal.write(self.clock.now(), fact);
         }
     }
 
@@ -320,7 +328,7 @@ impl Session {
     fn leg_event(&mut self, event: LegEvent) {
         match &event {
             LegEvent::MediaUp { format, .. } => {
-                let cut_off = AudioPath::renew(&mut self.audio, *format, self.speech.format());
+                let cut_off = AudioPath::renew(&mut self.audio, *format, self.speech.use_format(*format));
                 self.inputs.extend(cut_off.map(Input::CutOff));
                 self.start_recording();
             }

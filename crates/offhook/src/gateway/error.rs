@@ -1,0 +1,62 @@
+//! Why a use-case did not do what was asked, and what the caller can do.
+
+use std::time::Duration;
+
+use offhook_core::policy::{Refusal, RefusalCode, Rule};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("send an API key in the X-Api-Key header")]
+    KeyRequired,
+    #[error("this API key is unknown or was revoked")]
+    InvalidKey,
+    #[error("the store can't be read right now; try again shortly")]
+    Store,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceCallError {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{field} is required and must not be blank")]
+    MissingField { field: &'static str },
+    #[error("{field}: {why}")]
+    InvalidPhone { field: &'static str, why: String },
+    #[error("voice must be one of jessica, sarah, chris, eric")]
+    InvalidVoice,
+    #[error("{field}: {why}")]
+    InvalidField { field: &'static str, why: String },
+    /// A calling rule refused.
+    #[error("{message}")]
+    Refused { rule: Rule, code: RefusalCode, message: String, retry_after: Option<Duration> },
+    #[error("this Idempotency-Key was used for a different request; choose a new one")]
+    IdempotencyKeyReused,
+    #[error("all lines are in use; try again in 15 seconds")]
+    NoLine,
+    #[error("calling is switched off here; the operator can set calling_enabled = true")]
+    CallingDisabled,
+    #[error("more calls are being placed than can be let in; try again in a moment")]
+    Overloaded,
+    #[error("offhook is shutting down; try again shortly")]
+    ShuttingDown,
+    /// A call that can't be written down is not placed.
+    #[error("no calls are placed right now: {why}; try again shortly")]
+    StoreAway { why: &'static str },
+}
+
+impl From<Refusal> for PlaceCallError {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { rule, code, message, retry_after } = refusal;
+        Self::Refused { rule, code, message, retry_after }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("no such call")]
+    NotFound,
+    #[error("there is no recording of this call, or it has expired")]
+    NoRecording,
+    #[error("the store can't be read right now; try again shortly")]
+    Store,
+}

@@ -1,0 +1,34 @@
+//! What the operator decides once, at start.
+
+use std::time::Duration;
+
+use offhook_core::PhoneNumber;
+use offhook_core::brief::{Disclosure, Opening};
+
+/// What the gateway is told once, at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether calls are placed at all.
+    pub calling: bool,
+    /// A caller without a key gets one on its first call.
+    pub mint_keys: bool,
+    pub opening: Opening,
+    pub disclosure: Disclosure,
+    /// BCP 47.
+    pub language: String,
+    /// How long a signed recording link works.
+    pub recording_link: Duration,
+    /// Our own numbers.
+    pub lines: Vec<PhoneNumber>,
+    /// How calls to our lines are answered; `None` declines them.
+    pub inbound: Option<Inbound>,
+}
+
+/// How the voice answers a call to one of our lines.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    pub instructions: String,
+    pub greeting: Option<String>,
+    pub personality: Option<String>,
+    pub voice: String,
+}

@@ -1,0 +1,105 @@
+//! A wish for a call, parsed: every field checked, in the contract's order.
+
+use offhook_core::brief::{Brief, Voicemail};
+use offhook_core::policy::Allow;
+use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
+use offhook_store::{CallRequest, Direction, NewCall, NewKey};
+use rand::RngCore as _;
+
+use super::{PlaceCall, PlaceCallError, Settings};
+
+pub use offhook_core::brief::VOICES;
+
+pub(super) struct Wish {
+    pub ask: PlaceCall,
+    pub to: PhoneNumber,
+    pub from: Option<PhoneNumber>,
+    pub brief: Brief,
+}
+
+impl Wish {
+    pub fn parse(ask: PlaceCall, settings: &Settings) -> Result<Self, PlaceCallError> {
+        required("to", &ask.to)?;
+        required("task", &ask.task)?;
+        let to = phone("to", &ask.to)?;
+        let from = ask.from.as_deref().map(|from| phone("from", from)).transpose()?;
+        if let Some(number) = &ask.bridge_number {
+            phone("bridge_number", number)?;
+        }
+        let voice = ask.voice.clone().unwrap_or_else(|| VOICES[0].to_owned());
+        if !VOICES.contains(&voice.as_str()) {
+            return Err(PlaceCallError::InvalidVoice);
+        }
+        let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
+        let brief = Brief {
+            task: ask.task.clone(),
+            personality: ask.personality.clone(),
+            greeting: ask.greeting.clone(),
+            voice,
+            language: ask.language.clone().unwrap_or_else(|| settings.language.clone()),
+            opening: settings.opening,
+            disclosure: settings.disclosure,
+            voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
+        };
+        Ok(Self { ask, to, from, brief })
+    }
+
+    /// As it is written down when it is let in.
+    pub fn new_call(&self, owner: OwnerId, minted: Option<NewKey>, allow: &Allow, now: Timestamp) -> NewCall {
+        let from = self.from.as_ref().map(|from| from.as_e164().to_owned());
+        let request = CallRequest {
+            to: self.to.as_e164().to_owned(),
+            line: from.clone(),
+            from,
+            bridge_number: self.ask.bridge_number.clone(),
+            ..said_to(&self.brief)
+        };
+        NewCall {
+            minted,
+            idempotency: self.ask.idempotency.clone(),
+            ..queued(owner, Direction::Outbound, request, allow, now)
+        }
+    }
+}
+
+/// What a call is written down with besides its numbers.
+pub(super) fn said_to(brief: &Brief) -> CallRequest {
+    CallRequest {
+        task: brief.task.clone(),
+        personality: brief.personality.clone(),
+        greeting: brief.greeting.clone(),
+        voice: brief.voice.clone(),
+        language: brief.language.clone(),
+        ..CallRequest::default()
+    }
+}
+
+/// A call with its first fact: which rules let it in.
+pub(super) fn queued(
+    owner: OwnerId,
+    direction: Direction,
+    request: CallRequest,
+    allow: &Allow,
+    now: Timestamp,
+) -> NewCall {
+    let mut random = [0; 10];
+    rand::rng().fill_bytes(&mut random);
+    NewCall {
+        id: CallId::from_parts(now, random),
+        owner,
+        minted: None,
+        idempotency: None,
+        direction,
+        request,
+        queued_at: now,
+        entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
+    }
+}
+
+fn required(field: &'static str, value: &str) -> Result<(), PlaceCallError> {
+    if value.trim().is_empty() { Err(PlaceCallError::MissingField { field }) } else { Ok(()) }
+}
+
+fn phone(field: &'static str, text: &str) -> Result<PhoneNumber, PlaceCallError> {
+    PhoneNumber::parse(text).map_err(|error| PlaceCallError::InvalidPhone { field, why: error.to_string() })
+}
