@@ -10,7 +10,8 @@ mod running;
 use std::path::Path;
 use std::time::Duration;
 
-use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck};
+use offhook_carrier::sip::{Listen, Transport};
+use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck, TrunkReply, TrunkReport};
 use offhook_speech::{CheckError, Model, local, openai};
 use offhook_store::Store;
 pub use pass::HEADER as PASS_HEADER;
@@ -29,6 +30,9 @@ use crate::gateway::Check;
 
 /// How long to wait before a trunk that has not registered us is asked again.
 const REGISTERING: Duration = Duration::from_secs(1);
+
+/// How long trunks have to take the registration back.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// One part of what a call needs, and how it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,11 +189,13 @@ async fn carrier(sip: &SipConfig) -> Vec<Finding> {
         Ok(carrier) => Carrier::Sip(carrier),
         Err(error) => {
             let todo = "stop what uses the port, or change carrier.sip.listen; docs/carriers/sip.md has more";
-            return vec![Finding::new("SIP ports").ill("unusable", error.to_string(), todo)];
+            let found = taken(sip).unwrap_or_else(|| error.to_string());
+            return vec![Finding::new("SIP ports").ill("unusable", found, todo)];
         }
     };
     let checked = settled(&carrier).await;
-    carrier.shutdown().await;
+    // A registration is taken back; a trunk that is silent is not waited for.
+    let _ = tokio::time::timeout(GOODBYE, carrier.shutdown()).await;
     let ports: Vec<String> =
         sip.listen.iter().map(|listen| format!("{} {}", listen.transport.name(), listen.addr)).collect();
     let mut findings = vec![Finding::new("SIP ports").well("free", format!("{} can be used", ports.join(", ")))];
@@ -198,16 +204,29 @@ async fn carrier(sip: &SipConfig) -> Vec<Finding> {
     findings
 }
 
-/// Registering takes some round trips: ask again before calling it a failure.
+/// Registering takes some round trips: a trunk that answers gets a second chance before it is called a failure.
 async fn settled(carrier: &Carrier) -> TrunkCheck {
-    for _ in 0..2 {
-        let checked = carrier.check().await;
-        if checked.is_well() {
-            return checked;
-        }
-        tokio::time::sleep(REGISTERING).await;
+    let checked = carrier.check().await;
+    let registering = |report: &TrunkReport| {
+        report.registered == Some(false) && matches!(report.reply, TrunkReply::Answered { .. })
+    };
+    if !checked.trunks.iter().any(registering) {
+        return checked;
     }
+    tokio::time::sleep(REGISTERING).await;
     carrier.check().await
+}
+
+/// The first address that is in use already; the system does not say which it was.
+fn taken(sip: &SipConfig) -> Option<String> {
+    let used = |listen: &&Listen| {
+        let bound = match listen.transport {
+            Transport::Udp => std::net::UdpSocket::bind(listen.addr).map(drop),
+            Transport::Tcp | Transport::Tls => std::net::TcpListener::bind(listen.addr).map(drop),
+        };
+        bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    sip.listen.iter().find(used).map(|listen| format!("{} {} is in use by another program", listen.transport.name(), listen.addr))
 }
 
 async fn voice(config: &Config) -> Finding {

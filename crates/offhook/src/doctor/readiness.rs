@@ -20,8 +20,10 @@ use crate::gateway::Gateway;
 /// How long an answer of the trunks counts, when all is well and when it is not.
 const TRUNKS_FRESH: Duration = Duration::from_secs(60);
 const TRUNKS_FRESH_WHEN_ILL: Duration = Duration::from_secs(10);
-/// How long `/readyz` waits for trunks before it tells what was known before.
-const TRUNKS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long `/readyz` waits for trunks before it tells what was known before: less than most probes, but longer for a
+/// person.
+const TRUNKS_PATIENCE: Duration = Duration::from_millis(500);
+const TRUNKS_PATIENCE_OF_DOCTOR: Duration = Duration::from_secs(5);
 /// So many calls back, one is found that came as far as the model; the newest may just have begun.
 const CALLS_BACK: u32 = 5;
 /// A stereo call takes a mebibyte a minute; with less room than this recordings will soon be cut short.
@@ -48,10 +50,10 @@ impl Readiness {
         Self { gateway, trunks: Arc::default() }
     }
 
-    /// Every part, in the order a call needs it.
-    pub async fn findings(&self) -> Vec<Finding> {
+    /// Every part, in the order a call needs it; `thorough` is worth some seconds.
+    pub async fn findings(&self, thorough: bool) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.gateway.readiness().await.into_iter().map(Finding::from).collect();
-        findings.extend(self.trunk_findings().await);
+        findings.extend(self.trunk_findings(thorough).await);
         findings.push(self.model().await);
         findings.push(room(&self.recordings()));
         findings
@@ -68,11 +70,12 @@ impl Readiness {
         any.parent().map(Path::to_owned).unwrap_or_default()
     }
 
-    async fn trunk_findings(&self) -> Vec<Finding> {
+    async fn trunk_findings(&self, thorough: bool) -> Vec<Finding> {
         let this = self.clone();
         // In a task of its own: who asked may have less patience than a trunk that is silent.
         let asked = tokio::spawn(async move { this.ask_trunks().await });
-        let _ = tokio::time::timeout(TRUNKS_PATIENCE, asked).await;
+        let patience = if thorough { TRUNKS_PATIENCE_OF_DOCTOR } else { TRUNKS_PATIENCE };
+        let _ = tokio::time::timeout(patience, asked).await;
         let reports = self.trunks.last().as_ref().map(|(_, check)| check.trunks.clone()).unwrap_or_default();
         let lines = self.gateway.engine().carrier().lines();
         trunks_of(&lines).into_iter().map(|line| {
@@ -162,6 +165,7 @@ pub(super) fn trunk(name: &str, registered: Option<bool>, report: Option<&TrunkR
         };
     };
     let answer = format!("{} {}", report.server, answer(&report.reply));
+    let unregistered = if registered == Some(false) { ", and we are not registered" } else { "" };
     if registered == Some(true) {
         // Whoever has just registered us is there, whatever it thinks of OPTIONS.
         return finding.well("registered", format!("registered; {answer}"));
@@ -174,14 +178,14 @@ pub(super) fn trunk(name: &str, registered: Option<bool>, report: Option<&TrunkR
     };
     match &report.advice {
         None => finding.well(state, answer),
-        Some(advice) => finding.ill(state, answer, advice),
+        Some(advice) => finding.ill(state, format!("{answer}{unregistered}"), advice),
     }
 }
 
 fn answer(reply: &TrunkReply) -> String {
     match reply {
         TrunkReply::Answered { sip_status, round_trip } => {
-            format!("answers OPTIONS with {sip_status} in {} ms", round_trip.as_millis())
+            format!("answers in {} ms ({sip_status} to OPTIONS)", round_trip.as_millis())
         }
         TrunkReply::Silence => "does not answer OPTIONS".to_owned(),
         TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),
