@@ -1,10 +1,12 @@
 //! Dialogs (RFC 3261 §12): who talks to whom, by which route, and with which sequence numbers.
 
-use super::message::{Method, Request, Response};
-use super::uri::{NameAddr, Uri};
+use std::fmt;
+
+use super::message::{Headers, Method, Request, Response};
+use super::uri::{NameAddr, Scheme, Uri};
 
 /// One dialog, seen from our side.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dialog {
     pub call_id: String,
     /// The From of requests we send, with our tag.
@@ -29,18 +31,19 @@ pub enum Order {
 }
 
 impl Dialog {
-    /// Of an INVITE we sent and a response that carries a To tag.
+    /// Of an INVITE we sent and a response to it.
     pub fn of_response(invite: &Request, response: &Response) -> Option<Self> {
         let headers = &response.headers;
         let routes: Vec<String> = headers.list("Record-Route").map(str::to_owned).collect();
-        let target = headers.list("Contact").next().and_then(NameAddr::parse).map(|contact| contact.uri);
         Some(Self {
             call_id: headers.call_id()?.to_owned(),
             local: invite.headers.first("From")?.to_owned(),
             remote: headers.first("To")?.to_owned(),
-            remote_tag: headers.to_tag()?,
+            // A far end of RFC 2543 may have none (RFC 3261 §12.1.2).
+            remote_tag: headers.to_tag().unwrap_or_default(),
             contact: invite.headers.first("Contact")?.to_owned(),
-            target: target.unwrap_or_else(|| invite.uri.clone()),
+            // There has to be one. Who was called is there to be hung up on all the same.
+            target: contact(headers).unwrap_or_else(|| invite.uri.clone()),
             routes: routes.into_iter().rev().collect(),
             local_seq: invite.headers.cseq()?.0,
             remote_seq: None,
@@ -50,7 +53,7 @@ impl Dialog {
     /// Of an INVITE we received and are about to answer with `local_tag`.
     pub fn of_request(invite: &Request, local_tag: &str, contact: String) -> Option<Self> {
         let headers = &invite.headers;
-        let target = headers.list("Contact").next().and_then(NameAddr::parse)?.uri;
+        let target = self::contact(headers)?;
         Some(Self {
             call_id: headers.call_id()?.to_owned(),
             local: format!("{};tag={local_tag}", headers.first("To")?),
@@ -134,11 +137,30 @@ impl Dialog {
     }
 
     /// A target refresh (re-INVITE or UPDATE, or its 2xx) may move the remote target.
-    pub fn retarget(&mut self, headers: &super::message::Headers) {
-        if let Some(contact) = headers.list("Contact").next().and_then(NameAddr::parse) {
-            self.target = contact.uri;
+    pub fn retarget(&mut self, headers: &Headers) {
+        if let Some(target) = contact(headers) {
+            self.target = target;
         }
     }
+}
+
+/// Without what names people.
+impl fmt::Debug for Dialog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialog")
+            .field("call_id", &self.call_id)
+            .field("remote_tag", &self.remote_tag)
+            .field("target", &self.target)
+            .field("local_seq", &self.local_seq)
+            .field("remote_seq", &self.remote_seq)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where its sender wants requests of the dialog: an address of SIP, or none.
+pub fn contact(headers: &Headers) -> Option<Uri> {
+    let contact = headers.list("Contact").next().and_then(NameAddr::parse)?;
+    (contact.uri.scheme != Scheme::Tel).then_some(contact.uri)
 }
 
 #[cfg(test)]
@@ -202,6 +224,32 @@ mod tests {
         let bye = dialog.request(Method::Bye);
         assert_eq!(bye.uri.to_string(), "sip:old.example");
         assert_eq!(bye.headers.list("Route").collect::<Vec<_>>(), ["<sip:b@192.0.2.9:5070>"]);
+    }
+
+    #[test]
+    fn a_far_end_that_says_too_little_can_still_be_hung_up_on() {
+        let whole = ok("").headers;
+        for missing in ["Contact", "To"] {
+            let mut ok = ok("");
+            ok.headers.remove(missing);
+            if missing == "To" {
+                ok.headers.push("To", "<sip:b@example.com>");
+            }
+            let mut dialog = Dialog::of_response(&request(INVITE), &ok).unwrap();
+            let bye = dialog.request(Method::Bye);
+            let target = contact(&ok.headers).map_or("sip:b@example.com".into(), |uri| uri.to_string());
+            assert_eq!(
+                (bye.uri.to_string(), bye.headers.to_tag()),
+                (target, ok.headers.to_tag()),
+                "{missing}"
+            );
+        }
+        for contact in ["<tel:+14155550100>", "*", "<sip:>"] {
+            let mut ok = Response { headers: whole.clone(), ..ok("") };
+            ok.headers.set("Contact", contact);
+            let dialog = Dialog::of_response(&request(INVITE), &ok).unwrap();
+            assert_eq!(dialog.target.to_string(), "sip:b@example.com", "{contact}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::message::Response;
 use super::uri::{quote, split_list, unquote};
 
 /// Who we are to a trunk.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credentials {
     pub username: String,
     pub password: SecretString,
@@ -47,7 +47,7 @@ pub enum Qop {
 }
 
 /// What the answer covers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     pub method: &'a str,
     pub uri: &'a str,

@@ -15,7 +15,7 @@ pub enum Message {
     Response(Response),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     pub method: Method,
     pub uri: Uri,
@@ -23,7 +23,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
     pub phrase: String,
@@ -110,7 +110,7 @@ impl fmt::Display for Method {
 }
 
 /// Header fields in the order they came, compact names already expanded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
@@ -392,6 +392,33 @@ impl Response {
 
     pub fn sdp(&self) -> Option<String> {
         sdp(&self.headers, &self.body)
+    }
+}
+
+/// Only what tells one message from another: the rest holds numbers, names, credentials and keys.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Request");
+        debug.field("method", &self.method).field("uri", &self.uri);
+        debug.field("headers", &self.headers).field("body_bytes", &self.body.len()).finish()
+    }
+}
+
+/// As of a request.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Response");
+        debug.field("status", &self.status);
+        debug.field("headers", &self.headers).field("body_bytes", &self.body.len()).finish()
+    }
+}
+
+/// The names of the headers; of `Call-ID` and `CSeq` what they hold, too.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |name: &str| name.eq_ignore_ascii_case("Call-ID") || name.eq_ignore_ascii_case("CSeq");
+        let values = self.iter().map(|(name, value)| (name, if shown(name) { value } else { "…" }));
+        f.debug_map().entries(values).finish()
     }
 }
 

@@ -16,6 +16,8 @@ mod net;
 mod reason;
 mod resolve;
 mod session_timer;
+#[cfg(test)]
+mod shown;
 pub mod stream;
 mod targets;
 mod ticket;

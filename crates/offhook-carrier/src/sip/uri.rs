@@ -87,7 +87,7 @@ impl fmt::Debug for Uri {
 }
 
 /// A URI with a display name and header parameters: From, To, Contact, Route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NameAddr {
     pub display: Option<String>,
     pub uri: Uri,
@@ -119,6 +119,13 @@ impl NameAddr {
 
     pub fn param(&self, name: &str) -> Option<&str> {
         find_param(&self.params, name).flatten()
+    }
+}
+
+/// Masks who it is.
+impl fmt::Debug for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameAddr").field("uri", &self.uri).field("tag", &self.tag()).finish_non_exhaustive()
     }
 }
 

@@ -251,3 +251,59 @@ async fn lines_have_limits() {
     let line = rig.carrier.lines().remove(0);
     assert_eq!((line.busy, line.limit, line.registered), (1, 1, None));
 }
+
+#[tokio::test]
+async fn a_redirection_is_not_followed_and_says_so() {
+    for (status, reason, advice) in [
+        ("300 Multiple Choices", EndReason::RemoteUnreachable, "not followed"),
+        ("301 Moved Permanently", EndReason::RemoteInvalidNumber, "not followed"),
+        ("302 Moved Temporarily", EndReason::RemoteUnreachable, "not followed"),
+        ("305 Use Proxy", EndReason::CarrierRefused, "outbound_proxy"),
+        ("380 Alternative Service", EndReason::RemoteUnreachable, "not followed"),
+        ("399 Whatever", EndReason::RemoteUnreachable, "not followed"),
+    ] {
+        let rig = Rig::new().await;
+        let mut leg = rig.dial();
+        let invite = rig.far.expect("INVITE").await;
+        let elsewhere = format!("Contact: <sip:+14155550111@{}>\r\n", rig.far.addr);
+        rig.far.reply(&invite, status, &elsewhere, "").await;
+        rig.far.expect("ACK").await;
+        let LegEvent::Failed(failure) = event(&mut leg).await else { panic!("{status}") };
+        assert_eq!((failure.reason, failure.sip_status), (reason, status[..3].parse().ok()), "{status}");
+        assert!(failure.detail.starts_with(status) && failure.detail.contains(advice), "{}", failure.detail);
+        assert!(!failure.detail.contains("0111"), "no number in it: {}", failure.detail);
+        rig.far.stays_without("INVITE", rig.at).await;
+    }
+}
+
+/// Of RFC 2543, or simply wrong: the one who picked up is heard, acknowledged and hung up on all the same.
+#[tokio::test]
+async fn an_answer_without_contact_or_tag_is_acknowledged_where_the_call_went() {
+    for left_out in ["Contact", "tag", "a usable Contact"] {
+        let rig = Rig::new().await;
+        let mut leg = rig.dial();
+        let invite = rig.far.expect("INVITE").await;
+        let (tag, contact) = match left_out {
+            "Contact" => ("far", String::new()),
+            "tag" => ("", rig.far.contact()),
+            _ => ("far", "Contact: <tel:+14155550100>\r\n".to_owned()),
+        };
+        let answer = invite.response("200 OK", tag, &contact, &rig.far.sdp("sendrecv"));
+        rig.far.send(invite.from, &answer).await;
+        let ack = rig.far.expect("ACK").await;
+        let uri = match left_out {
+            "tag" => format!("sip:far@{}", rig.far.addr),
+            _ => format!("sip:{THEIR_NUMBER}@{}", rig.far.addr),
+        };
+        assert_eq!(ack.start_line(), format!("ACK {uri} SIP/2.0"), "{left_out}");
+        assert_eq!(ack.tag("To"), tag);
+        assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+        assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+        leg.send(OWNER).unwrap();
+        let bye = rig.far.expect("BYE").await;
+        assert_eq!(bye.start_line(), format!("BYE {uri} SIP/2.0"), "{left_out}");
+        rig.far.reply(&bye, "200 OK", "", "").await;
+        assert_eq!(event(&mut leg).await, LegEvent::Closed);
+        rig.until_free().await;
+    }
+}

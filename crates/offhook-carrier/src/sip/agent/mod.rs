@@ -37,7 +37,6 @@ use crate::line::{LinePool, LineSlot};
 use crate::{IncomingCall, Released, TrunkCheck};
 
 /// What is asked of the agent.
-#[derive(Debug)]
 pub(crate) enum Errand {
     Dial(Box<Dialing>),
     Leg(u64, Told),
@@ -48,7 +47,6 @@ pub(crate) enum Errand {
 }
 
 /// A call to be placed: its line is taken and its media bound already.
-#[derive(Debug)]
 pub(crate) struct Dialing {
     pub handle: u64,
     pub to: PhoneNumber,
@@ -331,7 +329,7 @@ impl Agent {
             leg: dialing.leg,
             slot: dialing.slot,
             session_wanted: state.config.session_timer,
-            local_sdp: dialing.local_sdp,
+            local_sdp: usage::LocalSdp(dialing.local_sdp),
         };
         let mut out = Vec::new();
         let call = Usage::dial(&mut Cx { now: now(), out: &mut out }, start, invitation);

@@ -18,12 +18,11 @@ use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
 use crate::sip::transaction::{Due, Server};
 use crate::sip::uri::{Uri, split_host_port};
-use crate::sip::usage::{ALLOW, Cx, SDP, SUPPORTED, Start, Usage};
-use crate::sip::{SIGNALS, media_config, token, trunk_of};
+use crate::sip::usage::{ALLOW, Cx, LocalSdp, SDP, SUPPORTED, Start, Usage};
+use crate::sip::{SIGNALS, dialog, media_config, token, trunk_of};
 
 const SERVER: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
 
-#[derive(Debug)]
 pub(super) struct ServerEntry {
     machine: Server,
     key: String,
@@ -228,7 +227,7 @@ impl Agent {
             let least = least.as_secs().to_string();
             return self.respond_at_once(&flow, &invite, 422, |response| response.with("Min-SE", least));
         }
-        if invite.headers.list("Contact").next().is_none() {
+        if dialog::contact(&invite.headers).is_none() {
             return self.respond_at_once(&flow, &invite, 400, |response| response);
         }
         self.ring(flow, key, invite, slot, trunk);
@@ -299,7 +298,7 @@ impl Agent {
             leg: signals,
             slot,
             session_wanted: self.trunks[trunk].config.session_timer,
-            local_sdp: String::new(),
+            local_sdp: LocalSdp(String::new()),
         };
         let contact = self.contact(trunk, &flow, &Method::Options);
         let id = self.open(flow, key, &invite, Some(handle));

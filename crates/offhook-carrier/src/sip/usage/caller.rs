@@ -39,7 +39,7 @@ impl Usage {
             invite.headers.push(name, value);
         }
         call.ask_for_timer(&mut invite);
-        let invite = invite.with_body(SDP, call.local_sdp.clone());
+        let invite = invite.with_body(SDP, call.local_sdp.0.clone());
         call.invite = Some(invite.clone());
         cx.out.push(Effect::Request { request: invite, hop: Hop::Trunk, purpose: Purpose::Invite });
         call
@@ -191,12 +191,8 @@ impl Usage {
         }
         let status = response.status;
         let cause = reason::q850(&response.headers);
-        self.fail(
-            from_sip_status(status, self.rang),
-            Some(status),
-            cause,
-            &format!("{status} {}", response.phrase),
-        );
+        let why = format!("{status} {}{}", response.phrase, explanation(status));
+        self.fail(from_sip_status(status, self.rang), Some(status), cause, &why);
         self.over();
     }
 
@@ -221,5 +217,15 @@ impl Usage {
             }
         };
         self.tell_end(event);
+    }
+}
+
+/// What an operator may not know about a refusal.
+fn explanation(status: u16) -> &'static str {
+    match status {
+        305 => ": set outbound_proxy if calls are to go through another server",
+        // Whom it leads to was never checked against the calling rules.
+        300..400 => ": a redirection, and those are not followed",
+        _ => "",
     }
 }

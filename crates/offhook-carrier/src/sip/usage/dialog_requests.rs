@@ -3,7 +3,7 @@
 use offhook_core::{Digit, LegEvent};
 
 use super::{
-    ALLOW, Cx, Effect, OFFER_PATIENCE, Offered, Phase, SDP, SUPPORTED, Start, Unacknowledged, Usage,
+    ALLOW, Cx, Effect, LocalSdp, OFFER_PATIENCE, Offered, Phase, SDP, SUPPORTED, Start, Unacknowledged, Usage,
 };
 use crate::leg::Signal;
 use crate::sip::dialog::{Dialog, Order};
@@ -49,7 +49,7 @@ impl Usage {
         let Phase::Incoming { transaction, invite } = std::mem::replace(&mut self.phase, Phase::Live) else {
             return;
         };
-        self.local_sdp = sdp;
+        self.local_sdp = LocalSdp(sdp);
         let offered = invite.sdp().is_none();
         self.tell_ticket();
         self.accept(cx, transaction, &invite, offered);
@@ -60,7 +60,7 @@ impl Usage {
         let response = self.with_contact(request.response(200, &self.local_tag));
         let mut response = response.with("Allow", ALLOW).with("Supported", SUPPORTED);
         self.settle_timer(cx, request, &mut response);
-        let response = response.with_body(SDP, self.local_sdp.clone());
+        let response = response.with_body(SDP, self.local_sdp.0.clone());
         cx.out.push(Effect::Respond { transaction, response });
         if request.method == Method::Invite {
             let seq = request.headers.cseq().map_or(0, |(seq, _)| seq);
@@ -220,7 +220,7 @@ impl Usage {
         let Some(offered) = self.offered.take() else { return };
         match sdp {
             Some(sdp) => {
-                self.local_sdp = sdp;
+                self.local_sdp = LocalSdp(sdp);
                 self.accept(cx, offered.transaction, &offered.request, false);
             }
             None => self.respond(cx, offered.transaction, &offered.request, 488),

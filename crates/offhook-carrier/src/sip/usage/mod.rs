@@ -13,6 +13,7 @@ mod tests;
 pub use caller::Invitation;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use offhook_core::{EndReason, LegEvent};
@@ -127,6 +128,16 @@ struct Unacknowledged {
     offered: bool,
 }
 
+/// A session description of ours. Not to be shown: it may hold keys.
+#[derive(Clone)]
+pub struct LocalSdp(pub String);
+
+impl fmt::Debug for LocalSdp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalSdp({} bytes)", self.0.len())
+    }
+}
+
 /// A call, from its INVITE until its last BYE is answered.
 #[derive(Debug)]
 pub struct Usage {
@@ -145,7 +156,7 @@ pub struct Usage {
     next_seq: u32,
     dialog: Option<Dialog>,
     early: Vec<(Dialog, u32)>,
-    local_sdp: String,
+    local_sdp: LocalSdp,
     remote_sdp_seen: bool,
     flow: Option<Flow>,
     rang: bool,
@@ -177,7 +188,7 @@ pub struct Start {
     pub leg: mpsc::Sender<Signal>,
     pub slot: LineSlot,
     pub session_wanted: Option<Duration>,
-    pub local_sdp: String,
+    pub local_sdp: LocalSdp,
 }
 
 /// The clock and the list of things to do.

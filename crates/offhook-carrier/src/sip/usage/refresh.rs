@@ -21,7 +21,7 @@ impl Usage {
         if self.peer_updates {
             return self.request_in_dialog(cx, Method::Update, Purpose::Refresh, ask);
         }
-        let sdp = self.local_sdp.clone();
+        let sdp = self.local_sdp.0.clone();
         self.request_in_dialog(cx, Method::Invite, Purpose::Refresh, |request| {
             ask(request);
             request.headers.push("Allow", super::ALLOW);

@@ -6,7 +6,7 @@ use offhook_core::{EndReason, LegEvent, PhoneNumber};
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
-use super::{Cx, Effect, Invitation, NoReply, Purpose, Start, Usage};
+use super::{Cx, Effect, Invitation, LocalSdp, NoReply, Purpose, Start, Usage};
 use crate::leg::{Signal, Told};
 use crate::line::LinePool;
 use crate::sip::identity::Caller;
@@ -110,7 +110,7 @@ impl World {
             leg,
             slot,
             session_wanted: Some(Duration::from_secs(90)),
-            local_sdp: "v=0\r\n".into(),
+            local_sdp: LocalSdp("v=0\r\n".into()),
         };
         let now = Instant::now();
         let mut out = Vec::new();
