@@ -1,7 +1,16 @@
 //! The call instructions, and the prompt of the voice made of them.
 
+mod language;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use language::Language;
+
+use crate::words::veiled;
+
+/// The voices of the contract; the first is the default. What each is at a provider, the provider's adapter says.
+pub const VOICES: [&str; 4] = ["jessica", "sarah", "chris", "eric"];
 
 /// Everything the voice knows about one call.
 #[derive(Clone, PartialEq)]
@@ -12,7 +21,7 @@ pub struct Brief {
     pub personality: Option<String>,
     /// The preferred opener; spoken after the disclosure.
     pub greeting: Option<String>,
-    /// Contract voice name (`jessica`, `sarah`, `chris`, `eric`); the provider's name is looked up by the shell.
+    /// One of [`VOICES`]; the provider's name is looked up by the shell.
     pub voice: String,
     /// BCP 47 tag of the language spoken, e.g. `en-US`.
     pub language: String,
@@ -46,38 +55,65 @@ pub enum Opening {
 pub struct Disclosure {
     pub ai: bool,
     pub recording: bool,
+    /// The operator's own sentence, in place of offhook's; it is configured once, for every call and language.
+    pub sentence: Option<&'static str>,
 }
 
 /// What to do when a machine answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Voicemail {
     HangUp,
     LeaveMessage(String),
 }
 
-impl Disclosure {
-    pub const FULL: Disclosure = Disclosure { ai: true, recording: true };
-
-    /// The sentence spoken before anything else; `None` when both parts are off.
-    pub fn sentence(self) -> Option<&'static str> {
-        match (self.ai, self.recording) {
-            (true, true) => Some("Hello, this is an AI assistant, and this call is recorded."),
-            (true, false) => Some("Hello, this is an AI assistant."),
-            (false, true) => Some("Hello, this call is recorded."),
-            (false, false) => None,
+/// Without the message, as [`Brief`].
+impl fmt::Debug for Voicemail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HangUp => f.write_str("HangUp"),
+            Self::LeaveMessage(message) => {
+                f.write_str("LeaveMessage ")?;
+                veiled(message, f)
+            }
         }
     }
 }
 
+impl Disclosure {
+    pub const FULL: Disclosure = Disclosure { ai: true, recording: true, sentence: None };
+
+    /// The sentence spoken before anything else; `None` when both parts are off.
+    pub fn words(self, language: &Language) -> Option<&'static str> {
+        let usual = match (self.ai, self.recording) {
+            (true, true) => language.assistant_and_recorded,
+            (true, false) => language.assistant,
+            (false, true) => language.recorded,
+            (false, false) => return None,
+        };
+        Some(self.sentence.unwrap_or(usual))
+    }
+}
+
 impl Brief {
+    /// What offhook says itself is in this language.
+    pub fn fixed_words(&self) -> &'static Language {
+        Language::of(&self.language)
+    }
+
     /// The first words, spoken exactly so: what must be disclosed, then the greeting.
     pub fn opening_words(&self) -> Option<String> {
-        let disclosure = self.disclosure.sentence();
         let greeting = self.greeting.as_deref().map(str::trim).filter(|greeting| !greeting.is_empty());
-        match (disclosure, greeting) {
-            (Some(disclosure), Some(greeting)) => Some(format!("{disclosure} {greeting}")),
-            (Some(disclosure), None) => Some(disclosure.to_owned()),
-            (None, greeting) => greeting.map(str::to_owned),
+        match greeting {
+            Some(greeting) => Some(self.disclosed(greeting)),
+            None => self.disclosure.words(self.fixed_words()).map(str::to_owned),
+        }
+    }
+
+    /// `text` after what must be disclosed.
+    pub fn disclosed(&self, text: &str) -> String {
+        match self.disclosure.words(self.fixed_words()) {
+            Some(disclosure) => format!("{disclosure} {text}"),
+            None => text.to_owned(),
         }
     }
 
@@ -98,7 +134,13 @@ impl Brief {
     }
 
     fn manner(&self) -> String {
-        let mut manner = format!("You are on the telephone. Speak {}. ", self.language);
+        let language = match Language::find(&self.language) {
+            Some(language) => format!("{} ({})", language.name, self.language),
+            None => format!("the language {}", self.language),
+        };
+        let mut manner = format!(
+            "You are on the telephone. Speak {language}, whatever language these instructions are written in. "
+        );
         manner.push_str(
             "One or two short sentences at a time, then listen. Say numbers, dates and names slowly and repeat them \
              back. If you did not understand, ask again; never guess what was said. ",
@@ -127,7 +169,7 @@ wait_on_hold when you are asked to hold or hear music: then say nothing until a 
 report_voicemail as soon as a machine answers or asks for a message; you are told what to do then. \
 end_call when the task is done, can't be done, or is blocked: first say goodbye, then call it with the result: status \
 done, blocked, failed or unclear, a summary of what was learned in one or two sentences that names what is missing if \
-anything is, and the numbers of the turns that show it if you know them.";
+anything is, and the other side's own words that show it, quoted.";
 
 fn section(prompt: &mut String, title: &str, text: &str) {
     if !prompt.is_empty() {

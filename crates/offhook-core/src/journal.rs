@@ -3,8 +3,11 @@
 //! Every fact has a stable code and named fields, both declared once in the table below. The shell writes
 //! [`Fact::fields`] wherever a fact leaves the process and reads it back with [`Fact::from_fields`].
 
+use std::fmt;
+
 use crate::end::EndReason;
 use crate::time::Timestamp;
+use crate::words::veiled;
 
 /// One line of a call's journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,13 +19,26 @@ pub struct JournalEntry {
 }
 
 /// The value of one field, as it is stored and shown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
     Text(String),
     List(Vec<i64>),
+}
+
+/// Without texts: they may be what somebody said.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("-"),
+            Self::Bool(flag) => flag.fmt(f),
+            Self::Int(int) => int.fmt(f),
+            Self::Text(text) => veiled(text, f),
+            Self::List(list) => list.fmt(f),
+        }
+    }
 }
 
 /// A type a field of a fact can have.
@@ -193,7 +209,7 @@ coded_fields!(AnsweredBy, TaskStatus, Part, Release, EndReason);
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $name:ident = $code:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub enum Fact {
             $($(#[$doc])* $name { $($(#[$fdoc])* $field: $ty),* },)*
         }
@@ -224,6 +240,24 @@ macro_rules! facts {
             }
         }
     };
+}
+
+/// Fields whose text is a code or a name of ours, fit for a log line. What is not listed here is not shown.
+const SHOWN: &[&str] =
+    &["answered_by", "code", "codec", "how", "model", "part", "reason", "sip_call_id", "status", "tool"];
+
+/// Without what was said, pressed, found out or dialled: those fields show how long they are.
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())?;
+        for (name, value) in self.fields() {
+            match &value {
+                Value::Text(text) if SHOWN.contains(&name) => write!(f, " {name}={text}")?,
+                value => write!(f, " {name}={value:?}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 facts! {

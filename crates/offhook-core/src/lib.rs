@@ -14,6 +14,7 @@ pub mod number;
 pub mod policy;
 pub mod pump;
 pub mod time;
+pub mod words;
 
 pub use audio::{AudioFormat, Digit, Frame};
 pub use call::{Call, CallCommand, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
@@ -22,3 +23,4 @@ pub use id::{CallId, LineId, OwnerId};
 pub use journal::{Fact, JournalEntry};
 pub use number::PhoneNumber;
 pub use time::Timestamp;
+pub use words::Words;

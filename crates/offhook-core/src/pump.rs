@@ -46,11 +46,28 @@ pub enum PumpEvent {
     Finished(Heard),
 }
 
-/// How much of an utterance the remote heard.
+/// How much of an utterance the remote heard, of how much there was of it by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     pub utterance: Utterance,
     pub heard_ms: u32,
+    pub of_ms: u32,
+}
+
+impl Heard {
+    /// The words that were heard, where `text` is what `of_ms` of audio say: in proportion, and whole words only.
+    pub fn words<'a>(&self, text: &'a str) -> &'a str {
+        if self.heard_ms >= self.of_ms {
+            return if self.heard_ms == 0 { "" } else { text };
+        }
+        let chars = text.chars().count() as u64 * u64::from(self.heard_ms) / u64::from(self.of_ms);
+        let Some((cut, next)) = text.char_indices().nth(chars as usize) else { return text };
+        let head = &text[..cut];
+        if next.is_whitespace() || !text.contains(char::is_whitespace) {
+            return head.trim_end();
+        }
+        head.rfind(char::is_whitespace).map_or("", |end| head[..end].trim_end())
+    }
 }
 
 impl Pump {
@@ -135,7 +152,8 @@ impl Pump {
         self.format.duration_of(self.queued_bytes)
     }
 
-    /// Drop everything that has not gone out. `Some` when that cut an utterance off: how much of it was heard.
+    /// Drop everything that has not gone out. `Some` when that cut an utterance off: how much of it was heard, and of
+    /// how much that had been handed over.
     ///
     /// Audio of dropped utterances that is still under way from the model will be ignored.
     pub fn barge_in(&mut self) -> Option<Heard> {
@@ -148,10 +166,11 @@ impl Pump {
         let last = self.queue.back().map_or(current, |item| match item {
             Item::Audio { utterance, .. } | Item::End(utterance) => *utterance,
         });
+        let heard = self.heard(current, self.queued_of(current));
         self.queue.clear();
         self.queued_bytes = 0;
         self.closed = self.closed.max(Some(last));
-        Some(self.heard(current))
+        Some(heard)
     }
 
     /// Audio lost because the queue was full.
@@ -168,10 +187,19 @@ impl Pump {
         self.is_closed(utterance) || self.ended.is_some_and(|ended| utterance <= ended)
     }
 
-    fn heard(&self, utterance: Utterance) -> Heard {
+    fn heard(&self, utterance: Utterance, unheard_bytes: usize) -> Heard {
         let bytes =
             self.playing.filter(|playing| playing.utterance == utterance).map_or(0, |playing| playing.bytes);
-        Heard { utterance, heard_ms: (bytes / self.format.bytes_per_ms()) as u32 }
+        let ms = |bytes: usize| (bytes / self.format.bytes_per_ms()) as u32;
+        Heard { utterance, heard_ms: ms(bytes), of_ms: ms(bytes + unheard_bytes) }
+    }
+
+    fn queued_of(&self, wanted: Utterance) -> usize {
+        let queued = self.queue.iter().map(|item| match item {
+            Item::Audio { utterance, bytes, played } if *utterance == wanted => bytes.len() - played,
+            Item::Audio { .. } | Item::End(_) => 0,
+        });
+        queued.sum()
     }
 
     fn count_heard(&mut self, utterance: Utterance, bytes: usize) {
@@ -191,7 +219,7 @@ impl Pump {
             self.playing.filter(|playing| playing.utterance < next && !self.is_closed(playing.utterance));
         if let Some(Playing { utterance, .. }) = open {
             self.closed = Some(utterance);
-            self.events.push_back(PumpEvent::Finished(self.heard(utterance)));
+            self.events.push_back(PumpEvent::Finished(self.heard(utterance, 0)));
         }
     }
 
@@ -201,7 +229,7 @@ impl Pump {
             let utterance = *utterance;
             self.queue.pop_front();
             self.closed = self.closed.max(Some(utterance));
-            let heard = self.heard(utterance);
+            let heard = self.heard(utterance, 0);
             self.events.push_back(PumpEvent::Finished(heard));
         }
     }

@@ -122,3 +122,31 @@ fn integers_beyond_the_store_are_capped() {
     };
     assert_eq!(stats.fields()[0], ("received_frames", Value::Int(i64::MAX)));
 }
+
+/// A fact in a log line, by accident or in a panic, gives away nothing of what was said, pressed or dialled.
+#[test]
+fn what_people_said_is_not_in_debug() {
+    let facts = [
+        Fact::Dialing { line: "+14155550199".into() },
+        Fact::DigitsSent { digits: "4711#".into() },
+        Fact::RemoteSaid {
+            turn: 3,
+            started_ms: 1,
+            ended_ms: 2,
+            text: "My birthday is".into(),
+            confidence: Some(900),
+        },
+        Fact::ToolCalled { tool: "send_digits".into(), arguments: "4711#".into() },
+        Fact::Result { status: TaskStatus::Done, summary: "Table at 7.".into(), evidence_turns: vec![3] },
+        Fact::Problem { part: Part::Leg, code: "sip".into(), message: "sip:+14155550199@host".into() },
+    ];
+    let lines: Vec<String> = facts.iter().map(|fact| format!("{fact:?}")).collect();
+    expect_test::expect![[r#"
+        call.dialing line=<12 characters>
+        leg.digits_sent digits=<5 characters>
+        turn.remote turn=3 started_ms=1 ended_ms=2 text=<14 characters> confidence=900
+        tool.called tool=send_digits arguments=<5 characters>
+        call.result status=done summary=<11 characters> evidence_turns=[3]
+        call.problem part=leg code=sip message=<21 characters>"#]]
+    .assert_eq(&lines.join("\n"));
+}

@@ -6,8 +6,8 @@ use offhook_core::Timestamp;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{
-    Action, Call, CallCommand, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, TaskReport,
-    ToolCall, ToolCallId, Utterance,
+    Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
+    ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, Fact, Part, TaskStatus};
@@ -37,12 +37,15 @@ fn leg_event() -> impl Strategy<Value = LegEvent> {
 }
 
 fn tool() -> impl Strategy<Value = ToolCall> {
-    let report =
-        TaskReport { status: TaskStatus::Done, summary: "done".to_owned(), evidence_turns: vec![1, 7] };
+    let claim = Claim {
+        status: TaskStatus::Done,
+        summary: "done".into(),
+        quotes: vec!["hello".into(), "nobody said this".into()],
+    };
     prop_oneof![
-        proptest::option::of(Just(report))
-            .prop_map(|result| ToolCall::EndCall { reason: "done".to_owned(), result }),
-        "[0-9w#x]{0,70}".prop_map(|digits| ToolCall::SendDigits { digits }),
+        proptest::option::of(Just(claim))
+            .prop_map(|result| ToolCall::EndCall { reason: "done".into(), result }),
+        "[0-9w#x]{0,70}".prop_map(|digits| ToolCall::SendDigits { digits: digits.into() }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Human }),
         Just(ToolCall::WaitOnHold),
@@ -54,14 +57,13 @@ fn speech_event() -> impl Strategy<Value = SpeechEvent> {
         Just(SpeechEvent::Ready { model: "test".to_owned() }),
         Just(SpeechEvent::RemoteSpeechStarted),
         Just(SpeechEvent::RemoteSpeechStopped),
-        proptest::option::of(Just("hello".to_owned())).prop_map(|text| SpeechEvent::RemoteSaid {
-            text,
+        proptest::option::of(Just("hello")).prop_map(|text| SpeechEvent::RemoteSaid {
+            text: text.map(Into::into),
             confidence: None,
             started_ms: 0,
             ended_ms: 1
         }),
-        (0u32..4)
-            .prop_map(|n| SpeechEvent::VoiceText { utterance: Utterance(n), text: "some words".to_owned() }),
+        (0u32..4).prop_map(|n| SpeechEvent::VoiceText { utterance: Utterance(n), text: "some words".into() }),
         tool().prop_map(|tool| SpeechEvent::ToolCall { id: ToolCallId(1), tool }),
         Just(SpeechEvent::Reopening { why: String::new() }),
         Just(SpeechEvent::Reopened),
@@ -70,7 +72,11 @@ fn speech_event() -> impl Strategy<Value = SpeechEvent> {
 }
 
 fn input() -> impl Strategy<Value = Input> {
-    let heard = (0u32..4, 0u32..9_000).prop_map(|(n, heard_ms)| Heard { utterance: Utterance(n), heard_ms });
+    let heard = (0u32..4, 0u32..9_000, 0u32..9_000).prop_map(|(n, heard_ms, unheard_ms)| Heard {
+        utterance: Utterance(n),
+        heard_ms,
+        of_ms: heard_ms + unheard_ms,
+    });
     prop_oneof![
         1 => Just(Input::Command(CallCommand::HangUp)),
         1 => Just(Input::Command(CallCommand::Shutdown)),

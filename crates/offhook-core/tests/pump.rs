@@ -37,12 +37,12 @@ fn started(utterance: u32) -> PumpEvent {
     PumpEvent::Started(Utterance(utterance))
 }
 
-fn heard(utterance: u32, heard_ms: u32) -> Heard {
-    Heard { utterance: Utterance(utterance), heard_ms }
+fn heard(utterance: u32, heard_ms: u32, of_ms: u32) -> Heard {
+    Heard { utterance: Utterance(utterance), heard_ms, of_ms }
 }
 
 fn finished(utterance: u32, heard_ms: u32) -> PumpEvent {
-    PumpEvent::Finished(heard(utterance, heard_ms))
+    PumpEvent::Finished(heard(utterance, heard_ms, heard_ms))
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn barge_in_drops_the_rest_and_says_how_much_was_heard() {
     let mut pump = pump();
     push(&mut pump, 1, 1_000);
     pull(&mut pump, 7);
-    assert_eq!(pump.barge_in(), Some(heard(1, 140)));
+    assert_eq!(pump.barge_in(), Some(heard(1, 140, 1_000)));
     assert_eq!(pump.pull(), None);
     assert_eq!(pump.barge_in(), None, "there is nothing left to cut off");
     push(&mut pump, 1, 1_000);
@@ -81,7 +81,7 @@ fn barge_in_between_two_bursts_still_cuts_off() {
     let mut pump = pump();
     push(&mut pump, 1, 40);
     pull(&mut pump, 2);
-    assert_eq!(pump.barge_in(), Some(heard(1, 40)));
+    assert_eq!(pump.barge_in(), Some(heard(1, 40, 40)));
     push(&mut pump, 1, 40);
     assert!(pump.is_idle());
 }
@@ -101,7 +101,7 @@ fn barge_in_before_the_first_frame_means_nothing_was_heard() {
     let mut pump = pump();
     push(&mut pump, 1, 40);
     push(&mut pump, 2, 40);
-    assert_eq!(pump.barge_in(), Some(heard(1, 0)));
+    assert_eq!(pump.barge_in(), Some(heard(1, 0, 40)));
     push(&mut pump, 2, 40);
     assert!(pump.is_idle(), "the second was dropped with the first");
     assert_eq!(events(&mut pump), []);
@@ -117,7 +117,7 @@ fn the_next_utterance_follows_without_a_gap() {
     let frame = pump.pull().expect("the seam");
     assert_eq!(frame.bytes(), [audio(1, 10), audio(2, 10)].concat());
     assert_eq!(events(&mut pump), [started(1), finished(1, 30), started(2)]);
-    assert_eq!(pump.barge_in(), Some(heard(2, 10)));
+    assert_eq!(pump.barge_in(), Some(heard(2, 10, 30)));
 }
 
 #[test]
@@ -165,14 +165,37 @@ fn past_the_capacity_the_oldest_goes_and_is_counted() {
 
 #[test]
 fn milliseconds_are_those_of_the_format() {
-    for format in
-        [AudioFormat::Pcma, AudioFormat::Pcm16(SampleRate::Hz24000), AudioFormat::Pcm16(SampleRate::Hz48000)]
-    {
+    for format in [AudioFormat::Pcma, AudioFormat::Pcm16(SampleRate::Hz24000)] {
         let mut pump = Pump::new(format);
         pump.push(Utterance(1), vec![0; format.bytes_per_ms() * 500]);
         pull(&mut pump, 3);
-        assert_eq!(pump.barge_in(), Some(heard(1, 60)), "{format:?}");
+        assert_eq!(pump.barge_in(), Some(heard(1, 60, 500)), "{format:?}");
     }
+}
+
+/// The one rule for what of a sentence was heard.
+#[test]
+fn of_what_was_heard_only_whole_words_count() {
+    let text = "Good morning, two seats please.";
+    for (heard_ms, of_ms, words) in [
+        (0, 3_100, ""),
+        (300, 3_100, ""),
+        (400, 3_100, "Good"),
+        (1_200, 3_100, "Good"),
+        (1_300, 3_100, "Good morning,"),
+        (3_000, 3_100, "Good morning, two seats"),
+        (3_100, 3_100, text),
+        (9_000, 3_100, text),
+        (0, 0, ""),
+    ] {
+        assert_eq!(heard(1, heard_ms, of_ms).words(text), words, "{heard_ms} of {of_ms} ms");
+    }
+    assert_eq!(
+        heard(1, 500, 1_000).words("はい、わかりました"),
+        "はい、わ",
+        "where no spaces part words, characters do"
+    );
+    assert_eq!(heard(1, 999, 1_000).words("grün ärger"), "grün");
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -230,8 +253,9 @@ impl Ledger {
         for event in events(pump) {
             match event {
                 PumpEvent::Started(utterance) => assert!(self.started.insert(utterance.0), "started twice"),
-                PumpEvent::Finished(Heard { utterance, heard_ms }) => {
+                PumpEvent::Finished(Heard { utterance, heard_ms, of_ms }) => {
                     assert_eq!(heard_ms, self.played_ms(utterance));
+                    assert_eq!(heard_ms, of_ms, "what was played to its end was heard whole");
                     assert!(self.over.insert(utterance.0), "over twice");
                 }
             }
@@ -239,8 +263,9 @@ impl Ledger {
     }
 
     fn cut_off(&mut self, cut: Option<Heard>, newest: u32) {
-        if let Some(Heard { utterance, heard_ms }) = cut {
+        if let Some(Heard { utterance, heard_ms, of_ms }) = cut {
             assert_eq!(heard_ms, self.played_ms(utterance));
+            assert!(heard_ms <= of_ms, "{heard_ms} of {of_ms}");
             assert!(!self.over.contains(&utterance.0), "cut off after its end");
             let dropped = (utterance.0..=newest).filter(|dropped| self.pushed.contains_key(dropped));
             self.over.extend(dropped);

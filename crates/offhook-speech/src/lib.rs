@@ -6,6 +6,7 @@
 //! [`openai`] speaks the Realtime protocol (OpenAI, Azure, any compatible server); [`local`] is made of programs on
 //! this machine. Both offer the model the same [`tools`].
 
+mod apology;
 pub mod local;
 pub mod openai;
 mod session;
@@ -26,16 +27,12 @@ pub enum Model {
 /// What one conversation is about.
 #[derive(Clone, Debug)]
 pub struct Prompt {
-    /// The assembled instructions of the voice.
-    pub instructions: String,
-    /// The contract's voice name (`jessica`, `sarah`, `chris`, `eric`), or one of the provider's own.
-    pub voice: String,
-    /// BCP 47 tag of the language spoken, e.g. `en-US`.
-    pub language: String,
-    /// What both sides are spoken in; see [`Model::format_for`].
-    pub format: AudioFormat,
-    /// For a model that has no understanding of instructions in prose.
+    /// Everything the voice knows, in a language the model speaks; see [`Model::language_for`].
     pub brief: Brief,
+    /// BCP 47 tag of the language that was asked for.
+    pub language: String,
+    /// What both sides are spoken in, as far as it is known; see [`Model::format_for`].
+    pub format: AudioFormat,
 }
 
 /// A model that would work now.
@@ -68,8 +65,24 @@ impl Model {
     /// What the model hears and speaks when the leg carries `leg`.
     pub fn format_for(&self, leg: AudioFormat) -> AudioFormat {
         match self {
-            Self::OpenAi(model) => model.format_for(leg),
-            Self::Local(model) => model.format_for(leg),
+            Self::OpenAi(_) => openai::OpenAi::format_for(leg),
+            Self::Local(_) => local::Local::FORMAT,
+        }
+    }
+
+    /// The language a call is held in when this one is asked for.
+    pub fn language_for<'a>(&self, wanted: &'a str) -> &'a str {
+        match self {
+            Self::Local(model) if !model.language_problems(wanted).is_empty() => "en-US",
+            Self::OpenAi(_) | Self::Local(_) => wanted,
+        }
+    }
+
+    /// What is in the way of this language, a sentence for each part that does not know it; empty when nothing is.
+    pub fn language_problems(&self, wanted: &str) -> Vec<String> {
+        match self {
+            Self::OpenAi(_) => Vec::new(),
+            Self::Local(model) => model.language_problems(wanted),
         }
     }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offhook_core::Frame;
 use offhook_core::audio::AudioFormat;
-use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall, Utterance};
 use tokio::sync::{Notify, mpsc};
 
+use crate::apology::{Apology, Prepared};
 use crate::openai;
 
 /// What a conversation brings forth.
@@ -35,6 +36,13 @@ pub struct Busy;
 pub struct SpeechSession {
     format: AudioFormat,
     inner: Inner,
+    /// Somebody listens, and expects to be talked to.
+    talking: bool,
+    /// The last utterance that was begun.
+    last: Utterance,
+    apology: Prepared,
+    /// What is still to be told after the model was lost.
+    farewell: VecDeque<SpeechOutput>,
 }
 
 #[derive(Debug)]
@@ -49,8 +57,19 @@ const COMMANDS: usize = 64;
 const OUTPUTS: usize = 256;
 
 impl SpeechSession {
+    fn new(format: AudioFormat, inner: Inner) -> Self {
+        Self {
+            format,
+            inner,
+            talking: false,
+            last: Utterance(0),
+            apology: Prepared::default(),
+            farewell: VecDeque::new(),
+        }
+    }
+
     pub(crate) fn openai(format: AudioFormat, connection: openai::Connection) -> Self {
-        Self { format, inner: Inner::OpenAi(Box::new(connection)) }
+        Self::new(format, Inner::OpenAi(Box::new(connection)))
     }
 
     /// For a provider that runs in tasks of its own. When the provider drops its sender, the session reports `Lost`.
@@ -60,7 +79,12 @@ impl SpeechSession {
         let (output_sender, outputs) = mpsc::channel(OUTPUTS);
         let call_end = CallEnd { remote_frames: remote_frames.clone(), commands, outputs };
         let provider_end = ProviderEnd { remote_frames, commands: command_inbox, outputs: output_sender };
-        (Self { format, inner: Inner::Channels(call_end) }, provider_end)
+        (Self::new(format, Inner::Channels(call_end)), provider_end)
+    }
+
+    pub(crate) fn with_apology(mut self, apology: Prepared) -> Self {
+        self.apology = apology;
+        self
     }
 
     /// What [`Self::hear`] takes and [`SpeechOutput::Audio`] is in.
@@ -68,12 +92,51 @@ impl SpeechSession {
         self.format
     }
 
+    /// Hear and speak as the leg does, where the model can and no audio has gone either way yet, so that audio passes
+    /// untouched. What the format is from now on.
+    pub fn use_format(&mut self, leg: AudioFormat) -> AudioFormat {
+        if let Inner::OpenAi(connection) = &mut self.inner {
+            let wanted = openai::OpenAi::format_for(leg);
+            if connection.use_format(wanted) {
+                self.format = wanted;
+            }
+        }
+        self.format
+    }
+
     /// The next output. Cancel-safe: dropping the future loses nothing. After `Lost` it never resolves again.
     pub async fn next(&mut self) -> SpeechOutput {
-        match &mut self.inner {
+        if let Some(output) = self.farewell.pop_front() {
+            return output;
+        }
+        let output = match &mut self.inner {
             Inner::OpenAi(connection) => connection.next().await,
             Inner::Channels(end) => end.next().await,
+        };
+        match &output {
+            SpeechOutput::Audio { utterance, .. }
+            | SpeechOutput::Event(SpeechEvent::VoiceText { utterance, .. }) => {
+                self.last = self.last.max(*utterance);
+            }
+            // It has said its goodbye.
+            SpeechOutput::Event(SpeechEvent::ToolCall { tool: ToolCall::EndCall { .. }, .. }) => {
+                self.talking = false;
+            }
+            SpeechOutput::Event(SpeechEvent::Lost { .. }) if self.talking => return self.apologize(output),
+            SpeechOutput::Event(_) => {}
         }
+        output
+    }
+
+    /// A last utterance before `lost`: nobody is left with a dead line and no reason.
+    fn apologize(&mut self, lost: SpeechOutput) -> SpeechOutput {
+        let apology = self.apology.get().cloned().unwrap_or_else(Apology::tones);
+        let utterance = Utterance(self.last.0 + 1);
+        let text = apology.text.clone().map(|text| SpeechEvent::VoiceText { utterance, text });
+        self.farewell.extend(text.map(SpeechOutput::Event));
+        self.farewell.push_back(SpeechOutput::Event(SpeechEvent::UtteranceDone { utterance }));
+        self.farewell.push_back(lost);
+        SpeechOutput::Audio { utterance, bytes: apology.audio(self.format) }
     }
 
     /// What the remote said just now, in [`Self::format`]. Never blocks; what does not fit displaces the oldest.
@@ -86,6 +149,11 @@ impl SpeechSession {
     }
 
     pub fn send(&mut self, command: SpeechCommand) -> Result<(), Busy> {
+        match command {
+            SpeechCommand::Open { .. } => self.talking = true,
+            SpeechCommand::Close => self.talking = false,
+            _ => {}
+        }
         match &mut self.inner {
             Inner::OpenAi(connection) => connection.send(command),
             Inner::Channels(end) => end.send(command),

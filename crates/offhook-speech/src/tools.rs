@@ -4,7 +4,7 @@
 //! what providers ask for to hold a model to them. Parsing is as strict, since not all do.
 
 use offhook_core::audio::Digit;
-use offhook_core::call::{TaskReport, ToolCall};
+use offhook_core::call::{Claim, ToolCall};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -76,11 +76,11 @@ fn end_call() -> Value {
             "description": "What was found out or agreed, in one to three sentences, with names, dates and \
                             amounts as they were said.",
         },
-        "evidence_turns": {
+        "quotes": {
             "type": "array",
-            "items": {"type": "integer", "minimum": 1},
-            "description": "Numbers of the turns of the conversation that show it, counted from 1 over both sides. \
-                            Empty if you are not sure.",
+            "items": {"type": "string"},
+            "description": "The other side's own words that show it, quoted as they were said, one entry for each \
+                            thing they said. Empty if they said nothing that shows it.",
         },
     }));
     result["type"] = json!(["object", "null"]);
@@ -116,11 +116,7 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
         "wait_on_hold" => from_json(arguments).map(|WaitOnHold {}| ToolCall::WaitOnHold),
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
-    parsed.unwrap_or_else(|why| ToolCall::Invalid {
-        name: name.to_owned(),
-        arguments: arguments.to_owned(),
-        why,
-    })
+    parsed.unwrap_or_else(|why| ToolCall::Invalid { name: name.to_owned(), arguments: arguments.into(), why })
 }
 
 fn names() -> String {
@@ -146,22 +142,23 @@ struct Report {
     status: String,
     summary: String,
     #[serde(default)]
-    evidence_turns: Vec<u32>,
+    quotes: Vec<String>,
 }
 
 impl EndCall {
     fn into_tool(self) -> Result<ToolCall, String> {
-        let result = self.result.map(Report::into_report).transpose()?;
-        Ok(ToolCall::EndCall { reason: self.reason, result })
+        let result = self.result.map(Report::into_claim).transpose()?;
+        Ok(ToolCall::EndCall { reason: self.reason.into(), result })
     }
 }
 
 impl Report {
-    fn into_report(self) -> Result<TaskReport, String> {
+    fn into_claim(self) -> Result<Claim, String> {
         let status = TaskStatus::from_code(&self.status).ok_or_else(|| {
             format!("status must be one of {}", codes(TaskStatus::ALL, TaskStatus::code).join(", "))
         })?;
-        Ok(TaskReport { status, summary: self.summary, evidence_turns: self.evidence_turns })
+        let quotes = self.quotes.into_iter().map(Into::into).collect();
+        Ok(Claim { status, summary: self.summary.into(), quotes })
     }
 }
 
@@ -178,7 +175,7 @@ impl SendDigits {
         if digits.is_empty() || !digits.chars().all(known) {
             return Err("digits are 0-9 * # A-D, w for a pause of half a second, W for one second".to_owned());
         }
-        Ok(ToolCall::SendDigits { digits })
+        Ok(ToolCall::SendDigits { digits: digits.into() })
     }
 }
 
@@ -202,6 +199,7 @@ struct WaitOnHold {}
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use offhook_testkit::realtime::shown_tool;
 
     use super::*;
 
@@ -210,7 +208,7 @@ mod tests {
         let calls = [
             (
                 "end_call",
-                r#"{"reason":"done","result":{"status":"done","summary":"Table at 7.","evidence_turns":[3]}}"#,
+                r#"{"reason":"done","result":{"status":"done","summary":"Table at 7.","quotes":["seven is fine"]}}"#,
             ),
             ("end_call", r#"{"reason":"wrong number","result":null}"#),
             ("end_call", r#"{"reason":"x","result":{"status":"great","summary":""}}"#),
@@ -225,26 +223,21 @@ mod tests {
             ("wait_on_hold", "{}"),
             ("call_mother", "{}"),
         ];
-        let lines: Vec<String> = calls
-            .into_iter()
-            .map(|(name, arguments)| match parse(name, arguments) {
-                ToolCall::Invalid { name, why, .. } => format!("invalid {name}: {why}"),
-                tool => format!("{tool:?}"),
-            })
-            .collect();
+        let lines: Vec<String> =
+            calls.into_iter().map(|(name, arguments)| shown_tool(&parse(name, arguments))).collect();
         expect![[r#"
-            EndCall { reason: "done", result: Some(TaskReport { status: Done, summary: "Table at 7.", evidence_turns: [3] }) }
-            EndCall { reason: "wrong number", result: None }
+            end_call "done": done, "Table at 7.", quotes ["seven is fine"]
+            end_call "wrong number": no result
             invalid end_call: status must be one of done, blocked, failed, unclear
             invalid end_call: the arguments do not fit: expected ident at line 1 column 2
-            SendDigits { digits: "1w23#" }
+            send_digits 1w23#
             invalid send_digits: digits are 0-9 * # A-D, w for a pause of half a second, W for one second
             invalid send_digits: digits are 0-9 * # A-D, w for a pause of half a second, W for one second
             invalid send_digits: the arguments do not fit: invalid type: integer `5`, expected a string at line 1 column 11
-            ReportVoicemail { kind: Voicemail }
+            report_voicemail voicemail
             invalid report_voicemail: kind must be one of human, voicemail, ivr, unknown
-            WaitOnHold
-            WaitOnHold
+            wait_on_hold
+            wait_on_hold
             invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold"#]]
         .assert_eq(&lines.join("\n"));
     }

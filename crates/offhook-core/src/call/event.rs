@@ -1,8 +1,12 @@
 //! The vocabulary between a call and the world: what a leg and a speech model report, and what they are told.
 
+use std::fmt;
+
 use crate::audio::{AudioFormat, Digit};
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, TaskStatus};
+use crate::pump::Heard;
+use crate::words::{Words, veiled};
 
 /// Which piece of the voice's speech; counts up within a call, chosen by the speech session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +65,7 @@ pub struct DialFailure {
 }
 
 /// What a leg is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum LegCommand {
     /// Pick up an inbound call.
     Answer,
@@ -69,6 +73,20 @@ pub enum LegCommand {
     HangUp { reason: EndReason },
     /// Keys as RFC 4733 telephone-events; `w` pauses half a second, `W` one second.
     SendDigits(String),
+}
+
+/// Without the keys: they may be a PIN.
+impl fmt::Debug for LegCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer => f.write_str("Answer"),
+            Self::HangUp { reason } => write!(f, "HangUp({reason})"),
+            Self::SendDigits(digits) => {
+                f.write_str("SendDigits ")?;
+                veiled(digits, f)
+            }
+        }
+    }
 }
 
 /// What a speech model reports. Its audio travels beside these, straight to the session.
@@ -84,15 +102,16 @@ pub enum SpeechEvent {
     /// What the remote said; `text` is `None` when it could not be understood. Times are from the first remote
     /// frame the session was given.
     RemoteSaid {
-        text: Option<String>,
+        text: Option<Words>,
         confidence: Option<u32>,
         started_ms: u32,
         ended_ms: u32,
     },
-    /// What the voice says in this utterance; may come before, with or after its audio, and again when corrected.
+    /// What the audio of this utterance says, as far as it was handed over: no more words than there is audio for.
+    /// May come before, with or after that audio, and again when there is more of both.
     VoiceText {
         utterance: Utterance,
-        text: String,
+        text: Words,
     },
     /// All audio of this utterance was handed over; it may still be playing.
     UtteranceDone {
@@ -112,7 +131,8 @@ pub enum SpeechEvent {
         why: String,
     },
     Reopened,
-    /// The model is gone for good, or its task is: the closed channel as an event.
+    /// The model is gone for good, or its task is: the closed channel as an event. The last utterance before it may be
+    /// an apology.
     Lost {
         why: String,
     },
@@ -122,11 +142,11 @@ pub enum SpeechEvent {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolCall {
     EndCall {
-        reason: String,
-        result: Option<TaskReport>,
+        reason: Words,
+        result: Option<Claim>,
     },
     SendDigits {
-        digits: String,
+        digits: Words,
     },
     ReportVoicemail {
         kind: AnsweredBy,
@@ -135,7 +155,7 @@ pub enum ToolCall {
     /// Not one of ours, or arguments that do not parse; answered with the reason.
     Invalid {
         name: String,
-        arguments: String,
+        arguments: Words,
         why: String,
     },
 }
@@ -154,22 +174,39 @@ impl ToolCall {
     /// The arguments as the journal shows them.
     pub fn arguments(&self) -> String {
         match self {
-            Self::EndCall { reason, .. } => reason.clone(),
-            Self::SendDigits { digits } => digits.clone(),
+            Self::EndCall { reason, .. } => reason.to_string(),
+            Self::SendDigits { digits } => digits.to_string(),
             Self::ReportVoicemail { kind } => kind.code().to_owned(),
             Self::WaitOnHold => String::new(),
-            Self::Invalid { arguments, .. } => arguments.clone(),
+            Self::Invalid { arguments, .. } => arguments.to_string(),
         }
     }
 }
 
-/// What the voice says became of the task.
+/// What the voice says became of the task, with the other side's own words to show it. [`super::Call`] finds the turns
+/// they were said in: no voice needs to count turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub status: TaskStatus,
+    pub summary: Words,
+    /// What the remote said, as it was understood. An empty list is allowed and shown as unproven.
+    pub quotes: Vec<Words>,
+}
+
+/// What became of the task, with its evidence found in the transcript.
+#[derive(Clone, PartialEq, Eq)]
 pub struct TaskReport {
     pub status: TaskStatus,
     pub summary: String,
-    /// Turns of the transcript that show it. An empty list is allowed and shown as unproven.
+    /// Turns of the transcript that show it.
     pub evidence_turns: Vec<u32>,
+}
+
+/// Without the summary.
+impl fmt::Debug for TaskReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskReport({}, turns {:?})", self.status, self.evidence_turns)
+    }
 }
 
 /// What a speech model is told. Remote audio travels beside these, straight from the session.
@@ -180,15 +217,15 @@ pub enum SpeechCommand {
     /// Until then the model listens and transcribes but does not answer by itself. What it says first must be
     /// heard: speech of the remote is reported, but does not make the model break off this utterance.
     Open {
-        say: Option<String>,
+        say: Option<Words>,
     },
     /// Say this now, word for word.
     Say {
-        text: String,
+        text: Words,
     },
     /// A remark of offhook's to the model that the remote does not hear; `respond` asks for a turn.
     Note {
-        text: String,
+        text: Words,
         respond: bool,
     },
     ToolOutput {
@@ -196,11 +233,8 @@ pub enum SpeechCommand {
         output: String,
         respond: bool,
     },
-    /// The utterance was cut off: only this much of it was heard.
-    Truncate {
-        utterance: Utterance,
-        heard_ms: u32,
-    },
+    /// An utterance was cut off: only this much of it was heard, and nothing of those after it.
+    Truncate(Heard),
     /// Stop listening and speaking (on hold), until `Resume`.
     Suspend,
     Resume,
@@ -214,4 +248,6 @@ pub enum CallCommand {
     HangUp,
     /// offhook is shutting down.
     Shutdown,
+    /// offhook can't write down any more what happens in it.
+    Fault,
 }

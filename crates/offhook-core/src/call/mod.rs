@@ -4,24 +4,29 @@
 //! or for [`Call::deadline`]. Audio itself does not pass through here: the session moves frames between leg, pump
 //! and model, and tells `Call` only what changes the course of the call.
 //!
-//! `state.rs` is where the call is, `turns.rs` who said what, `tools.rs` what the voice may do about it.
+//! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `talk.rs` who speaks when, `tools.rs`
+//! what the voice wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
 
+mod ending;
 mod event;
+mod setup;
 mod state;
+mod talk;
 mod tools;
 mod turns;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ending::Report;
 pub use event::*;
 pub use state::CallState;
-use state::{Closing, Conversation};
+use state::{Conversation, Due, Phase};
 use turns::Turns;
 
 use crate::brief::{Brief, Voicemail};
 use crate::end::EndReason;
-use crate::journal::{AnsweredBy, Fact, Part, TaskStatus};
+use crate::journal::{AnsweredBy, Fact, Part};
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
 
@@ -109,7 +114,7 @@ pub struct Call {
     turns: Turns,
     actions: VecDeque<Action>,
     answered_at: Option<Timestamp>,
-    reported: bool,
+    report: Report,
     answered_by: Option<AnsweredBy>,
     sip_status: Option<u16>,
     q850_cause: Option<u8>,
@@ -132,7 +137,7 @@ impl Call {
             turns: Turns::default(),
             actions: VecDeque::new(),
             answered_at: None,
-            reported: false,
+            report: Report::Awaited,
             answered_by: None,
             sip_status: None,
             q850_cause: None,
@@ -150,9 +155,9 @@ impl Call {
     /// Whether the session should look for a machine's beep in the remote's audio: only a call that would leave a
     /// message has a use for it.
     pub fn listens_for_beep(&self) -> bool {
-        let would_leave = matches!(self.brief.voicemail, Voicemail::LeaveMessage(_));
-        would_leave
-            && matches!(&self.state, CallState::Connected(conversation) if conversation.goodbye.is_none())
+        matches!(self.brief.voicemail, Voicemail::LeaveMessage(_))
+            && matches!(&self.state, CallState::Connected(conversation)
+                if !matches!(conversation.phase, Phase::Parting(_)))
     }
 
     /// The next action, until there is none.
@@ -162,7 +167,7 @@ impl Call {
 
     /// When to call [`Self::handle`] with [`Input::Tick`] at the latest; `None` only once the call is over.
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.state.deadline(&self.limits)
+        self.state.next(&self.limits).map(|(at, _)| at)
     }
 
     /// Take one input. After the end every input is ignored: carriers repeat and reorder themselves.
@@ -175,8 +180,8 @@ impl Call {
             Input::Leg(event) => self.handle_leg(now, event),
             Input::Speech(event) => self.handle_speech(now, event),
             Input::Pump(event) => self.handle_pump(now, event),
-            Input::CutOff(heard) => self.handle_cut_off(now, heard),
-            Input::Beep => self.handle_beep(now),
+            Input::CutOff(heard) => self.voice_cut_off(now, heard),
+            Input::Beep => self.beep_heard(now),
             Input::Problem { part, code, message } => self.journal(Fact::Problem { part, code, message }),
             Input::Tick => {}
         }
@@ -187,18 +192,14 @@ impl Call {
         let reason = match command {
             CallCommand::HangUp => EndReason::OwnerCancelled,
             CallCommand::Shutdown => EndReason::GatewayShutdown,
+            CallCommand::Fault => EndReason::GatewayFault,
         };
         self.hang_up(now, reason);
     }
 
     fn handle_leg(&mut self, now: Timestamp, event: LegEvent) {
         match event {
-            LegEvent::Ringing { early_media } => {
-                if let CallState::Dialing { give_up_at } = self.state {
-                    self.state = CallState::Ringing { give_up_at };
-                    self.journal(Fact::Ringing { early_media });
-                }
-            }
+            LegEvent::Ringing { early_media } => self.ringing(early_media),
             LegEvent::Answered { sip_call_id } => self.answered(now, sip_call_id),
             LegEvent::MediaUp { format, encrypted } => {
                 self.journal(Fact::MediaUp { codec: format.name().to_owned(), encrypted });
@@ -218,8 +219,7 @@ impl Call {
                 self.q850_cause = self.q850_cause.or(q850_cause);
                 self.leg_gone(now, EndReason::RemoteHungUp);
             }
-            LegEvent::Closed => self.leg_gone(now, EndReason::CarrierLost),
-            LegEvent::Lost => self.leg_gone(now, EndReason::CarrierLost),
+            LegEvent::Closed | LegEvent::Lost => self.leg_gone(now, EndReason::CarrierLost),
         }
     }
 
@@ -229,12 +229,7 @@ impl Call {
             SpeechEvent::RemoteSpeechStarted => self.remote_speech_started(now),
             SpeechEvent::RemoteSpeechStopped => self.remote_speech_stopped(now),
             SpeechEvent::RemoteSaid { text, confidence, started_ms, ended_ms } => {
-                let turn = self.turns.remote();
-                self.journal(match text {
-                    Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text, confidence },
-                    None => Fact::NotUnderstood { turn, started_ms, ended_ms },
-                });
-                self.remote_is_there(now);
+                self.remote_said(now, text, confidence, (started_ms, ended_ms));
             }
             SpeechEvent::VoiceText { utterance, text } => {
                 let said = self.turns.text(utterance, text);
@@ -253,31 +248,35 @@ impl Call {
     }
 
     fn handle_pump(&mut self, now: Timestamp, event: PumpEvent) {
-        let at_ms = self.call_ms(now);
         match event {
             PumpEvent::Started(utterance) => {
-                self.turns.started(utterance, at_ms);
+                self.turns.started(utterance, self.call_ms(now));
                 self.voice_started(now);
             }
-            PumpEvent::Finished(heard) => {
-                let said = self.turns.finished(heard, at_ms, false);
-                self.journal_said(said);
-                self.voice_finished(now);
-                // An utterance that was given up before its first sound says nothing.
-                if heard.heard_ms > 0 {
-                    self.said_goodbye(now);
-                }
+            PumpEvent::Finished(heard) => self.voice_finished(now, heard),
+        }
+    }
+
+    /// Do what is due. What follows from one deadline can be due at once, too; the bound is generous.
+    fn check_deadlines(&mut self, now: Timestamp) {
+        for _ in 0..8 {
+            match self.state.next(&self.limits) {
+                Some((at, due)) if at <= now => self.deadline_reached(now, due),
+                _ => return,
             }
         }
     }
 
-    fn handle_cut_off(&mut self, now: Timestamp, heard: Heard) {
-        let at_ms = self.call_ms(now);
-        self.journal(Fact::BargeIn { heard_ms: heard.heard_ms });
-        self.speech(SpeechCommand::Truncate { utterance: heard.utterance, heard_ms: heard.heard_ms });
-        let said = self.turns.finished(heard, at_ms, true);
-        self.journal_said(said);
-        self.voice_finished(now);
+    fn deadline_reached(&mut self, now: Timestamp, due: Due) {
+        match (due, &self.state) {
+            (Due::Open, _) => self.open(now),
+            (Due::AskIfThere, _) => self.ask_if_there(now),
+            (Due::WrapUp, _) => self.wrap_up(),
+            (Due::LeaveMessage, _) => self.leave_message(now),
+            (Due::HangUp(reason), _) => self.hang_up(now, reason),
+            (Due::Finish, CallState::Ending(closing)) => self.finish(now, closing.reason),
+            (Due::Finish, _) => {}
+        }
     }
 
     /// Milliseconds since the answer, the zero of transcript and recording.
@@ -296,98 +295,7 @@ impl Call {
         self.actions.push_back(Action::Journal(fact));
     }
 
-    fn answered_by(&mut self, answered_by: AnsweredBy) {
-        self.answered_by = Some(answered_by);
-        self.journal(Fact::AnsweredByDetected { answered_by });
-    }
-
-    fn journal_said(&mut self, said: Option<Fact>) {
-        self.actions.extend(said.map(Action::Journal));
-    }
-
     fn speech(&mut self, command: SpeechCommand) {
         self.actions.push_back(Action::Speech(command));
-    }
-
-    /// End the call from our side, with what the far end needs to know.
-    fn hang_up(&mut self, now: Timestamp, reason: EndReason) {
-        match &self.state {
-            CallState::Ending(_) | CallState::Ended(_) => return,
-            // Nothing was dialled: there is no leg to close. An inbound call has had its leg from the start.
-            CallState::Preparing { .. } if self.direction == Direction::Outbound => {
-                self.speech(SpeechCommand::Close);
-                return self.finish(now, reason);
-            }
-            _ => {}
-        }
-        self.actions.push_back(Action::Leg(LegCommand::HangUp { reason }));
-        self.start_ending(now, reason, false);
-    }
-
-    /// The leg is gone, by itself or because we asked.
-    fn leg_gone(&mut self, now: Timestamp, reason: EndReason) {
-        match &mut self.state {
-            CallState::Ending(closing) => {
-                closing.leg_closed = true;
-                closing.give_up_at = closing.give_up_at.min(now + self.limits.flush);
-                self.finish_if_closed(now);
-            }
-            _ => self.start_ending(now, reason, true),
-        }
-    }
-
-    fn start_ending(&mut self, now: Timestamp, reason: EndReason, leg_closed: bool) {
-        let answered = self.answered_at.is_some();
-        self.actions.push_back(Action::StopPlayout);
-        self.speech(SpeechCommand::Close);
-        let wait = if leg_closed { self.limits.flush } else { self.limits.close };
-        self.state = CallState::Ending(Closing {
-            reason,
-            // Without an answer nobody said anything: there is no transcript to wait for.
-            speech_closed: !answered,
-            leg_closed,
-            ended_at: now,
-            give_up_at: now + wait,
-        });
-        self.finish_if_closed(now);
-    }
-
-    fn finish_if_closed(&mut self, now: Timestamp) {
-        if let CallState::Ending(closing) = &self.state
-            && closing.leg_closed
-            && closing.speech_closed
-        {
-            let reason = closing.reason;
-            self.finish(now, reason);
-        }
-    }
-
-    fn finish(&mut self, now: Timestamp, reason: EndReason) {
-        let ended_at = match &self.state {
-            CallState::Ending(closing) => closing.ended_at,
-            _ => now,
-        };
-        for said in self.turns.flush(self.call_ms(ended_at)) {
-            self.journal(said);
-        }
-        let answered = self.answered_at.is_some();
-        if answered && self.answered_by.is_none() {
-            // Nobody said it was a machine: whoever spoke counts as a person.
-            let spoke = self.turns.remote_spoke();
-            self.answered_by(if spoke { AnsweredBy::Human } else { AnsweredBy::Unknown });
-        }
-        if answered && !self.reported {
-            self.journal(Fact::Result {
-                status: TaskStatus::Unclear,
-                summary:
-                    "The call ended before the voice reported a result; the transcript shows how far it came."
-                        .to_owned(),
-                evidence_turns: Vec::new(),
-            });
-        }
-        let talk_ms = self.call_ms(ended_at);
-        let (sip_status, q850_cause) = (self.sip_status, self.q850_cause);
-        self.journal(Fact::Ended { reason, answered, talk_ms, sip_status, q850_cause });
-        self.state = CallState::Ended(reason);
     }
 }

@@ -1,10 +1,12 @@
-//! Where a call is, and when it can't stay there any longer.
+//! Where a call is, and what happens when it stays there too long. Only data; what moves a call from one state to
+//! another is in `setup.rs`, `talk.rs`, `tools.rs` and `ending.rs`.
 
-use super::{Action, Call, DialFailure, Direction, LegCommand, Limits, SpeechCommand, ToolCallId};
-use crate::brief::Opening;
+use std::time::Duration;
+
+use super::{Limits, ToolCallId};
 use crate::end::EndReason;
-use crate::journal::{Fact, Part};
 use crate::time::Timestamp;
+use crate::words::Words;
 
 /// Where a call is. Why it ended is [`EndReason`], never a state.
 #[derive(Debug)]
@@ -30,281 +32,223 @@ pub enum CallState {
 /// What is going on in a connected call.
 #[derive(Debug)]
 pub struct Conversation {
-    pub(super) cut_off_at: Timestamp,
-    /// A last chance to wrap up was given.
-    pub(super) warned: bool,
-    pub(super) opening: OpeningState,
-    /// When anybody spoke last; after the question whether anybody is there, as if it had not been asked.
-    pub(super) quiet_since: Timestamp,
-    pub(super) asked_if_there: bool,
+    pub(super) phase: Phase,
+    pub(super) quiet: Quiet,
     pub(super) remote_speaking: bool,
     pub(super) voice_speaking: bool,
-    /// The voice waits for a person to come back.
-    pub(super) on_hold_since: Option<Timestamp>,
-    /// The far end put the leg on hold.
+    /// Since when the far end has had the leg on hold.
     pub(super) held_since: Option<Timestamp>,
-    /// A digits tool call waits for the leg to have sent them.
-    pub(super) sending_digits: Option<(ToolCallId, String)>,
+    /// Keys that the leg has not sent yet, and the tool call that wanted them.
+    pub(super) sending_digits: Option<(ToolCallId, Words)>,
     /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
     pub(super) beep_at: Option<Timestamp>,
-    /// A machine answered; its beep is awaited until then.
-    pub(super) beep_by: Option<Timestamp>,
-    /// The call ends once the last words were played.
-    pub(super) goodbye: Option<Goodbye>,
+    /// When to tell the voice that time is nearly up; `None` once that was done.
+    pub(super) wrap_up_at: Option<Timestamp>,
+    pub(super) cut_off_at: Timestamp,
+}
+
+/// What the voice is at.
+#[derive(Debug)]
+pub enum Phase {
+    /// It has not spoken yet: the remote may say hello until then.
+    Listening {
+        speak_at: Timestamp,
+    },
+    /// It speaks the first sentence, which holds the disclosure: that can't be interrupted away.
+    Opening,
+    Talking,
+    /// It waits for a person to come back.
+    OnHold {
+        since: Timestamp,
+    },
+    /// A machine answered: it waits for the beep, but not for ever, to leave this message.
+    AwaitingBeep {
+        until: Timestamp,
+        message: Words,
+    },
+    /// The last words: once they were played, the call ends.
+    Parting(Parting),
 }
 
 /// How a call comes to its end.
 #[derive(Clone, Copy, Debug)]
-pub struct Goodbye {
+pub struct Parting {
     pub(super) reason: EndReason,
     /// When to hang up, as far as it is known: the words may still be on their way.
-    pub(super) by: Timestamp,
+    pub(super) hang_up_at: Timestamp,
     pub(super) at_latest: Timestamp,
+    /// The model is gone: what it handed over before is all there will be.
+    pub(super) speech_gone: bool,
 }
 
-/// How far the first words of the voice are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpeningState {
-    /// The remote may say hello until then.
-    Listening {
-        speak_at: Timestamp,
-    },
-    /// The first sentence, with its disclosure, must be heard: it can't be interrupted away.
-    Speaking,
-    Done,
+/// How long nobody has spoken.
+#[derive(Clone, Copy, Debug)]
+pub enum Quiet {
+    Since(Timestamp),
+    /// The voice asked whether anybody is there, and this is since when there was no answer.
+    Asked(Timestamp),
 }
 
+/// What is still awaited after the hang-up.
 #[derive(Debug)]
 pub struct Closing {
     pub(super) reason: EndReason,
-    pub(super) leg_closed: bool,
-    pub(super) speech_closed: bool,
+    pub(super) open: Open,
     pub(super) ended_at: Timestamp,
     pub(super) give_up_at: Timestamp,
 }
 
+/// Which of the two has not said its last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    LegAndSpeech,
+    Leg,
+    Speech,
+}
+
+/// What follows when a deadline is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The voice speaks first after all.
+    Open,
+    /// The voice asks whether anybody is there.
+    AskIfThere,
+    /// The voice is told that time is nearly up.
+    WrapUp,
+    /// The message is left without a beep.
+    LeaveMessage,
+    HangUp(EndReason),
+    /// The far end or the recognizer is not waited for any longer.
+    Finish,
+}
+
 impl CallState {
-    pub(super) fn deadline(&self, limits: &Limits) -> Option<Timestamp> {
+    /// What happens next if nothing else does, and when; `None` only for a call that is over.
+    pub(super) fn next(&self, limits: &Limits) -> Option<(Timestamp, Due)> {
         match self {
-            Self::Preparing { give_up_at } | Self::Dialing { give_up_at } | Self::Ringing { give_up_at } => {
-                Some(*give_up_at)
+            Self::Preparing { give_up_at } => Some((*give_up_at, Due::HangUp(EndReason::SpeechUnavailable))),
+            Self::Dialing { give_up_at } | Self::Ringing { give_up_at } => {
+                Some((*give_up_at, Due::HangUp(EndReason::PolicyRingLimit)))
             }
-            Self::Connected(conversation) => Some(conversation.deadline(limits)),
-            Self::Ending(closing) => Some(closing.give_up_at),
+            Self::Connected(conversation) => Some(conversation.next(limits)),
+            Self::Ending(closing) => Some((closing.give_up_at, Due::Finish)),
             Self::Ended(_) => None,
         }
     }
 }
 
 impl Conversation {
-    fn deadline(&self, limits: &Limits) -> Timestamp {
-        let speak_at = match self.opening {
-            OpeningState::Listening { speak_at } if !self.remote_speaking => Some(speak_at),
-            _ => None,
-        };
-        let hold_end = self.waiting_since().map(|since| since + limits.hold);
-        let goodbye_by = self.goodbye.map(|goodbye| goodbye.by);
-        [speak_at, self.silence_deadline(limits), hold_end, goodbye_by, self.beep_by, self.wrap_up_at()]
+    /// How long before the talk limit the voice is told to come to an end.
+    const WRAP_UP: Duration = Duration::from_secs(30);
+
+    /// Somebody picked up.
+    pub(super) fn new(speak_at: Timestamp, limits: &Limits, now: Timestamp) -> Self {
+        let cut_off_at = now + limits.talk;
+        // A call of under two minutes is cut off without a warning.
+        let warned = limits.talk >= Self::WRAP_UP * 4;
+        Self {
+            phase: Phase::Listening { speak_at },
+            quiet: Quiet::Since(now),
+            remote_speaking: false,
+            voice_speaking: false,
+            held_since: None,
+            sending_digits: None,
+            beep_at: None,
+            wrap_up_at: warned.then(|| cut_off_at - Self::WRAP_UP),
+            cut_off_at,
+        }
+    }
+
+    fn next(&self, limits: &Limits) -> (Timestamp, Due) {
+        let candidates = [
+            self.wrap_up_at.map(|at| (at, Due::WrapUp)),
+            self.waiting_since().map(|at| (at + limits.hold, Due::HangUp(EndReason::PolicyHoldLimit))),
+            self.phase_ends(),
+            self.silence_ends(limits),
+        ];
+        let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));
+        candidates
             .into_iter()
             .flatten()
-            .fold(self.cut_off_at, Timestamp::min)
+            .fold(cut_off, |first, other| if other.0 < first.0 { other } else { first })
+    }
+
+    fn phase_ends(&self) -> Option<(Timestamp, Due)> {
+        match &self.phase {
+            // Nobody is talked over, and what is said on hold is not heard.
+            Phase::Listening { .. } if self.remote_speaking || self.held_since.is_some() => None,
+            Phase::Listening { speak_at } => Some((*speak_at, Due::Open)),
+            Phase::AwaitingBeep { until, .. } => Some((*until, Due::LeaveMessage)),
+            Phase::Parting(parting) => Some((parting.hang_up_at, Due::HangUp(parting.reason))),
+            Phase::Opening | Phase::Talking | Phase::OnHold { .. } => None,
+        }
     }
 
     /// When the silence becomes too long: first for a question, then for the call.
-    fn silence_deadline(&self, limits: &Limits) -> Option<Timestamp> {
-        let excused = self.voice_speaking || self.waiting_since().is_some() || self.goodbye.is_some();
-        if excused || self.beep_by.is_some() {
+    fn silence_ends(&self, limits: &Limits) -> Option<(Timestamp, Due)> {
+        if self.voice_speaking || self.held_since.is_some() {
             return None;
         }
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
-        let limit = if self.remote_speaking { limits.silence * 4 } else { limits.silence };
-        Some(self.quiet_since + if self.asked_if_there { limit } else { limit / 2 })
+        let patience = if self.remote_speaking { limits.silence * 2 } else { limits.silence / 2 };
+        match (&self.phase, self.quiet) {
+            (Phase::OnHold { .. } | Phase::AwaitingBeep { .. } | Phase::Parting(_), _) => None,
+            (Phase::Listening { .. }, Quiet::Since(at)) => Some((at + patience, Due::Open)),
+            (_, Quiet::Since(at)) => Some((at + patience, Due::AskIfThere)),
+            (_, Quiet::Asked(at)) => Some((at + patience, Due::HangUp(EndReason::PolicySilence))),
+        }
     }
 
     /// Since when there is nobody to talk to, whoever put us on hold and however.
     fn waiting_since(&self) -> Option<Timestamp> {
-        [self.on_hold_since, self.held_since].into_iter().flatten().min()
-    }
-
-    /// When to tell the voice that time is nearly up; calls of under two minutes are cut off without.
-    fn wrap_up_at(&self) -> Option<Timestamp> {
-        (!self.warned).then(|| self.cut_off_at - Call::WRAP_UP)
+        let on_hold = match self.phase {
+            Phase::OnHold { since } => Some(since),
+            _ => None,
+        };
+        [on_hold, self.held_since].into_iter().flatten().min()
     }
 }
 
-impl Call {
-    /// How long before the talk limit the voice is told to come to an end.
-    pub(super) const WRAP_UP: std::time::Duration = std::time::Duration::from_secs(30);
-
+impl Parting {
     /// How long after its last frame the voice's last word may still wait in the far end's jitter buffer, which a
     /// hang-up empties.
-    pub(super) const TAIL: std::time::Duration = std::time::Duration::from_millis(200);
+    pub(super) const TAIL: Duration = Duration::from_millis(200);
 
-    pub(super) fn speech_ready(&mut self, now: Timestamp, model: String) {
-        let CallState::Preparing { .. } = self.state else { return };
-        self.journal(Fact::SpeechReady { model });
-        let give_up_at = now + self.limits.ring;
-        self.state = CallState::Dialing { give_up_at };
-        self.actions.push_back(match self.direction {
-            Direction::Outbound => Action::Dial,
-            Direction::Inbound => Action::Leg(LegCommand::Answer),
-        });
+    /// The last words are said, or on their way: the call ends for `reason` once they were played.
+    pub(super) fn after_last_words(
+        reason: EndReason,
+        voice_speaking: bool,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Self {
+        let at_latest = now + longest;
+        // They may have come with the wish to end the call, and not have begun to play.
+        let hang_up_at = if voice_speaking { at_latest } else { at_latest.min(now + Self::TAIL) };
+        Self { reason, hang_up_at, at_latest, speech_gone: false }
     }
+}
 
-    pub(super) fn speech_lost(&mut self, now: Timestamp, why: String) {
-        match &mut self.state {
-            CallState::Ending(closing) => {
-                closing.speech_closed = true;
-                self.finish_if_closed(now);
-            }
-            state => {
-                let before_answer = !matches!(state, CallState::Connected(_));
-                self.journal(Fact::Problem { part: Part::Speech, code: "lost".to_owned(), message: why });
-                let reason = if before_answer { EndReason::SpeechUnavailable } else { EndReason::SpeechLost };
-                self.hang_up(now, reason);
-                if let CallState::Ending(closing) = &mut self.state {
-                    closing.speech_closed = true;
-                }
-            }
+impl Quiet {
+    /// Our own voice is no sign of the other side; the question to them is no answer to it either.
+    pub(super) fn voice_stopped(&mut self, now: Timestamp) {
+        match self {
+            Self::Since(at) | Self::Asked(at) => *at = now,
         }
     }
+}
 
-    pub(super) fn answered(&mut self, now: Timestamp, sip_call_id: Option<String>) {
-        if !matches!(self.state, CallState::Dialing { .. } | CallState::Ringing { .. }) {
-            return;
-        }
-        self.answered_at = Some(now);
-        self.journal(Fact::Answered { sip_call_id });
-        self.journal(Fact::RecordingStarted {});
-        self.actions.push_back(Action::Connect);
-        let speak_at = match self.brief.opening {
-            Opening::SpeakFirst => now,
-            Opening::ListenFirst { deadline } => now + deadline,
-        };
-        self.state = CallState::Connected(Conversation {
-            cut_off_at: now + self.limits.talk,
-            warned: self.limits.talk < Self::WRAP_UP * 4,
-            opening: OpeningState::Listening { speak_at },
-            quiet_since: now,
-            asked_if_there: false,
-            remote_speaking: false,
-            voice_speaking: false,
-            on_hold_since: None,
-            held_since: None,
-            sending_digits: None,
-            beep_at: None,
-            beep_by: None,
-            goodbye: None,
-        });
-    }
-
-    pub(super) fn dial_failed(&mut self, now: Timestamp, failure: DialFailure) {
-        self.sip_status = self.sip_status.or(failure.sip_status);
-        self.q850_cause = self.q850_cause.or(failure.q850_cause);
-        if !matches!(self.state, CallState::Ending(_)) && !failure.detail.is_empty() {
-            let code = failure.reason.code().to_owned();
-            self.journal(Fact::Problem { part: Part::Leg, code, message: failure.detail });
-        }
-        self.leg_gone(now, failure.reason);
-    }
-
-    pub(super) fn held(&mut self, now: Timestamp) {
-        if let Some(conversation) = self.conversation()
-            && conversation.held_since.is_none()
-        {
-            conversation.held_since = Some(now);
-            self.journal(Fact::Held {});
-            // Nothing we send is heard any more.
-            self.actions.push_back(Action::StopPlayout);
-            self.speech(SpeechCommand::Suspend);
+impl Open {
+    pub(super) fn without_leg(self) -> Option<Self> {
+        match self {
+            Self::LegAndSpeech | Self::Speech => Some(Self::Speech),
+            Self::Leg => None,
         }
     }
 
-    pub(super) fn resumed(&mut self, now: Timestamp) {
-        if let Some(conversation) = self.conversation()
-            && conversation.held_since.take().is_some()
-        {
-            conversation.quiet_since = now;
-            self.journal(Fact::Resumed {});
-            self.speech(SpeechCommand::Resume);
-        }
-    }
-
-    /// The remote spoke or pressed a key: the line is not silent. Our own voice is no sign of that.
-    pub(super) fn remote_is_there(&mut self, now: Timestamp) {
-        if let Some(conversation) = self.conversation() {
-            conversation.quiet_since = now;
-            conversation.asked_if_there = false;
-        }
-    }
-
-    pub(super) fn check_deadlines(&mut self, now: Timestamp) {
-        // One deadline's consequence can be the next one's start; the bound is generous.
-        for _ in 0..4 {
-            if self.deadline().is_none_or(|deadline| deadline > now) {
-                return;
-            }
-            self.deadline_reached(now);
-        }
-    }
-
-    fn deadline_reached(&mut self, now: Timestamp) {
-        match &self.state {
-            CallState::Preparing { .. } => self.hang_up(now, EndReason::SpeechUnavailable),
-            CallState::Dialing { .. } | CallState::Ringing { .. } => {
-                self.hang_up(now, EndReason::PolicyRingLimit)
-            }
-            CallState::Connected(_) => self.conversation_deadline(now),
-            CallState::Ending(closing) => {
-                let reason = closing.reason;
-                self.finish(now, reason);
-            }
-            CallState::Ended(_) => {}
-        }
-    }
-
-    fn conversation_deadline(&mut self, now: Timestamp) {
-        let limits = self.limits;
-        let Some(conversation) = self.conversation() else { return };
-        if conversation.cut_off_at <= now {
-            return self.hang_up(now, EndReason::PolicyTalkLimit);
-        }
-        if let Some(goodbye) = conversation.goodbye
-            && goodbye.by <= now
-        {
-            return self.hang_up(now, goodbye.reason);
-        }
-        if conversation.waiting_since().is_some_and(|since| since + limits.hold <= now) {
-            return self.hang_up(now, EndReason::PolicyHoldLimit);
-        }
-        if conversation.wrap_up_at().is_some_and(|at| at <= now) {
-            conversation.warned = true;
-            let text = "The call will be cut off in 30 seconds. Say what is still needed, say goodbye, and end the call.";
-            return self.speech(SpeechCommand::Note { text: text.to_owned(), respond: false });
-        }
-        if conversation.beep_by.is_some_and(|by| by <= now) {
-            return self.leave_message(now);
-        }
-        if let OpeningState::Listening { speak_at } = conversation.opening
-            && speak_at <= now
-            && !conversation.remote_speaking
-        {
-            return self.open(now);
-        }
-        if !conversation.asked_if_there {
-            conversation.asked_if_there = true;
-            return self.speech(SpeechCommand::Say { text: "Hello, is anybody there?".to_owned() });
-        }
-        self.hang_up(now, EndReason::PolicySilence);
-    }
-
-    /// Speak the first words.
-    pub(super) fn open(&mut self, now: Timestamp) {
-        let say = self.brief.opening_words();
-        if let Some(conversation) = self.conversation() {
-            conversation.opening = if say.is_some() { OpeningState::Speaking } else { OpeningState::Done };
-            conversation.quiet_since = now;
-            self.speech(SpeechCommand::Open { say });
+    pub(super) fn without_speech(self) -> Option<Self> {
+        match self {
+            Self::LegAndSpeech | Self::Leg => Some(Self::Leg),
+            Self::Speech => None,
         }
     }
 }

@@ -1,83 +1,84 @@
 //! Who said what, as far as it was really heard.
+//!
+//! This is the only place where turns get their numbers, and where a quote is found again in what was said.
 
 use super::Utterance;
 use crate::journal::Fact;
 use crate::pump::Heard;
+use crate::words::Words;
 
-/// Numbers the turns of both sides, and puts the voice's words and the playout together.
+/// The transcript so far, and the utterances that are not in it yet.
 ///
 /// A model sends the words of an utterance before, with or after its audio; the turn is written once both the
 /// playout is over and the words are known.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     last: u32,
-    remote_spoke: bool,
+    /// What the remote said, to find quotes in.
+    remote: Vec<RemoteTurn>,
     utterances: Vec<Spoken>,
+}
+
+#[derive(Debug)]
+struct RemoteTurn {
+    turn: u32,
+    words: Vec<Words>,
 }
 
 #[derive(Debug)]
 struct Spoken {
     utterance: Utterance,
-    text: Option<String>,
+    text: Option<Words>,
     started_ms: Option<u32>,
     over: Option<Over>,
 }
 
+/// How an utterance ended.
 #[derive(Clone, Copy, Debug)]
 struct Over {
     ended_ms: u32,
-    heard_ms: u32,
+    heard: Heard,
     interrupted: bool,
 }
 
 impl Turns {
-    /// About how fast the voices speak; used only to guess how much of an interrupted sentence was heard.
-    const CHARS_PER_SECOND: u32 = 15;
-
     fn next(&mut self) -> u32 {
         self.last += 1;
         self.last
     }
 
-    /// The number of a turn of the remote.
-    pub fn remote(&mut self) -> u32 {
-        self.remote_spoke = true;
-        self.next()
+    /// The number of a turn of the remote, in which this was understood.
+    pub fn remote(&mut self, text: &str) -> u32 {
+        let turn = self.next();
+        self.remote.push(RemoteTurn { turn, words: words(text) });
+        turn
     }
 
     pub fn remote_spoke(&self) -> bool {
-        self.remote_spoke
-    }
-
-    pub fn last(&self) -> u32 {
-        self.last
+        !self.remote.is_empty()
     }
 
     pub fn started(&mut self, utterance: Utterance, at_ms: u32) {
         self.entry(utterance).started_ms.get_or_insert(at_ms);
     }
 
-    pub fn text(&mut self, utterance: Utterance, text: String) -> Option<Fact> {
+    pub fn text(&mut self, utterance: Utterance, text: Words) -> Option<Fact> {
         self.entry(utterance).text = Some(text);
         self.complete(utterance)
     }
 
-    pub fn finished(&mut self, heard: Heard, at_ms: u32, interrupted: bool) -> Option<Fact> {
-        let over = Over { ended_ms: at_ms, heard_ms: heard.heard_ms, interrupted };
-        self.entry(heard.utterance).over.get_or_insert(over);
-        self.complete(heard.utterance)
+    pub fn finished(&mut self, heard: Heard, at_ms: u32) -> Option<Fact> {
+        self.over(Over { ended_ms: at_ms, heard, interrupted: false })
     }
 
-    /// The turns that were still open when the call ended: what was playing counts as interrupted.
-    pub fn flush(&mut self, at_ms: u32) -> Vec<Fact> {
-        let open = std::mem::take(&mut self.utterances);
-        let spoken = open.into_iter().filter_map(|mut spoken| {
-            let started_ms = spoken.started_ms?;
-            let heard_ms = at_ms.saturating_sub(started_ms);
-            spoken.over.get_or_insert(Over { ended_ms: at_ms, heard_ms, interrupted: true });
-            Some(spoken)
-        });
-        spoken.collect::<Vec<_>>().into_iter().filter_map(|spoken| self.write(spoken)).collect()
+    pub fn cut_off(&mut self, heard: Heard, at_ms: u32) -> Option<Fact> {
+        self.over(Over { ended_ms: at_ms, heard, interrupted: true })
+    }
+
+    fn over(&mut self, over: Over) -> Option<Fact> {
+        let utterance = over.heard.utterance;
+        self.entry(utterance).over.get_or_insert(over);
+        self.complete(utterance)
     }
 
     fn entry(&mut self, utterance: Utterance) -> &mut Spoken {
@@ -91,48 +92,63 @@ impl Turns {
         &mut self.utterances[index]
     }
 
+    /// The turn of an utterance, once nothing of it is missing and something of it was heard.
     fn complete(&mut self, utterance: Utterance) -> Option<Fact> {
         let index = self.utterances.iter().position(|spoken| spoken.utterance == utterance)?;
-        let spoken = &self.utterances[index];
-        if spoken.over.is_none() || spoken.text.is_none() {
+        let Spoken { text: Some(text), over: Some(over), started_ms, .. } = &self.utterances[index] else {
             return None;
-        }
-        let spoken = self.utterances.remove(index);
-        self.write(spoken)
-    }
-
-    fn write(&mut self, spoken: Spoken) -> Option<Fact> {
-        let over = spoken.over?;
-        let text = spoken.text.unwrap_or_default();
-        let text = if over.interrupted { heard_part(&text, over.heard_ms) } else { text };
+        };
+        let Over { ended_ms, heard, interrupted } = *over;
+        let started_ms = started_ms.unwrap_or(ended_ms);
+        let text = heard.words(text).to_owned();
+        self.utterances.remove(index);
         if text.is_empty() {
             return None;
         }
-        let turn = self.next();
-        let started_ms = spoken.started_ms.unwrap_or(over.ended_ms);
-        Some(Fact::VoiceSaid {
-            turn,
-            started_ms,
-            ended_ms: over.ended_ms,
-            text,
-            interrupted: over.interrupted,
-        })
+        Some(Fact::VoiceSaid { turn: self.next(), started_ms, ended_ms, text, interrupted })
+    }
+
+    /// The turns in which the remote said these quotes, as far as they are found, and whether all were.
+    pub fn evidence(&self, quotes: &[Words]) -> (Vec<u32>, bool) {
+        let mut found: Vec<u32> = Vec::new();
+        let mut all = true;
+        for quote in quotes {
+            match self.turn_of(quote, &found) {
+                Some(turn) if found.contains(&turn) => {}
+                Some(turn) => found.push(turn),
+                None => all = false,
+            }
+        }
+        found.sort_unstable();
+        (found, all)
+    }
+
+    /// The turn that has the most words of the quote in order, and at least half of them: a model quotes what it heard,
+    /// and the transcript may have understood it a little differently. Of equals the latest that is not `taken`.
+    fn turn_of(&self, quote: &str, taken: &[u32]) -> Option<u32> {
+        let quote = words(quote);
+        let common = |turn: &RemoteTurn| in_common(&quote, &turn.words);
+        let likely = self.remote.iter().filter(|turn| common(turn) > 0 && common(turn) * 2 >= quote.len());
+        likely.max_by_key(|turn| (common(turn), !taken.contains(&turn.turn), turn.turn)).map(|turn| turn.turn)
     }
 }
 
-/// The words that fit into `heard_ms` at the usual pace; whole words only.
-fn heard_part(text: &str, heard_ms: u32) -> String {
-    let chars = (u64::from(heard_ms) * u64::from(Turns::CHARS_PER_SECOND) / 1_000) as usize;
-    match text.char_indices().nth(chars) {
-        None => text.to_owned(),
-        Some((cut, _)) => {
-            let words = &text[..cut];
-            let whole = if text[cut..].starts_with(' ') {
-                words
-            } else {
-                words.rsplit_once(' ').map_or("", |(head, _)| head)
-            };
-            whole.trim_end().to_owned()
+/// The words of a text, in lower case and without punctuation.
+fn words(text: &str) -> Vec<Words> {
+    let apart = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '\'' | '’'));
+    apart.filter(|word| !word.is_empty()).map(|word| word.to_lowercase().into()).collect()
+}
+
+/// How many words two texts have in common, in the same order: their longest common subsequence.
+fn in_common(quote: &[Words], said: &[Words]) -> usize {
+    let mut best = vec![0; said.len() + 1];
+    for word in quote {
+        let mut diagonal = 0;
+        for (index, other) in said.iter().enumerate() {
+            let above = best[index + 1];
+            best[index + 1] = if word == other { diagonal + 1 } else { above.max(best[index]) };
+            diagonal = above;
         }
     }
+    best[said.len()]
 }

@@ -12,8 +12,8 @@ fn the_voice_lets_the_remote_say_hello_first() {
     check_connected(
         "300 remote_starts\n1800 remote_stops\n1900 remote_said Rosa's kitchen, hello",
         expect![[r#"
-              1800 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-              1900 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Rosa's kitchen, hello" confidence=-
+            1800 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            1900 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Rosa's kitchen, hello" confidence=-
         "#]],
     );
 }
@@ -23,8 +23,8 @@ fn the_voice_speaks_first_when_nobody_does() {
     check_connected(
         "2000 tick",
         expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-    "#]],
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+        "#]],
     );
 }
 
@@ -33,8 +33,8 @@ fn the_first_sentence_cannot_be_interrupted_away() {
     check_connected(
         "2000 playing 1\n2500 remote_starts\n6000 played 1 4000\n6001 voice_text 1 Hello, this is an AI assistant.",
         expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-              6001 journal: turn.voice turn=1 started_ms=2000 ended_ms=6000 text="Hello, this is an AI assistant." interrupted=false
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            6001 journal: turn.voice turn=1 started_ms=2000 ended_ms=6000 text="Hello, this is an AI assistant." interrupted=false
         "#]],
     );
 }
@@ -42,14 +42,14 @@ fn the_first_sentence_cannot_be_interrupted_away() {
 #[test]
 fn barge_in_stops_the_voice_and_tells_the_model_what_was_heard() {
     check_connected(
-        "2000 playing 1\n6000 played 1 4000\n6001 voice_text 1 Hello.\n8000 playing 2\n8001 voice_text 2 I would like to book a table for two on Friday evening at seven.\n10000 remote_starts\n10001 cut_off 2 2000",
+        "2000 playing 1\n6000 played 1 4000\n6001 voice_text 1 Hello.\n8000 playing 2\n8001 voice_text 2 I would like to book a table for two on Friday evening at seven.\n10000 remote_starts\n10001 cut_off 2 2000 6000",
         expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-              6001 journal: turn.voice turn=1 started_ms=2000 ended_ms=6000 text="Hello." interrupted=false
-             10000 stop playout
-             10001 journal: turn.barge_in heard_ms=2000
-             10001 speech: truncate 2 at 2000 ms
-             10001 journal: turn.voice turn=2 started_ms=8000 ended_ms=10001 text="I would like to book a table" interrupted=true
+             1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+             6001 journal: turn.voice turn=1 started_ms=2000 ended_ms=6000 text="Hello." interrupted=false
+            10000 stop playout
+            10001 journal: turn.barge_in heard_ms=2000
+            10001 speech: truncate 2 at 2000 of 6000 ms
+            10001 journal: turn.voice turn=2 started_ms=8000 ended_ms=10001 text="I would like to book" interrupted=true
         "#]],
     );
 }
@@ -59,13 +59,13 @@ fn keys_are_pressed_and_then_the_voice_listens() {
     check_connected(
         "5000 press 2\n5300 digits_sent",
         expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-          5000 journal: tool.called tool="send_digits" arguments="2"
-          5000 leg: SendDigits("2")
-          5300 journal: leg.digits_sent digits="2"
-          5300 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
-          5300 speech: ToolOutput { id: ToolCallId(1), output: "sent; now listen to what the menu says", respond: false }
-    "#]],
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            5000 journal: tool.called tool="send_digits" arguments="2"
+            5000 leg: send digits 2
+            5300 journal: leg.digits_sent digits="2"
+            5300 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
+            5300 speech: tool 1 answered "sent; now listen to what the menu says"
+        "#]],
     );
 }
 
@@ -74,11 +74,11 @@ fn keys_that_are_none_are_refused_with_the_reason() {
     check_connected(
         "5000 press two",
         expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-          5000 journal: tool.called tool="send_digits" arguments="two"
-          5000 journal: tool.answered tool="send_digits" output="not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second"
-          5000 speech: ToolOutput { id: ToolCallId(1), output: "not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second", respond: true }
-    "#]],
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            5000 journal: tool.called tool="send_digits" arguments="two"
+            5000 journal: tool.answered tool="send_digits" output="not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second"
+            5000 speech: tool 1 answered "not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second", wants an answer
+        "#]],
     );
 }
 
@@ -87,13 +87,13 @@ fn on_hold_silence_is_no_reason_to_hang_up() {
     check_connected(
         "1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 playing 2",
         expect![[r#"
-          1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-          5000 journal: tool.called tool="wait_on_hold" arguments=""
-          5000 journal: hold.started
-          5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-          5000 speech: ToolOutput { id: ToolCallId(1), output: "on hold; stay silent until a person speaks to you", respond: false }
-        300000 journal: hold.ended waited_ms=295000
-    "#]],
+              1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+              5000 journal: tool.called tool="wait_on_hold" arguments=""
+              5000 journal: hold.started
+              5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
+              5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
+            300000 journal: hold.ended waited_ms=295000
+        "#]],
     );
 }
 
@@ -102,14 +102,14 @@ fn hold_has_a_limit() {
     let limits = Limits { hold: Duration::from_secs(60), ..Limits::default() };
     Scenario { limits, ..Scenario::default() }
         .check_connected("1600 playing 1\n4000 played 1 2400\n5000 hold\n100000 tick", expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-              5000 journal: tool.called tool="wait_on_hold" arguments=""
-              5000 journal: hold.started
-              5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-              5000 speech: ToolOutput { id: ToolCallId(1), output: "on hold; stay silent until a person speaks to you", respond: false }
-             65000 leg: hang up, policy.hold_limit
-             65000 stop playout
-             65000 speech: Close
+             1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+             5000 journal: tool.called tool="wait_on_hold" arguments=""
+             5000 journal: hold.started
+             5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
+             5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
+            65000 stop playout
+            65000 leg: hang up, policy.hold_limit
+            65000 speech: close
         "#]]);
 }
 
@@ -118,12 +118,12 @@ fn the_far_end_holds_and_resumes() {
     check_connected(
         "1600 playing 1\n4000 played 1 2400\n5000 held\n90000 resumed",
         expect![[r#"
-             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
+             1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
              5000 journal: leg.held
              5000 stop playout
-             5000 speech: Suspend
+             5000 speech: suspend
             90000 journal: leg.resumed
-            90000 speech: Resume
+            90000 speech: resume
         "#]],
     );
 }
@@ -133,11 +133,11 @@ fn silence_earns_a_question_and_then_ends_the_call() {
     check_connected(
         "1600 playing 1\n4000 played 1 2400\n19100 playing 2\n20500 played 2 1400\n60000 closed\n60001 speech_lost closed",
         expect![[r#"
-             1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-            19000 speech: Say { text: "Hello, is anybody there?" }
-            35500 leg: hang up, policy.silence
+             1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            19000 speech: say "Hello, is anybody there?"
             35500 stop playout
-            35500 speech: Close
+            35500 leg: hang up, policy.silence
+            35500 speech: close
             60001 journal: call.answered_by answered_by="unknown"
             60001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
             60001 journal: call.ended reason="policy.silence" answered=true talk_ms=35500 sip_status=- q850_cause=-
@@ -151,10 +151,10 @@ fn the_talk_limit_is_announced_to_the_voice_and_kept() {
         Limits { talk: Duration::from_secs(130), silence: Duration::from_secs(300), ..Limits::default() };
     Scenario { limits, ..Scenario::default() }
         .check_connected("1600 playing 1\n4000 played 1 2400\n140000 tick", expect![[r#"
-              1500 speech: Open { say: Some("Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee.") }
-            100000 speech: Note { text: "The call will be cut off in 30 seconds. Say what is still needed, say goodbye, and end the call.", respond: false }
-            130000 leg: hang up, policy.talk_limit
+              1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            100000 speech: note "The call will be cut off in 30 seconds. Say what is still needed, say goodbye, and end the call."
             130000 stop playout
-            130000 speech: Close
+            130000 leg: hang up, policy.talk_limit
+            130000 speech: close
         "#]]);
 }

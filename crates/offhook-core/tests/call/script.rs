@@ -7,8 +7,8 @@ use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{
-    Action, Call, CallCommand, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, TaskReport,
-    ToolCall, ToolCallId, Utterance,
+    Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
+    ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
@@ -109,17 +109,37 @@ fn show(action: &Action) -> String {
         Action::Connect => "connect".to_owned(),
         Action::StopPlayout => "stop playout".to_owned(),
         Action::Leg(LegCommand::HangUp { reason }) => format!("leg: hang up, {reason}"),
-        Action::Leg(command) => format!("leg: {command:?}"),
-        Action::Speech(SpeechCommand::Truncate { utterance, heard_ms }) => {
-            format!("speech: truncate {} at {heard_ms} ms", utterance.0)
-        }
-        Action::Speech(command) => format!("speech: {command:?}"),
+        Action::Leg(LegCommand::SendDigits(digits)) => format!("leg: send digits {digits}"),
+        Action::Leg(LegCommand::Answer) => "leg: answer".to_owned(),
+        Action::Speech(command) => format!("speech: {}", show_speech(command)),
         Action::Journal(fact) => {
             let fields =
                 fact.fields().into_iter().map(|(name, value)| format!(" {name}={}", value_text(&value)));
             format!("journal: {}{}", fact.code(), fields.collect::<String>())
         }
     }
+}
+
+fn show_speech(command: &SpeechCommand) -> String {
+    match command {
+        SpeechCommand::Open { say: Some(words) } => format!("open with {:?}", words.as_str()),
+        SpeechCommand::Open { say: None } => "open".to_owned(),
+        SpeechCommand::Say { text } => format!("say {:?}", text.as_str()),
+        SpeechCommand::Note { text, respond } => format!("note {:?}{}", text.as_str(), answer(*respond)),
+        SpeechCommand::ToolOutput { id, output, respond } => {
+            format!("tool {} answered {output:?}{}", id.0, answer(*respond))
+        }
+        SpeechCommand::Truncate(Heard { utterance, heard_ms, of_ms }) => {
+            format!("truncate {} at {heard_ms} of {of_ms} ms", utterance.0)
+        }
+        SpeechCommand::Suspend => "suspend".to_owned(),
+        SpeechCommand::Resume => "resume".to_owned(),
+        SpeechCommand::Close => "close".to_owned(),
+    }
+}
+
+fn answer(wanted: bool) -> &'static str {
+    if wanted { ", wants an answer" } else { "" }
 }
 
 fn value_text(value: &offhook_core::journal::Value) -> String {
@@ -191,7 +211,7 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         "remote_starts" => SpeechEvent::RemoteSpeechStarted,
         "remote_stops" => SpeechEvent::RemoteSpeechStopped,
         "remote_said" => SpeechEvent::RemoteSaid {
-            text: Some(rest.to_owned()),
+            text: Some(rest.into()),
             confidence: None,
             started_ms: 0,
             ended_ms: 500,
@@ -201,21 +221,19 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         }
         "voice_text" => {
             let (utterance, text) = rest.split_once(' ').expect("an utterance and its text");
-            SpeechEvent::VoiceText { utterance: Utterance(number(utterance)), text: text.to_owned() }
+            SpeechEvent::VoiceText { utterance: Utterance(number(utterance)), text: text.into() }
         }
-        "end_call" => {
-            let result = (!rest.is_empty()).then(|| TaskReport {
-                status: TaskStatus::Done,
-                summary: rest.to_owned(),
-                evidence_turns: vec![1, 99],
-            });
-            SpeechEvent::ToolCall { id, tool: ToolCall::EndCall { reason: "done".to_owned(), result } }
-        }
-        "press" => SpeechEvent::ToolCall { id, tool: ToolCall::SendDigits { digits: rest.to_owned() } },
+        "end_call" => SpeechEvent::ToolCall {
+            id,
+            tool: ToolCall::EndCall { reason: "done".into(), result: claim(rest) },
+        },
+        "press" => SpeechEvent::ToolCall { id, tool: ToolCall::SendDigits { digits: rest.into() } },
         "voicemail" => {
             SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail } }
         }
         "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
+        "reopening" => SpeechEvent::Reopening { why: rest.to_owned() },
+        "reopened" => SpeechEvent::Reopened,
         "speech_lost" => SpeechEvent::Lost { why: rest.to_owned() },
         _ => return None,
     })
@@ -225,7 +243,17 @@ fn number(text: &str) -> u32 {
     text.trim().parse().unwrap_or_else(|_| panic!("not a number: {text:?}"))
 }
 
+/// "summary | quote | quote"; nothing at all is no claim.
+fn claim(rest: &str) -> Option<Claim> {
+    let mut parts = rest.split(" | ");
+    let summary = parts.next().filter(|summary| !summary.is_empty())?;
+    let quotes = parts.map(Into::into).collect();
+    Some(Claim { status: TaskStatus::Done, summary: summary.into(), quotes })
+}
+
+/// "utterance heard_ms of_ms"; what was played was played whole.
 fn heard(rest: &str) -> Heard {
-    let (utterance, ms) = rest.split_once(' ').expect("an utterance and milliseconds");
-    Heard { utterance: Utterance(number(utterance)), heard_ms: number(ms) }
+    let mut numbers = rest.split(' ').map(number);
+    let (utterance, heard_ms) = numbers.next().zip(numbers.next()).expect("an utterance and milliseconds");
+    Heard { utterance: Utterance(utterance), heard_ms, of_ms: numbers.next().unwrap_or(heard_ms) }
 }

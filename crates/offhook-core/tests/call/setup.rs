@@ -25,10 +25,10 @@ fn a_model_that_cannot_be_opened_means_no_phone_rings() {
     check(
         "300 speech_lost connection refused",
         expect![[r#"
-           300 journal: call.problem part="speech" code="lost" message="connection refused"
-           300 speech: Close
-           300 journal: call.ended reason="speech.unavailable" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+            300 journal: call.problem part="speech" code="lost" message="connection refused"
+            300 speech: close
+            300 journal: call.ended reason="speech.unavailable" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -37,9 +37,9 @@ fn a_model_that_never_gets_ready_means_no_phone_rings() {
     check(
         "20000 tick",
         expect![[r#"
-         15000 speech: Close
-         15000 journal: call.ended reason="speech.unavailable" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+            15000 speech: close
+            15000 journal: call.ended reason="speech.unavailable" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -48,14 +48,14 @@ fn nobody_picks_up_within_the_ring_limit() {
     check(
         "500 ready\n600 ringing\n61000 closed",
         expect![[r#"
-           500 journal: speech.ready model="test"
-           500 dial
-           600 journal: call.ringing early_media=false
-         60500 leg: hang up, policy.ring_limit
-         60500 stop playout
-         60500 speech: Close
-         61000 journal: call.ended reason="policy.ring_limit" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+              500 journal: speech.ready model="test"
+              500 dial
+              600 journal: call.ringing early_media=false
+            60500 stop playout
+            60500 leg: hang up, policy.ring_limit
+            60500 speech: close
+            61000 journal: call.ended reason="policy.ring_limit" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -64,12 +64,12 @@ fn busy_ends_the_call_at_once() {
     check(
         "500 ready\n900 sip 486\n901 answered",
         expect![[r#"
-           500 journal: speech.ready model="test"
-           500 dial
-           900 stop playout
-           900 speech: Close
-           900 journal: call.ended reason="remote.busy" answered=false talk_ms=0 sip_status=486 q850_cause=-
-    "#]],
+            500 journal: speech.ready model="test"
+            500 dial
+            900 stop playout
+            900 speech: close
+            900 journal: call.ended reason="remote.busy" answered=false talk_ms=0 sip_status=486 q850_cause=-
+        "#]],
     );
 }
 
@@ -78,13 +78,13 @@ fn no_line_is_free() {
     check(
         "500 ready\n501 no_line",
         expect![[r#"
-           500 journal: speech.ready model="test"
-           500 dial
-           501 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
-           501 stop playout
-           501 speech: Close
-           501 journal: call.ended reason="carrier.no_line" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+            500 journal: speech.ready model="test"
+            500 dial
+            501 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
+            501 stop playout
+            501 speech: close
+            501 journal: call.ended reason="carrier.no_line" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -93,14 +93,14 @@ fn the_owner_cancels_while_it_rings() {
     check(
         "500 ready\n600 ringing\n3000 owner_hangs_up\n3040 closed",
         expect![[r#"
-           500 journal: speech.ready model="test"
-           500 dial
-           600 journal: call.ringing early_media=false
-          3000 leg: hang up, owner.cancelled
-          3000 stop playout
-          3000 speech: Close
-          3040 journal: call.ended reason="owner.cancelled" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+             500 journal: speech.ready model="test"
+             500 dial
+             600 journal: call.ringing early_media=false
+            3000 stop playout
+            3000 leg: hang up, owner.cancelled
+            3000 speech: close
+            3040 journal: call.ended reason="owner.cancelled" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -109,9 +109,9 @@ fn the_owner_cancels_before_anything_was_dialled() {
     check(
         "100 owner_hangs_up\n500 ready",
         expect![[r#"
-           100 speech: Close
-           100 journal: call.ended reason="owner.cancelled" answered=false talk_ms=0 sip_status=- q850_cause=-
-    "#]],
+            100 speech: close
+            100 journal: call.ended reason="owner.cancelled" answered=false talk_ms=0 sip_status=- q850_cause=-
+        "#]],
     );
 }
 
@@ -121,13 +121,13 @@ fn an_inbound_call_is_picked_up_once_the_model_is_ready() {
     scenario.check(
         "400 ready\n450 answered\n460 media_up",
         expect![[r#"
-           400 journal: speech.ready model="test"
-           400 leg: Answer
-           450 journal: call.answered sip_call_id=-
-           450 journal: recording.started
-           450 connect
-           460 journal: leg.media_up codec="pcmu" encrypted=false
-    "#]],
+            400 journal: speech.ready model="test"
+            400 leg: answer
+            450 journal: call.answered sip_call_id=-
+            450 journal: recording.started
+            450 connect
+            460 journal: leg.media_up codec="pcmu" encrypted=false
+        "#]],
     );
 }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use offhook_core::Words;
 use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall};
 
 use super::brain::chat::{Chat, ChatEvent, ChatRequest};
@@ -200,10 +201,9 @@ impl Conversation {
                 Some(Transcript { text, confidence }) => (Some(text), confidence),
                 None => (None, None),
             };
-            let turn = self.mouth.remote_turn(now_ms);
-            self.heard.push(Heard { turn, text: text.clone(), confidence });
+            self.heard.push(Heard { text: text.clone(), confidence });
             self.effects.push_back(Effect::Emit(SpeechEvent::RemoteSaid {
-                text,
+                text: text.map(Into::into),
                 confidence,
                 started_ms,
                 ended_ms,
@@ -251,7 +251,7 @@ impl Conversation {
     fn put_cuts(&mut self, cuts: Vec<Cut>) {
         for cut in cuts {
             match &mut self.brain {
-                Brain::Script(script) => script.cut(&cut.text, cut.heard),
+                Brain::Script(script) => script.cut(&cut),
                 Brain::Chat(chat) => chat.cut(&cut),
             }
         }
@@ -297,8 +297,8 @@ impl Conversation {
                     }
                 }
             }
-            SpeechCommand::Truncate { utterance, heard_ms } => {
-                let cut = self.mouth.cut(now_ms, utterance, heard_ms);
+            SpeechCommand::Truncate(heard) => {
+                let cut = self.mouth.cut(now_ms, heard);
                 self.put_cuts(cut.into_iter().collect());
             }
             SpeechCommand::Suspend => self.suspend(now_ms),
@@ -324,12 +324,12 @@ impl Conversation {
             && self.turns.is_empty()
             && let Some(result) = script.cut_short(&std::mem::take(&mut self.heard))
         {
-            let reason = "the other side is gone".to_owned();
+            let reason = "the other side is gone".into();
             self.mouth.tool_now(ToolCall::EndCall { reason, result: Some(result) });
         }
     }
 
-    fn opened(&mut self, now_ms: u64, say: Option<String>) {
+    fn opened(&mut self, now_ms: u64, say: Option<Words>) {
         self.open = true;
         self.quiet_since_ms = now_ms;
         if let Some(say) = &say {

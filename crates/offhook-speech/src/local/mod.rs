@@ -28,6 +28,7 @@ pub use program::ProgramError;
 pub use recognizer::{RecognizeError, Recognizer, Transcript};
 pub use synthesizer::{SpeakError, Synthesizer};
 
+use crate::apology::Apologies;
 use crate::{CheckError, Checked, Prompt, SpeechSession};
 use brain::chat::Chat;
 use brain::script::Script;
@@ -65,6 +66,7 @@ pub struct Local {
 
 #[derive(Debug)]
 struct LocalParts {
+    apologies: Apologies,
     synthesizer: Synthesizer,
     recognizer: Recognizer,
     brain: Option<Endpoint>,
@@ -74,8 +76,10 @@ struct LocalParts {
 impl Local {
     /// Find the programs and set up the servers that `config` names.
     pub fn find(config: Config) -> Result<Self, FindError> {
+        let synthesizer = Synthesizer::find(config.synthesizer, config.voices)?;
         let parts = LocalParts {
-            synthesizer: Synthesizer::find(config.synthesizer, config.voices)?,
+            apologies: Apologies::new(Some(synthesizer.clone())),
+            synthesizer,
             recognizer: Recognizer::find(config.recognizer)?,
             brain: match config.brain {
                 BrainConfig::Script => None,
@@ -100,7 +104,7 @@ impl Local {
         format!("local ({}, {}, {brain})", self.parts.synthesizer.what(), self.parts.recognizer.what())
     }
 
-    fn language_problems(&self, language: &str) -> Vec<String> {
+    pub(crate) fn language_problems(&self, language: &str) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.parts.synthesizer.speaks(language) {
             problems.push(format!(
@@ -117,35 +121,25 @@ impl Local {
         problems
     }
 
+    /// What it hears and speaks: the telephone band, whatever the leg carries.
+    pub(crate) const FORMAT: AudioFormat = AudioFormat::Pcm16(SampleRate::Hz8000);
+
     /// Must be called within a tokio runtime.
     pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
-        let (session, end) = SpeechSession::from_channels(prompt.format);
+        let (session, end) = SpeechSession::from_channels(Self::FORMAT);
+        let apology = self.parts.apologies.prepare(&prompt.brief);
         let vad = match self.parts.recognizer {
             Recognizer::Tagged => Vad::Energy,
             _ => Vad::speech(),
         };
         let brain = match self.parts.brain {
-            Some(_) => Brain::Chat(Box::new(Chat::new(prompt.instructions))),
+            Some(_) => Brain::Chat(Box::new(Chat::new(prompt.brief.instructions()))),
             None => Brain::Script(Box::new(Script::new(&prompt.brief))),
         };
         let ear = Ear::new(vad, self.parts.turn_end.as_millis() as u32);
-        let parts = Parts {
-            local: self.clone(),
-            voice: prompt.voice,
-            language: prompt.language,
-            end,
-            format: prompt.format,
-        };
+        let parts = Parts { local: self.clone(), prompt, end };
         tokio::spawn(Session::new(parts, Conversation::new(ear, brain), self.parts.brain.clone()).run());
-        session
-    }
-
-    /// Telephone audio as it is; of anything wider, the telephone band.
-    pub(crate) fn format_for(&self, leg: AudioFormat) -> AudioFormat {
-        match leg.sample_rate() {
-            SampleRate::Hz8000 => leg,
-            _ => AudioFormat::Pcm16(SampleRate::Hz8000),
-        }
+        session.with_apology(apology)
     }
 
     /// Speak and understand a word, and see whether the servers answer.

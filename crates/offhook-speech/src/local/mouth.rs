@@ -1,12 +1,13 @@
-//! What the voice says: lines in order, sentence by sentence, and how much of them was heard.
+//! What the voice says: lines in order, sentence by sentence.
 //!
-//! Whether a line is still playing is estimated from the audio handed over, as the playout is not ours to see; a cut
-//! is reported by the call.
+//! How far the playout is, only the call sees; it reports what was cut off. When a line should be over is counted from
+//! the audio handed over, to know when it is our turn again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use offhook_core::call::{SpeechEvent, ToolCall, ToolCallId, Utterance};
+use offhook_core::pump::Heard;
 
 /// One piece of work for the synthesizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +31,6 @@ pub struct Mouth {
     utterances: u32,
     jobs: u32,
     tools: u32,
-    /// Turns of both sides so far, counted as the call counts them.
-    turns: u32,
     events: VecDeque<MouthEvent>,
 }
 
@@ -51,19 +50,21 @@ struct Line {
     open: bool,
 }
 
+/// The line that is being made into audio.
 #[derive(Debug)]
 struct Current {
     utterance: Utterance,
     line: Line,
-    job: Option<Job>,
-    played_ms: u64,
+    /// The sentence that is with the synthesizer.
+    job: Option<(Job, String)>,
+    /// The sentences whose audio was handed over.
+    spoken: String,
 }
 
 #[derive(Debug)]
 struct Handed {
     utterance: Utterance,
     text: String,
-    ms: u64,
     ends_at_ms: u64,
 }
 
@@ -71,24 +72,21 @@ struct Handed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     pub text: String,
-    /// Per mille.
-    pub heard: u32,
+    /// The words of it that were.
+    pub heard: String,
 }
 
 impl Cut {
-    /// The words that were heard, whole ones only.
-    pub fn heard_text(&self) -> &str {
-        let chars = self.text.chars().count() * self.heard as usize / 1_000;
-        match self.text.char_indices().nth(chars) {
-            None => &self.text,
-            Some((cut, _)) => self.text[..cut].rsplit_once(' ').map_or("", |(words, _)| words),
-        }
+    fn unheard(text: String) -> Self {
+        Self { text, heard: String::new() }
     }
 }
 
 impl Mouth {
     /// A tool that ends the call comes this much after the last audio, when that is certainly being played.
     const TOOL_LAG_MS: u64 = 150;
+    /// How far the playout may be behind what is counted here.
+    const PLAYOUT_LAG_MS: u64 = 1_000;
 
     pub fn say(&mut self, text: &str, at_once: bool) {
         let text = text.trim().to_owned();
@@ -118,13 +116,6 @@ impl Mouth {
             Some(line) => {
                 line.text = format!("{} {sentence}", line.text);
                 line.sentences.push_back(sentence.to_owned());
-                let text = line.text.clone();
-                if let Some(current) =
-                    self.current.as_ref().filter(|current| current.line.open && current.played_ms > 0)
-                {
-                    let utterance = current.utterance;
-                    self.emit(SpeechEvent::VoiceText { utterance, text });
-                }
             }
             None => self.agenda.push_back(Item::Line(Line {
                 text: sentence.to_owned(),
@@ -149,7 +140,7 @@ impl Mouth {
 
     /// Begin what can begin, and report what happened.
     pub fn poll(&mut self, now_ms: u64, remote_speaks: bool) -> Option<MouthEvent> {
-        self.count_played(now_ms);
+        self.forget_played(now_ms);
         self.advance(now_ms, remote_speaks);
         self.events.pop_front()
     }
@@ -162,7 +153,7 @@ impl Mouth {
                 }
                 if let Some(sentence) = current.line.sentences.pop_front() {
                     self.jobs += 1;
-                    current.job = Some(Job(self.jobs));
+                    current.job = Some((Job(self.jobs), sentence.clone()));
                     return self.events.push_back(MouthEvent::Synthesize { job: Job(self.jobs), sentence });
                 }
                 if current.line.open {
@@ -185,16 +176,16 @@ impl Mouth {
 
     fn begin(&mut self, line: Line) {
         self.utterances += 1;
-        self.current = Some(Current { utterance: Utterance(self.utterances), line, job: None, played_ms: 0 });
+        let utterance = Utterance(self.utterances);
+        self.current = Some(Current { utterance, line, job: None, spoken: String::new() });
     }
 
     fn finish_current(&mut self) {
         let Some(current) = self.current.take() else { return };
-        if current.played_ms > 0 {
+        if !current.spoken.is_empty() {
             self.handed.push_back(Handed {
                 utterance: current.utterance,
-                text: current.line.text,
-                ms: current.played_ms,
+                text: current.spoken,
                 ends_at_ms: self.playing_until_ms,
             });
         }
@@ -209,34 +200,23 @@ impl Mouth {
         self.events.push_back(MouthEvent::Event(event));
     }
 
-    /// The synthesizer is done with a sentence. Whether it was still wanted.
-    pub fn spoken(
-        &mut self,
-        now_ms: u64,
-        job: Job,
-        samples: Option<Arc<[i16]>>,
-        remote_speaks: bool,
-    ) -> bool {
-        let Some(current) = self.current.as_mut().filter(|current| current.job == Some(job)) else {
-            return false;
-        };
-        current.job = None;
-        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else { return true };
-        if current.played_ms == 0 {
-            if remote_speaks && !current.line.at_once {
-                self.put_back();
-                return true;
-            }
-            let (utterance, text) = (current.utterance, current.line.text.clone());
-            self.events.push_back(MouthEvent::Event(SpeechEvent::VoiceText { utterance, text }));
+    /// The synthesizer is done with a sentence, or could not do it.
+    pub fn spoken(&mut self, now_ms: u64, job: Job, samples: Option<Arc<[i16]>>, remote_speaks: bool) {
+        let Some(current) = &mut self.current else { return };
+        let Some((_, sentence)) = current.job.take_if(|(wanted, _)| *wanted == job) else { return };
+        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else { return };
+        if current.spoken.is_empty() && remote_speaks && !current.line.at_once {
+            return self.put_back();
         }
-        let ms = samples.len() as u64 / 8;
-        current.played_ms += ms;
-        self.playing_until_ms = self.playing_until_ms.max(now_ms) + ms;
+        if !current.spoken.is_empty() {
+            current.spoken.push(' ');
+        }
+        current.spoken.push_str(&sentence);
+        let (utterance, text) = (current.utterance, current.spoken.as_str().into());
+        self.playing_until_ms = self.playing_until_ms.max(now_ms) + samples.len() as u64 / 8;
         self.last_audio_ms = now_ms.max(1);
-        let utterance = current.utterance;
+        self.emit(SpeechEvent::VoiceText { utterance, text });
         self.events.push_back(MouthEvent::Audio { utterance, samples });
-        true
     }
 
     /// Somebody began to speak before us: the line waits, whole.
@@ -250,30 +230,23 @@ impl Mouth {
         }
     }
 
-    /// The call cut this utterance off.
-    pub fn cut(&mut self, now_ms: u64, utterance: Utterance, heard_ms: u32) -> Option<Cut> {
+    /// The call cut an utterance off.
+    pub fn cut(&mut self, now_ms: u64, heard: Heard) -> Option<Cut> {
         self.playing_until_ms = now_ms;
-        let handed = self.handed.iter().position(|handed| handed.utterance == utterance);
-        let (text, ms) = match (handed.and_then(|index| self.handed.remove(index)), &self.current) {
-            (Some(handed), _) => (handed.text, handed.ms),
-            (None, Some(current)) if current.utterance <= utterance => {
-                let current = self.current.take()?;
-                let rest =
-                    current.line.sentences.iter().map(|sentence| sentence.len() as u64 * 65).sum::<u64>();
-                self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
-                (current.line.text, current.played_ms + rest)
+        let handed = self.handed.iter().position(|handed| handed.utterance == heard.utterance);
+        let cut = match (handed.and_then(|index| self.handed.remove(index)), &self.current) {
+            (Some(Handed { text, .. }), _) => Cut { heard: heard.words(&text).to_owned(), text },
+            (None, Some(current)) if current.utterance <= heard.utterance => {
+                let Current { utterance, line, spoken, .. } = self.current.take()?;
+                self.emit(SpeechEvent::UtteranceDone { utterance });
+                Cut { heard: heard.words(&spoken).to_owned(), text: line.text }
             }
             _ => return None,
         };
         // What came after it was dropped unheard.
-        self.handed.retain(|handed| handed.utterance < utterance);
-        if self.current.as_ref().is_some_and(|current| current.utterance > utterance) {
+        self.handed.retain(|handed| handed.utterance < heard.utterance);
+        if self.current.as_ref().is_some_and(|current| current.utterance > heard.utterance) {
             self.put_back();
-        }
-        let heard = (u64::from(heard_ms) * 1_000).checked_div(ms).unwrap_or(0).min(1_000) as u32;
-        let cut = Cut { text, heard };
-        if !cut.heard_text().is_empty() {
-            self.turns += 1;
         }
         Some(cut)
     }
@@ -283,7 +256,7 @@ impl Mouth {
         let mut unsaid = Vec::new();
         self.agenda.retain(|item| match item {
             Item::Line(line) if !line.at_once => {
-                unsaid.push(Cut { text: line.text.clone(), heard: 0 });
+                unsaid.push(Cut::unheard(line.text.clone()));
                 false
             }
             _ => true,
@@ -300,18 +273,11 @@ impl Mouth {
         self.take_unsaid()
     }
 
-    fn count_played(&mut self, now_ms: u64) {
-        while self.handed.front().is_some_and(|handed| handed.ends_at_ms <= now_ms) {
+    /// What was played to its end can't be cut off any more.
+    fn forget_played(&mut self, now_ms: u64) {
+        while self.handed.front().is_some_and(|handed| handed.ends_at_ms + Self::PLAYOUT_LAG_MS <= now_ms) {
             self.handed.pop_front();
-            self.turns += 1;
         }
-    }
-
-    /// The number of the turn the remote has just had.
-    pub fn remote_turn(&mut self, now_ms: u64) -> u32 {
-        self.count_played(now_ms);
-        self.turns += 1;
-        self.turns
     }
 
     /// Whether anything is still to be said or done.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_core::audio::{AudioFormat, Converter, SampleRate};
 use offhook_core::call::{SpeechCommand, SpeechEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,6 +15,7 @@ use super::conversation::{Conversation, Effect, TurnId};
 use super::endpoint::{Endpoint, THOUGHTS};
 use super::mouth::Job;
 use super::recognizer::Transcript;
+use crate::Prompt;
 use crate::session::{ProviderEnd, SpeechOutput};
 
 /// What work beside the conversation came to.
@@ -37,23 +37,17 @@ enum Wake {
 /// What a session is made of beside its conversation.
 pub(super) struct Parts {
     pub local: Local,
-    pub voice: String,
-    pub language: String,
+    pub prompt: Prompt,
     pub end: ProviderEnd,
-    pub format: AudioFormat,
 }
 
 pub(super) struct Session {
     local: Local,
-    voice: String,
-    language: String,
+    prompt: Prompt,
     end: ProviderEnd,
     conversation: Conversation,
     brain: Option<Endpoint>,
     began: Instant,
-    to_linear: Converter,
-    from_linear: Converter,
-    linear: Vec<u8>,
     samples: Vec<i16>,
     work: JoinSet<Done>,
     thoughts: Option<mpsc::Receiver<ChatEvent>>,
@@ -64,7 +58,6 @@ pub(super) struct Session {
     lost: bool,
 }
 
-const LINEAR: AudioFormat = AudioFormat::Pcm16(SampleRate::Hz8000);
 /// After the end of a call, for the recognizer's last words.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 /// Outputs that may wait here before the conversation waits for the call.
@@ -74,15 +67,11 @@ impl Session {
     pub fn new(parts: Parts, conversation: Conversation, brain: Option<Endpoint>) -> Self {
         Self {
             local: parts.local,
-            voice: parts.voice,
-            language: parts.language,
+            prompt: parts.prompt,
             end: parts.end,
             conversation,
             brain,
             began: Instant::now(),
-            to_linear: Converter::new(parts.format, LINEAR),
-            from_linear: Converter::new(LINEAR, parts.format),
-            linear: Vec::with_capacity(1_024),
             samples: Vec::with_capacity(512),
             work: JoinSet::new(),
             thoughts: None,
@@ -96,7 +85,7 @@ impl Session {
     pub async fn run(mut self) {
         let model = self.local.what();
         self.emit(SpeechEvent::Ready { model });
-        for problem in self.local.language_problems(&self.language) {
+        for problem in self.local.language_problems(&self.prompt.language) {
             self.conversation.problem("language", problem);
         }
         loop {
@@ -155,10 +144,8 @@ impl Session {
         let now_ms = self.now_ms();
         match wake {
             Wake::Frame(Some(frame)) => {
-                self.linear.clear();
-                self.to_linear.convert(frame.bytes(), &mut self.linear);
                 self.samples.clear();
-                let (samples, _) = self.linear.as_chunks::<2>();
+                let (samples, _) = frame.bytes().as_chunks::<2>();
                 self.samples.extend(samples.iter().map(|bytes| i16::from_le_bytes(*bytes)));
                 self.conversation.hear(now_ms, &self.samples);
             }
@@ -198,9 +185,7 @@ impl Session {
             match effect {
                 Effect::Emit(event) => self.emit(event),
                 Effect::Audio { utterance, samples } => {
-                    let linear: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                    let mut bytes = Vec::with_capacity(linear.len());
-                    self.from_linear.convert(&linear, &mut bytes);
+                    let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
                     self.outputs.push_back(SpeechOutput::Audio { utterance, bytes });
                 }
                 Effect::Recognize { turn, samples } => self.recognize(turn, samples),
@@ -218,7 +203,7 @@ impl Session {
     }
 
     fn recognize(&mut self, turn: TurnId, samples: Vec<i16>) {
-        let (recognizer, language) = (self.local.recognizer().clone(), self.language.clone());
+        let (recognizer, language) = (self.local.recognizer().clone(), self.prompt.brief.language.clone());
         self.work.spawn(async move {
             let result = recognizer.recognize(&samples, &language).await.map_err(|error| error.to_string());
             Done::Recognized { turn, result }
@@ -227,7 +212,7 @@ impl Session {
 
     fn synthesize(&mut self, job: Job, sentence: String) {
         let synthesizer = self.local.synthesizer().clone();
-        let (voice, language) = (self.voice.clone(), self.language.clone());
+        let (voice, language) = (self.prompt.brief.voice.clone(), self.prompt.brief.language.clone());
         self.work.spawn(async move {
             let result =
                 synthesizer.speak_in(&language, &sentence, &voice).await.map_err(|error| error.to_string());

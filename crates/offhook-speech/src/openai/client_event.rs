@@ -31,16 +31,16 @@ pub(super) fn session_update(event_id: &str, config: &Config, prompt: &Prompt, t
         "transcription": {"model": config.transcription_model},
         "turn_detection": turn_detection(&config.turn_detection, turns),
     });
-    if let Some(language) = language(&prompt.language) {
+    if let Some(language) = language(&prompt.brief.language) {
         input["transcription"]["language"] = json!(language);
     }
-    let mut output = json!({"format": format, "voice": config.voice(&prompt.voice)});
+    let mut output = json!({"format": format, "voice": config.voice(&prompt.brief.voice)});
     if let Some(speed) = config.speed {
         output["speed"] = json!(speed);
     }
     let session = json!({
         "type": "realtime",
-        "instructions": prompt.instructions,
+        "instructions": prompt.brief.instructions(),
         "output_modalities": ["audio"],
         "audio": {"input": input, "output": output},
         "tools": tools(),
@@ -53,6 +53,13 @@ pub(super) fn session_update(event_id: &str, config: &Config, prompt: &Prompt, t
 pub(super) fn turn_update(event_id: &str, config: &Config, turns: Turns) -> String {
     let input = json!({"turn_detection": turn_detection(&config.turn_detection, turns)});
     let session = json!({"type": "realtime", "audio": {"input": input}});
+    json!({"type": "session.update", "event_id": event_id, "session": session}).to_string()
+}
+
+/// Only the format of both sides; before the first audio.
+pub(super) fn format_update(event_id: &str, format: AudioFormat) -> String {
+    let format = json!({"format": audio_format(format)});
+    let session = json!({"type": "realtime", "audio": {"input": format, "output": format}});
     json!({"type": "session.update", "event_id": event_id, "session": session}).to_string()
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use offhook_core::audio::AudioFormat;
 use offhook_core::call::SpeechCommand;
 use offhook_core::{Frame, Timestamp};
 use tokio::time::{Instant, Sleep};
@@ -78,6 +79,11 @@ impl Connection {
 
     pub fn send(&mut self, command: SpeechCommand) -> Result<(), Busy> {
         self.protocol.command(command, now())
+    }
+
+    /// Whether audio is in this format from now on.
+    pub fn use_format(&mut self, format: AudioFormat) -> bool {
+        self.protocol.use_format(format)
     }
 
     pub fn dropped_frames(&self) -> u64 {

@@ -17,12 +17,14 @@ use std::sync::Arc;
 pub use config::{Auth, Config, Eagerness, NoiseReduction, TurnDetection};
 pub(crate) use connection::Connection;
 use offhook_core::audio::{AudioFormat, SampleRate};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Disclosure, Opening, VOICES, Voicemail};
 use offhook_core::call::SpeechEvent;
 use protocol::Settings;
 pub use target::ConfigError;
 use target::{ConnectError, Target};
 
+use crate::apology::Apologies;
+use crate::local::Synthesizer;
 use crate::{CheckError, Checked, Prompt, SpeechOutput, SpeechSession};
 
 /// A Realtime endpoint. Cheap to clone.
@@ -30,27 +32,37 @@ use crate::{CheckError, Checked, Prompt, SpeechOutput, SpeechSession};
 pub struct OpenAi {
     config: Arc<Config>,
     target: Arc<Target>,
+    apologies: Arc<Apologies>,
 }
 
 impl OpenAi {
     /// Nothing is connected yet; the error is about the configuration itself.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         let target = Arc::new(Target::new(&config)?);
-        Ok(Self { config: Arc::new(config), target })
+        Ok(Self { config: Arc::new(config), target, apologies: Arc::default() })
+    }
+
+    /// With something on this machine that can still speak when the endpoint is lost in mid-call; without it the
+    /// other side hears tones.
+    pub fn with_synthesizer(self, synthesizer: Synthesizer) -> Self {
+        Self { apologies: Arc::new(Apologies::new(Some(synthesizer))), ..self }
     }
 
     pub(crate) fn open(&self, prompt: Prompt) -> SpeechSession {
+        let apology = self.apologies.prepare(&prompt.brief);
         let settings = self.settings(prompt);
-        SpeechSession::openai(settings.prompt.format, Connection::open(Arc::clone(&self.target), settings))
+        let format = settings.prompt.format;
+        let connection = Connection::open(Arc::clone(&self.target), settings);
+        SpeechSession::openai(format, connection).with_apology(apology)
     }
 
     fn settings(&self, mut prompt: Prompt) -> Settings {
-        prompt.format = self.format_for(prompt.format);
+        prompt.format = Self::format_for(prompt.format);
         Settings { config: Arc::clone(&self.config), prompt }
     }
 
     /// G.711 passes through untouched; anything else is spoken as PCM at 24 kHz, the only rate there is.
-    pub(crate) fn format_for(&self, leg: AudioFormat) -> AudioFormat {
+    pub(crate) fn format_for(leg: AudioFormat) -> AudioFormat {
         match leg {
             AudioFormat::Pcmu | AudioFormat::Pcma => leg,
             AudioFormat::Pcm16(_) => AudioFormat::Pcm16(SampleRate::Hz24000),
@@ -107,18 +119,16 @@ fn check_error(what: String, error: &ConnectError) -> CheckError {
 
 /// What a session is configured with to see whether it could be.
 fn trial() -> Prompt {
-    let (voice, language) = (Config::VOICES[0].0.to_owned(), "en-US".to_owned());
+    let language = "en-US";
     Prompt {
-        instructions: String::new(),
-        voice: voice.clone(),
-        language: language.clone(),
+        language: language.to_owned(),
         format: AudioFormat::Pcmu,
         brief: Brief {
             task: String::new(),
             personality: None,
             greeting: None,
-            voice,
-            language,
+            voice: VOICES[0].to_owned(),
+            language: language.to_owned(),
             opening: Opening::SpeakFirst,
             disclosure: Disclosure::FULL,
             voicemail: Voicemail::HangUp,

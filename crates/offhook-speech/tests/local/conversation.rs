@@ -43,7 +43,7 @@ async fn converse(task: &str, remote: &[Remote], expected: Expect) -> Phone {
     phone.for_ms(500).await;
     let result = phone.events.iter().rev().find_map(|event| match event {
         SpeechEvent::ToolCall { tool: ToolCall::EndCall { result: Some(result), .. }, .. } => {
-            Some(format!("{}: {} {:?}", result.status, result.summary, result.evidence_turns))
+            Some(format!("{}: {} ({} quotes)", result.status, result.summary.as_str(), result.quotes.len()))
         }
         _ => None,
     });
@@ -73,7 +73,7 @@ async fn a_receptionist_is_asked_thanked_and_left() {
         they: Very good. That is Thursday at three. Is there anything else?
         we: That is all. Thank you. Goodbye.
         end_call a decision was asked for, and left open
-        unclear: A decision was asked for, and left open. They said: "Yes, we have an opening on Thursday at three. Is that good for you?" Then: "Very good. That is Thursday at three. Is there anything else?" [4, 6]"#]]).await;
+        unclear: A decision was asked for, and left open. They said: "Yes, we have an opening on Thursday at three. Is that good for you?" Then: "Very good. That is Thursday at three. Is there anything else?" (2 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn a_phone_tree_is_passed_by_its_key_and_hold_is_waited_out_in_silence() {
         they: Goodbye.
         we: Thank you. Goodbye.
         end_call said and answered
-        done: They said: "Yes, we have time on Friday at ten." [9]"#]]).await;
+        done: They said: "Yes, we have time on Friday at ten." (1 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn voicemail_is_reported_and_then_only_said_what_the_call_wants() {
     phone.send(SpeechCommand::Suspend);
     phone.for_ms(3_000).await;
     phone.send(SpeechCommand::Resume);
-    phone.send(SpeechCommand::Say { text: "Please call Jordan Lee back.".to_owned() });
+    phone.send(SpeechCommand::Say { text: "Please call Jordan Lee back.".into() });
     phone.voice_says("Please call Jordan Lee back.").await;
     let said = phone.lines.len();
     phone.for_ms(20_000).await;
@@ -137,7 +137,7 @@ async fn what_is_not_at_hand_ends_the_call_and_is_named() {
         they: Before I can help you, what is your date of birth?
         we: I am sorry, I do not have the date of birth at hand. I will find out and call back. Thank you. Goodbye.
         end_call missing: date of birth
-        blocked: Missing: date of birth. They said: "Before I can help you, what is your date of birth?" [4]"#]]).await;
+        blocked: Missing: date of birth. They said: "Before I can help you, what is your date of birth?" (1 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +153,7 @@ async fn a_one_time_code_is_never_told_not_even_one_in_the_instructions() {
         they: We have sent a one time code to your phone. Please read me the one time code.
         we: I am sorry, I do not have the one-time code at hand. I will find out and call back. Thank you. Goodbye.
         end_call missing: one-time code
-        blocked: Missing: one-time code. They said: "We have sent a one time code to your phone. Please read me the one time code." [4]"#]]).await;
+        blocked: Missing: one-time code. They said: "We have sent a one time code to your phone. Please read me the one time code." (1 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +181,7 @@ async fn facts_of_the_instructions_are_answered() {
         we: Thank you. I have noted that, and will pass it on.
         we: That is all. Thank you. Goodbye.
         end_call said and answered
-        done: They said: "May I have your name, please?" Then: "And what is the patient's date of birth?" Then: "Which insurance do you have?" Then: "Good, Thursday at three it is." [4, 6, 8, 10]"#]]).await;
+        done: They said: "May I have your name, please?" Then: "And what is the patient's date of birth?" Then: "Which insurance do you have?" Then: "Good, Thursday at three it is." (4 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn who_wants_the_person_in_person_is_told_they_will_hear_of_it() {
         they: For that I must speak to the account holder in person. Can you connect me to them?
         we: I can't connect you right now. I will let Jordan Lee know that you want to speak in person. Thank you. Goodbye.
         end_call they want to speak to Jordan Lee in person
-        blocked: They want to speak to Jordan Lee in person. They said: "For that I must speak to the account holder in person. Can you connect me to them?" [4]"#]]).await;
+        blocked: They want to speak to Jordan Lee in person. They said: "For that I must speak to the account holder in person. Can you connect me to them?" (1 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,15 +205,15 @@ async fn who_cannot_be_understood_is_asked_again_and_then_left_politely() {
         TASK,
         &[Quiet(3_000), Mumbles, Mumbles, Mumbles],
         expect![[r#"
-        we: I would like to ask for an appointment on Thursday afternoon.
-        they: ?
-        we: I am sorry, I did not understand that. Could you please say it again?
-        they: ?
-        we: I am sorry, I still did not understand. Could you say it in a few short words?
-        they: ?
-        we: I am sorry, I can't understand you well enough. I will call back. Thank you. Goodbye.
-        end_call the other side could not be understood
-        unclear: The other side could not be understood. There was no answer that was understood. []"#]],
+            we: I would like to ask for an appointment on Thursday afternoon.
+            they: ?
+            we: I am sorry, I did not understand that. Could you please say it again?
+            they: ?
+            we: I am sorry, I still did not understand. Could you say it in a few short words?
+            they: ?
+            we: I am sorry, I can't understand you well enough. I will call back. Thank you. Goodbye.
+            end_call the other side could not be understood
+            unclear: The other side could not be understood. There was no answer that was understood. (0 quotes)"#]],
     )
     .await;
 }
@@ -239,7 +239,7 @@ async fn it_says_what_it_is_and_goes_on() {
         they: Bye.
         we: Thank you. Goodbye.
         end_call answered, perhaps with a no
-        unclear: Answered, perhaps with a no. They said: "No, we are closed on Thursday." [8]"#]]).await;
+        unclear: Answered, perhaps with a no. They said: "No, we are closed on Thursday." (1 quotes)"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use offhook_core::audio::g711::Law;
 use offhook_core::audio::{AudioFormat, Frame};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use offhook_core::pump::Heard;
 use offhook_speech::local::{Local, tagged};
 use offhook_speech::{Model, Prompt, SpeechOutput, SpeechSession};
 use tokio::time::{Instant, timeout_at};
@@ -15,9 +15,9 @@ pub struct Phone {
     pub session: SpeechSession,
     at: Instant,
     began: Instant,
-    remote: VecDeque<u8>,
+    remote: VecDeque<i16>,
     /// Of the voice, what has not been played yet.
-    voice: VecDeque<(Utterance, u8)>,
+    voice: VecDeque<(Utterance, i16)>,
     playing: Option<(Utterance, u32)>,
     pub lines: Vec<String>,
     pub events: Vec<SpeechEvent>,
@@ -41,13 +41,7 @@ pub fn brief(task: &str) -> Brief {
 impl Phone {
     pub fn call(local: &Local, task: &str) -> Self {
         let brief = brief(task);
-        let prompt = Prompt {
-            instructions: brief.instructions(),
-            voice: brief.voice.clone(),
-            language: brief.language.clone(),
-            format: AudioFormat::Pcmu,
-            brief,
-        };
+        let prompt = Prompt { language: brief.language.clone(), format: AudioFormat::Pcmu, brief };
         let now = Instant::now();
         Self {
             session: Model::Local(local.clone()).open(prompt),
@@ -68,9 +62,7 @@ impl Phone {
 
     /// Put samples on the line, after what is already on it.
     pub fn play(&mut self, samples: &[i16]) {
-        let mut bytes = Vec::new();
-        Law::Mu.encode_into(samples, &mut bytes);
-        self.remote.extend(bytes);
+        self.remote.extend(samples.iter().copied());
     }
 
     pub fn say(&mut self, text: &str) {
@@ -79,11 +71,11 @@ impl Phone {
 
     /// One frame each way.
     pub async fn frame(&mut self) {
-        let mut bytes = [0xff; 160];
-        for byte in &mut bytes {
-            *byte = self.remote.pop_front().unwrap_or(0xff);
+        let mut frame = Frame::silence(self.session.format());
+        for bytes in frame.bytes_mut().as_chunks_mut::<2>().0 {
+            *bytes = self.remote.pop_front().unwrap_or(0).to_le_bytes();
         }
-        self.session.hear(&Frame::from_bytes(AudioFormat::Pcmu, &bytes).unwrap());
+        self.session.hear(&frame);
         self.play_out();
         self.at += Duration::from_millis(20);
         while let Ok(output) = timeout_at(self.at, self.session.next()).await {
@@ -104,13 +96,30 @@ impl Phone {
     fn output(&mut self, output: SpeechOutput) {
         match output {
             SpeechOutput::Audio { utterance, bytes } => {
-                Law::Mu.decode_into(&bytes, &mut self.spoken);
-                self.voice.extend(bytes.into_iter().map(|byte| (utterance, byte)));
+                let samples = bytes.as_chunks::<2>().0.iter().map(|bytes| i16::from_le_bytes(*bytes));
+                self.spoken.extend(samples.clone());
+                self.voice.extend(samples.map(|sample| (utterance, sample)));
             }
             SpeechOutput::Event(event) => {
-                self.lines.extend(line(&event).map(|line| format!("{} {line}", self.ms() / 100 * 100)));
+                if let Some(line) = line(&event) {
+                    self.write(&line);
+                }
                 self.events.push(event);
             }
+        }
+    }
+
+    /// A line that goes on stays one line, with the time it began.
+    fn write(&mut self, line: &str) {
+        let begun = self.lines.last_mut().and_then(|last| {
+            let (at, begun) = last.split_once(' ')?;
+            (line.starts_with("we: ") && line.starts_with(begun))
+                .then(|| format!("{at} {line}"))
+                .zip(Some(last))
+        });
+        match begun {
+            Some((whole, last)) => *last = whole,
+            None => self.lines.push(format!("{} {line}", self.ms() / 100 * 100)),
         }
     }
 
@@ -133,8 +142,9 @@ impl Phone {
         if let Some((utterance, _)) = self.voice.front().copied() {
             let heard_ms =
                 self.playing.filter(|(playing, _)| *playing == utterance).map_or(0, |(_, played)| played / 8);
-            self.voice.clear();
-            self.send(SpeechCommand::Truncate { utterance, heard_ms });
+            let unheard = self.voice.drain(..).filter(|(queued, _)| *queued == utterance).count();
+            let of_ms = heard_ms + unheard as u32 / 8;
+            self.send(SpeechCommand::Truncate(Heard { utterance, heard_ms, of_ms }));
         }
     }
 
@@ -184,7 +194,7 @@ impl Phone {
     }
 
     pub fn open(&mut self) {
-        let say = Some("Hello, this is an AI assistant, and this call is recorded.".to_owned());
+        let say = Some("Hello, this is an AI assistant, and this call is recorded.".into());
         self.send(SpeechCommand::Open { say });
     }
 }
@@ -195,7 +205,7 @@ fn line(event: &SpeechEvent) -> Option<String> {
         SpeechEvent::RemoteSpeechStarted => "they begin".to_owned(),
         SpeechEvent::RemoteSpeechStopped => "they stop".to_owned(),
         SpeechEvent::RemoteSaid { text, .. } => format!("they: {}", text.as_deref().unwrap_or("?")),
-        SpeechEvent::VoiceText { text, .. } => format!("we: {text}"),
+        SpeechEvent::VoiceText { text, .. } => format!("we: {}", text.as_str()),
         SpeechEvent::UtteranceDone { .. } => return None,
         SpeechEvent::ToolCall { tool, .. } => {
             format!("{} {}", tool.name(), tool.arguments()).trim_end().to_owned()

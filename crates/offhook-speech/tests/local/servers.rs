@@ -239,7 +239,7 @@ async fn a_note_that_asks_for_a_turn_gets_one() {
     let (fake, mut phone) = chat(answers).await;
     phone.open();
     phone.voice_says("Hello.").await;
-    phone.send(SpeechCommand::Note { text: "Time is up.".to_owned(), respond: true });
+    phone.send(SpeechCommand::Note { text: "Time is up.".into(), respond: true });
     phone.voice_says("I must go now.").await;
     assert_eq!(asked(&fake, 1).await.last().unwrap(), "system: Time is up.");
 }
@@ -250,7 +250,7 @@ async fn a_synthesizer_that_keeps_failing_is_a_lost_voice_and_not_silence() {
     let config = Config { synthesizer: SynthesizerConfig::Http(server(&fake)), ..Config::tagged() };
     let mut phone = Phone::call(&Local::find(config).unwrap(), "Say that it is late. Ask for the time.");
     phone.open();
-    phone.send(SpeechCommand::Say { text: "One. And then two things. And then three things.".to_owned() });
+    phone.send(SpeechCommand::Say { text: "One. And then two things. And then three things.".into() });
     phone
         .until("the loss", 10_000, |phone| {
             phone.events.iter().any(|event| matches!(event, SpeechEvent::Lost { .. }))

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCallId, Utterance};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCallId};
 use offhook_speech::SpeechOutput;
 use offhook_speech::openai::{Eagerness, NoiseReduction, TurnDetection};
 use offhook_testkit::realtime::{FakeRealtime, Reply, Script};
 
-use crate::talk::{PCM24, Talk, config};
+use crate::talk::{PCM24, Talk, config, heard};
 
 #[tokio::test]
 async fn every_event_offhook_sends_is_one_of_the_vendors() {
@@ -51,13 +51,13 @@ async fn talk_about_everything() -> Vec<serde_json::Value> {
     let script = Script { replies, pace: Duration::from_millis(2), ..Script::default() };
     let server = FakeRealtime::start(script).await;
     let mut talk = Talk::ready(config(&server)).await;
-    talk.send(SpeechCommand::Open { say: Some("Hello, \"quoted\"\nand more.".to_owned()) });
+    talk.send(SpeechCommand::Open { say: Some("Hello, \"quoted\"\nand more.".into()) });
     talk.until_done().await;
-    talk.send(SpeechCommand::Note { text: "The line is recorded.".to_owned(), respond: true });
+    talk.send(SpeechCommand::Note { text: "The line is recorded.".into(), respond: true });
     talk.until("a tool call", |event| matches!(event, SpeechEvent::ToolCall { .. })).await;
     talk.send(SpeechCommand::ToolOutput { id: ToolCallId(1), output: "sent".to_owned(), respond: true });
     while !matches!(talk.next().await, SpeechOutput::Audio { .. }) {}
-    talk.send(SpeechCommand::Truncate { utterance: Utterance(2), heard_ms: 40 });
+    talk.send(SpeechCommand::Truncate(heard(2, 40)));
     talk.until_done().await;
     talk.send(SpeechCommand::Suspend);
     talk.send(SpeechCommand::Resume);

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use expect_test::expect;
 use offhook_core::audio::AudioFormat;
-use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall, ToolCallId, Utterance};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall, ToolCallId};
 use offhook_speech::{CheckError, SpeechOutput};
 use offhook_testkit::realtime::{End, FakeRealtime, Heard, Names, Reply, Script};
 
-use crate::talk::{PCM24, Talk, config, model};
+use crate::talk::{PCM24, Talk, config, heard, model};
 
 fn open(say: &str) -> SpeechCommand {
-    SpeechCommand::Open { say: Some(say.to_owned()) }
+    SpeechCommand::Open { say: Some(say.into()) }
 }
 
 #[tokio::test]
@@ -35,21 +35,21 @@ async fn a_conversation_from_the_first_words_to_the_end() {
     expect![[r#"
         Ready { model: "gpt-realtime-2.1" }
         audio 1 14880 bytes
-        UtteranceDone { utterance: Utterance(1) }
-        VoiceText { utterance: Utterance(1), text: "Hello, this is an AI assistant." }
+        UtteranceDone 1
+        VoiceText 1 "Hello, this is an AI assistant."
         RemoteSpeechStarted
         RemoteSpeechStopped
-        RemoteSaid { text: Some("Joe's, hello?"), confidence: None, started_ms: 0, ended_ms: 900 }
+        RemoteSaid "Joe's, hello?", 0-900 ms
         audio 2 12000 bytes
-        UtteranceDone { utterance: Utterance(2) }
-        VoiceText { utterance: Utterance(2), text: "For two people, at seven." }
+        UtteranceDone 2
+        VoiceText 2 "For two people, at seven."
         RemoteSpeechStarted
         RemoteSpeechStopped
-        RemoteSaid { text: Some("Seven is fine."), confidence: None, started_ms: 900, ended_ms: 2100 }
+        RemoteSaid "Seven is fine.", 900-2100 ms
         audio 3 9120 bytes
-        UtteranceDone { utterance: Utterance(3) }
-        VoiceText { utterance: Utterance(3), text: "Thank you, goodbye." }
-        ToolCall { id: ToolCallId(1), tool: EndCall { reason: "booked", result: None } }
+        UtteranceDone 3
+        VoiceText 3 "Thank you, goodbye."
+        ToolCall 1 end_call "booked": no result
         Lost { why: "closed" }"#]]
     .assert_eq(&talk.log().join("\n"));
 }
@@ -80,7 +80,7 @@ async fn a_barge_in_cancels_and_truncates_at_what_was_heard() {
     let mut talk = Talk::ready(config(&server)).await;
     talk.send(SpeechCommand::Open { say: None });
     while !matches!(talk.next().await, SpeechOutput::Audio { .. }) {}
-    talk.send(SpeechCommand::Truncate { utterance: Utterance(1), heard_ms: 60 });
+    talk.send(SpeechCommand::Truncate(heard(1, 60)));
     talk.until_done().await;
     talk.until_sent(&server, "conversation.item.truncate", 1).await;
     assert_eq!(server.events("response.cancel").len(), 1);
@@ -95,7 +95,7 @@ async fn a_tool_output_is_answered_by_the_next_response() {
     let mut talk = Talk::ready(config(&server)).await;
     talk.send(SpeechCommand::Open { say: None });
     let event = talk.until("a tool call", |event| matches!(event, SpeechEvent::ToolCall { .. })).await;
-    let tool = ToolCall::SendDigits { digits: "2".to_owned() };
+    let tool = ToolCall::SendDigits { digits: "2".into() };
     assert_eq!(event, SpeechEvent::ToolCall { id: ToolCallId(1), tool });
     talk.send(SpeechCommand::ToolOutput { id: ToolCallId(1), output: "sent".to_owned(), respond: true });
     talk.until_done().await;
@@ -120,7 +120,7 @@ async fn on_hold_nothing_is_heard_or_said() {
     talk.until_done().await;
     talk.send(SpeechCommand::Suspend);
     talk.remote_turn();
-    talk.send(SpeechCommand::Say { text: "Are you back?".to_owned() });
+    talk.send(SpeechCommand::Say { text: "Are you back?".into() });
     talk.send(SpeechCommand::Resume);
     talk.until_done().await;
     assert_eq!(server.events("input_audio_buffer.append").len(), 0);

@@ -21,7 +21,7 @@ async fn a_lost_connection_is_reopened_with_the_conversation_so_far() {
     let heard = vec![Heard::Text("Joe's, hello?".to_owned())];
     let server = FakeRealtime::start(Script { replies, heard, ..Script::default() }).await;
     let mut talk = Talk::ready(config(&server)).await;
-    talk.send(SpeechCommand::Open { say: Some("Hello, this is an AI assistant.".to_owned()) });
+    talk.send(SpeechCommand::Open { say: Some("Hello, this is an AI assistant.".into()) });
     talk.until_done().await;
     talk.until_sent(&server, "session.update", 2).await;
     talk.remote_turn();
@@ -41,18 +41,18 @@ async fn a_lost_connection_is_reopened_with_the_conversation_so_far() {
     expect![[r#"
         Ready { model: "gpt-realtime-2.1" }
         audio 1 14880 bytes
-        UtteranceDone { utterance: Utterance(1) }
-        VoiceText { utterance: Utterance(1), text: "Hello, this is an AI assistant." }
+        UtteranceDone 1
+        VoiceText 1 "Hello, this is an AI assistant."
         RemoteSpeechStarted
         RemoteSpeechStopped
-        RemoteSaid { text: Some("Joe's, hello?"), confidence: None, started_ms: 0, ended_ms: 900 }
+        RemoteSaid "Joe's, hello?", 0-900 ms
         audio 2 13600 bytes
         Reopening { why: "the connection broke off" }
-        VoiceText { utterance: Utterance(2), text: "For two people, at seven," }
-        UtteranceDone { utterance: Utterance(2) }
+        UtteranceDone 2
+        VoiceText 2 "For two people, at seven,"
         Reopened
         audio 3 25920 bytes
-        UtteranceDone { utterance: Utterance(3) }"#]]
+        UtteranceDone 3"#]]
     .assert_eq(&talk.log().join("\n"));
 }
 
@@ -81,7 +81,7 @@ async fn a_server_that_is_busy_for_a_moment_is_tried_again() {
 async fn the_remote_is_heard_across_the_gap() {
     let server = FakeRealtime::start(Script::default()).await;
     let mut talk = Talk::ready(config(&server)).await;
-    talk.send(SpeechCommand::Open { say: Some("Hello.".to_owned()) });
+    talk.send(SpeechCommand::Open { say: Some("Hello.".into()) });
     talk.until_done().await;
     server.break_connections();
     talk.until("Reopening", |event| matches!(event, SpeechEvent::Reopening { .. })).await;

@@ -6,9 +6,10 @@ use offhook_core::Frame;
 use offhook_core::audio::{AudioFormat, SampleRate, g711};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use offhook_core::pump::Heard;
 use offhook_speech::openai::{Auth, Config, OpenAi};
 use offhook_speech::{Model, Prompt, SpeechOutput, SpeechSession};
-use offhook_testkit::realtime::{FakeRealtime, Recorded};
+use offhook_testkit::realtime::{FakeRealtime, Recorded, shown};
 
 /// A session and all it brought forth.
 pub struct Talk {
@@ -24,8 +25,6 @@ pub fn config(server: &FakeRealtime) -> Config {
 
 pub fn prompt(format: AudioFormat) -> Prompt {
     Prompt {
-        instructions: "Book a table for two.".to_owned(),
-        voice: "jessica".to_owned(),
         language: "en-US".to_owned(),
         format,
         brief: Brief {
@@ -167,7 +166,7 @@ impl Talk {
                 },
                 SpeechOutput::Event(event) => {
                     flush(&mut audio, &mut lines);
-                    lines.push(format!("{event:?}"));
+                    lines.push(shown(event));
                 }
             }
         }
@@ -195,6 +194,11 @@ fn fill(frame: &mut Frame, index: usize) {
             }
         }
     }
+}
+
+/// Cut off after this much of a second.
+pub fn heard(utterance: u32, heard_ms: u32) -> Heard {
+    Heard { utterance: Utterance(utterance), heard_ms, of_ms: 1_000 }
 }
 
 pub const PCM24: AudioFormat = AudioFormat::Pcm16(SampleRate::Hz24000);

@@ -10,6 +10,8 @@ mod response;
 mod script;
 mod server;
 mod session;
+mod shown;
 
 pub use script::{End, Heard, Names, Reply, Script};
 pub use server::{FakeRealtime, Recorded};
+pub use shown::{shown, shown_tool};

@@ -208,6 +208,7 @@ impl Build<'_> {
         Disclosure {
             ai: part("speech.disclosure_ai", raw.disclosure_ai),
             recording: part("speech.disclosure_recording", raw.disclosure_recording),
+            sentence: None,
         }
     }
 

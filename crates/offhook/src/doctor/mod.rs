@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use offhook_carrier::sip::{Listen, Transport};
 use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck, TrunkReply, TrunkReport};
+use offhook_core::brief::Language;
 use offhook_speech::{CheckError, Model, local, openai};
 use offhook_store::Store;
 pub use pass::HEADER as PASS_HEADER;
@@ -264,7 +265,7 @@ fn disk(config: &Config) -> Option<Finding> {
 
 fn disclosure(config: &Config) -> Finding {
     let finding = Finding::new("disclosure");
-    match config.disclosure.sentence() {
+    match config.disclosure.words(Language::of(&config.language)) {
         Some(sentence) => finding.well("on", format!("every call begins: {sentence}")),
         None => finding.ill(
             "off",

@@ -111,7 +111,7 @@ impl Chat {
     pub fn cut(&mut self, cut: &Cut) {
         let same = |entry: &Entry| matches!(entry, Entry::Voice(text) if cut.text.starts_with(text.as_str()) || text.starts_with(&cut.text));
         let Some(index) = self.history.iter().rposition(same) else { return };
-        match cut.heard_text() {
+        match cut.heard.as_str() {
             "" => drop(self.history.remove(index)),
             heard => self.history[index] = Entry::Voice(format!("{heard} — [interrupted]")),
         }
@@ -215,7 +215,7 @@ impl Chat {
 
     /// An honest word instead of silence.
     fn excuse(&mut self) -> Vec<Act> {
-        use offhook_core::call::{TaskReport, ToolCall};
+        use offhook_core::call::{Claim, ToolCall};
         use offhook_core::journal::TaskStatus;
         if self.failures < Self::FAILURES {
             let text = "I am sorry, I have a technical problem. Could you say that again, please?";
@@ -224,14 +224,14 @@ impl Chat {
         }
         let text = "I am sorry, I have a technical problem and can't go on. I will call back. Goodbye.";
         self.said(text);
-        let result = TaskReport {
+        let result = Claim {
             status: TaskStatus::Unclear,
-            summary: "The chat model could not be reached, so the call was ended.".to_owned(),
-            evidence_turns: Vec::new(),
+            summary: "The chat model could not be reached, so the call was ended.".into(),
+            quotes: Vec::new(),
         };
         // No tool of the model's: its number must still be taken.
         self.tool_ids.push(String::new());
-        let reason = "the chat model failed".to_owned();
+        let reason = "the chat model failed".into();
         vec![Act::Say(text.to_owned()), Act::Tool(ToolCall::EndCall { reason, result: Some(result) })]
     }
 }

@@ -13,8 +13,6 @@ use offhook_core::call::ToolCall;
 /// What the remote said in one turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// The number of the turn in the call's transcript.
-    pub turn: u32,
     /// `None` when it was not understood.
     pub text: Option<String>,
     /// Per mille; `None` when the recognizer gives none.

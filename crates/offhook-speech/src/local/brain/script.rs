@@ -6,13 +6,14 @@
 use std::fmt::Write as _;
 
 use offhook_core::brief::Brief;
-use offhook_core::call::{TaskReport, ToolCall};
+use offhook_core::call::{Claim, ToolCall};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
 
 use super::hearing::{self, Choice, Meaning};
 use super::phrases;
 use super::plan::{Plan, upper_first};
 use super::{Act, Heard};
+use crate::local::mouth::Cut;
 
 #[derive(Debug)]
 pub struct Script {
@@ -40,7 +41,7 @@ pub struct Script {
     menu_reported: bool,
     menus_without_choice: u32,
     /// What became of the task, once that is decided.
-    decided: Option<TaskReport>,
+    decided: Option<Claim>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,6 @@ enum Machine {
 
 #[derive(Clone, Debug)]
 struct Answer {
-    turn: u32,
     text: String,
     sure: bool,
     /// Whether we had said what the call is for.
@@ -148,12 +148,12 @@ impl Script {
         }
     }
 
-    /// Only this share (per mille) of a text of ours was heard.
-    pub fn cut(&mut self, text: &str, heard: u32) {
-        const ENOUGH: u32 = 700;
-        let line = self.unanswered.filter(|index| text.ends_with(&self.plan.lines[*index]));
+    /// Not all of a text of ours was heard; with most of it missing it is said again.
+    pub fn cut(&mut self, cut: &Cut) {
+        let mostly_heard = cut.heard.len() * 10 >= cut.text.len() * 7;
+        let line = self.unanswered.filter(|index| cut.text.ends_with(&self.plan.lines[*index]));
         if let Some(line) = line
-            && heard < ENOUGH
+            && !mostly_heard
         {
             self.next = line;
             self.unanswered = None;
@@ -366,7 +366,7 @@ impl Script {
             acts.push(Act::Tool(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }));
         }
         match choose(choices, &self.plan.topic()) {
-            Some(key) => acts.push(Act::Tool(ToolCall::SendDigits { digits: key.to_string() })),
+            Some(key) => acts.push(Act::Tool(ToolCall::SendDigits { digits: key.to_string().into() })),
             None => {
                 self.menus_without_choice += 1;
                 if self.menus_without_choice >= Self::MISHEARD {
@@ -409,11 +409,11 @@ impl Script {
         self.stage = Stage::Over;
         let result = Some(self.result(status, reason));
         self.decided = result.clone();
-        vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason: reason.to_owned(), result })]
+        vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason: reason.into(), result })]
     }
 
     /// The other side is gone: what can be said of the task, with what was heard last.
-    pub fn cut_short(&mut self, heard: &[Heard]) -> Option<TaskReport> {
+    pub fn cut_short(&mut self, heard: &[Heard]) -> Option<Claim> {
         self.heard(heard);
         if self.decided.is_some() || self.stage == Stage::Over {
             return self.decided.clone();
@@ -427,7 +427,7 @@ impl Script {
         }
     }
 
-    fn result(&self, status: TaskStatus, reason: &str) -> TaskReport {
+    fn result(&self, status: TaskStatus, reason: &str) -> Claim {
         let mut summary = match status {
             TaskStatus::Done => String::new(),
             _ => format!("{}. ", upper_first(reason)),
@@ -442,10 +442,10 @@ impl Script {
         if quoted.is_empty() {
             summary.push_str("There was no answer that was understood.");
         }
-        TaskReport {
+        Claim {
             status,
-            summary: summary.trim_end().to_owned(),
-            evidence_turns: quoted.iter().map(|answer| answer.turn).collect(),
+            summary: summary.trim_end().into(),
+            quotes: quoted.iter().map(|answer| answer.text.as_str().into()).collect(),
         }
     }
 
@@ -467,8 +467,8 @@ impl Script {
                 _ => false,
             };
             if !small {
-                let (turn, sure, after_line) = (heard.turn, is_sure(heard), self.next > 0);
-                self.answers.push(Answer { turn, text: text.clone(), sure, after_line });
+                let (sure, after_line) = (is_sure(heard), self.next > 0);
+                self.answers.push(Answer { text: text.clone(), sure, after_line });
             }
         }
     }

@@ -1,11 +1,13 @@
 //! What the call wants of the model.
 
 use offhook_core::Timestamp;
-use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
+use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCallId};
+use offhook_core::pump::Heard;
 
 use super::super::client_event::{self, Ask, Role};
 use super::link::Phase;
 use super::responses::Why;
+use super::voice::ms;
 use super::{OUTGOING, Protocol};
 use crate::Busy;
 
@@ -23,9 +25,9 @@ impl Protocol {
         match command {
             SpeechCommand::Open { say } => {
                 self.opened = true;
-                self.responses.want(say.map_or(Ask::Answer, Ask::Words), Why::Opening);
+                self.responses.want(say.map_or(Ask::Answer, |words| Ask::Words(words.into())), Why::Opening);
             }
-            SpeechCommand::Say { text } => self.responses.want(Ask::Words(text), Why::Asked),
+            SpeechCommand::Say { text } => self.responses.want(Ask::Words(text.into()), Why::Asked),
             SpeechCommand::Note { text, respond } => {
                 self.remark(&text);
                 self.answer_if(respond);
@@ -34,7 +36,7 @@ impl Protocol {
                 self.tool_output(id, &output);
                 self.answer_if(respond);
             }
-            SpeechCommand::Truncate { utterance, heard_ms } => self.truncate(utterance, heard_ms),
+            SpeechCommand::Truncate(heard) => self.truncate(heard),
             SpeechCommand::Suspend => self.suspend(),
             SpeechCommand::Resume => self.suspended = false,
             SpeechCommand::Close => self.close(now),
@@ -74,30 +76,30 @@ impl Protocol {
     }
 
     /// Only this much of the utterance was heard, and nothing of those after it.
-    fn truncate(&mut self, utterance: Utterance, heard_ms: u32) {
-        let speaks_on =
-            self.voice.from(utterance).map(|spoken| spoken.response_id.clone()).collect::<Vec<_>>();
+    fn truncate(&mut self, heard: Heard) {
+        let spoken_on: Vec<_> =
+            self.voice.from(heard.utterance).map(|spoken| spoken.response_id.clone()).collect();
         let active_id = self.responses.active().and_then(|active| active.response_id.clone());
-        if active_id.is_some_and(|active_id| speaks_on.contains(&active_id)) {
+        if active_id.is_some_and(|active_id| spoken_on.contains(&active_id)) {
             self.cancel_active();
         }
-        let bytes_per_ms = self.settings.prompt.format.bytes_per_ms();
+        let (format, pace) = (self.settings.prompt.format, self.voice.pace);
         let mut cuts = Vec::new();
         let mut remark = None;
-        for spoken in self.voice.from(utterance) {
-            if std::mem::replace(&mut spoken.cut_off, true) {
-                continue;
-            }
-            let audio_ms = (spoken.audio_bytes / bytes_per_ms) as u32;
-            let heard_ms = if spoken.utterance == utterance { heard_ms.min(audio_ms) } else { 0 };
+        for spoken in self.voice.from(heard.utterance).filter(|spoken| spoken.cut.is_none()) {
+            let passed_ms = ms(spoken.passed_bytes, format);
+            let heard_ms =
+                if spoken.utterance == heard.utterance { heard.heard_ms.min(passed_ms) } else { 0 };
+            spoken.cut = Some(Heard { utterance: spoken.utterance, heard_ms, of_ms: passed_ms });
+            spoken.broken_off |= !spoken.audio_done;
+            let words = spoken.heard_words(format, pace);
             self.history.begin(&spoken.item_id, Role::Voice);
-            self.history.set_text(&spoken.item_id, spoken.heard_text(heard_ms, audio_ms));
-            if spoken.connection == self.connection && spoken.audio_bytes > 0 {
+            self.history.set_text(&spoken.item_id, words);
+            if spoken.connection == self.connection && spoken.passed_bytes > 0 {
                 cuts.push((spoken.item_id.clone(), heard_ms));
-            } else if heard_ms < audio_ms {
+            } else if heard_ms < passed_ms {
                 // The new connection was told of all of it; there is no item to cut.
-                let heard = spoken.heard_text(heard_ms, audio_ms);
-                remark = Some(format!("You were cut off. The other side only heard: {heard:?}"));
+                remark = Some(format!("You were cut off. The other side only heard: {words:?}"));
             }
         }
         if let Some(remark) = remark {
@@ -122,7 +124,7 @@ impl Protocol {
         // What was begun and is cleared never gets words.
         self.remote.nothing_to_commit();
         if std::mem::take(&mut self.remote.speaking) {
-            self.emit(offhook_core::call::SpeechEvent::RemoteSpeechStopped);
+            self.emit(SpeechEvent::RemoteSpeechStopped);
         }
     }
 }

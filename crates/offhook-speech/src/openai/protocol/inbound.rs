@@ -3,7 +3,7 @@
 use offhook_core::Timestamp;
 use offhook_core::call::SpeechEvent;
 
-use super::super::client_event::{self, Ask, Role, Turns};
+use super::super::client_event::{Ask, Role, Turns};
 use super::super::server_event::{self, ErrorBody, RateLimit, Response, ServerEvent};
 use super::remote::Span;
 use super::responses::{Wanted, Why};
@@ -77,14 +77,18 @@ impl Protocol {
     fn audio(&mut self, response_id: &str, item_id: &str, base64: &str, now: Timestamp) {
         self.responses.alive(now);
         let muted = self.responses.active().is_some_and(|active| active.muted);
-        let spoken = self.voice.entry(response_id, item_id, self.connection);
-        if spoken.cut_off || spoken.audio_done || muted {
-            return;
-        }
         let Some(bytes) = self.appender.decode(base64) else {
             return tracing::debug!("the speech server sent audio that is not base64");
         };
-        spoken.audio_bytes += bytes.len();
+        let spoken = self.voice.entry(response_id, item_id, self.connection);
+        if spoken.audio_done {
+            return;
+        }
+        spoken.made_bytes += bytes.len();
+        if spoken.cut.is_some() || muted {
+            return;
+        }
+        spoken.passed_bytes += bytes.len();
         let utterance = spoken.utterance;
         self.outputs.push_back(SpeechOutput::Audio { utterance, bytes });
     }
@@ -95,6 +99,7 @@ impl Protocol {
         {
             let utterance = spoken.utterance;
             self.emit(SpeechEvent::UtteranceDone { utterance });
+            self.tell_words(item_id);
         }
     }
 
@@ -104,37 +109,46 @@ impl Protocol {
     }
 
     fn voice_text(&mut self, item_id: &str, text: &str) {
-        let Some(spoken) = self.voice.by_item(item_id) else { return };
-        if std::mem::replace(&mut spoken.text_done, true) {
-            return;
+        if let Some(spoken) = self.voice.by_item(item_id)
+            && !std::mem::replace(&mut spoken.text_done, true)
+        {
+            text.clone_into(&mut spoken.text);
+            self.tell_words(item_id);
         }
-        text.clone_into(&mut spoken.text);
-        let (utterance, cut_off) = (spoken.utterance, spoken.cut_off);
-        self.emit(SpeechEvent::VoiceText { utterance, text: text.to_owned() });
-        if !cut_off {
-            self.history.begin(item_id, Role::Voice);
-            self.history.set_text(item_id, text);
-        }
+    }
+
+    /// Once all of an utterance is there, its words and its audio can be put together.
+    fn tell_words(&mut self, item_id: &str) {
+        let format = self.settings.prompt.format;
+        self.voice.learn_pace(item_id, format);
+        let pace = self.voice.pace;
+        let Some(spoken) = self.voice.by_item(item_id).filter(|spoken| spoken.is_finished()) else { return };
+        let text = spoken.passed_words(format, pace).into();
+        let utterance = spoken.utterance;
+        self.history.begin(item_id, Role::Voice);
+        self.history.set_text(item_id, spoken.heard_words(format, pace));
+        self.emit(SpeechEvent::VoiceText { utterance, text });
     }
 
     /// Close what is open of a response, or of all: its words as far as they came, and the end of its audio.
     pub(super) fn end_utterances(&mut self, response_id: Option<&str>) {
+        let format = self.settings.prompt.format;
+        let pace = self.voice.pace;
         let mut events = Vec::new();
-        let bytes_per_ms = self.settings.prompt.format.bytes_per_ms();
         for spoken in self.voice.unfinished(response_id) {
-            if !std::mem::replace(&mut spoken.text_done, true) && !spoken.text.is_empty() {
-                let broken_off = !spoken.audio_done && !self.connected;
-                let audio_ms = (spoken.audio_bytes / bytes_per_ms) as u32;
-                let text = if broken_off { spoken.spoken_text(audio_ms) } else { &spoken.text };
-                let text = text.to_owned();
-                if !spoken.cut_off {
-                    self.history.begin(&spoken.item_id, Role::Voice);
-                    self.history.set_text(&spoken.item_id, &text);
-                }
-                events.push(SpeechEvent::VoiceText { utterance: spoken.utterance, text });
-            }
+            spoken.broken_off |= !spoken.audio_done;
+            let utterance = spoken.utterance;
             if !std::mem::replace(&mut spoken.audio_done, true) {
-                events.push(SpeechEvent::UtteranceDone { utterance: spoken.utterance });
+                events.push(SpeechEvent::UtteranceDone { utterance });
+            }
+            spoken.text_done = true;
+            if !spoken.text.is_empty() {
+                self.history.begin(&spoken.item_id, Role::Voice);
+                self.history.set_text(&spoken.item_id, spoken.heard_words(format, pace));
+                events.push(SpeechEvent::VoiceText {
+                    utterance,
+                    text: spoken.passed_words(format, pace).into(),
+                });
             }
         }
         self.outputs.extend(events.into_iter().map(SpeechOutput::Event));
@@ -165,7 +179,7 @@ impl Protocol {
             self.history.begin(item_id, Role::Remote);
             self.history.set_text(item_id, transcript);
             let Span { started_ms, ended_ms } = span;
-            let text = Some(transcript.to_owned());
+            let text = Some(transcript.into());
             self.emit(SpeechEvent::RemoteSaid { text, confidence: None, started_ms, ended_ms });
         }
         self.close_if_flushed();
@@ -223,22 +237,6 @@ impl Protocol {
         self.responses.want_first(wanted.unwrap_or(Wanted { ask: Ask::Answer, why: Why::Asked }));
     }
 
-    /// After the first words the server may answer by itself.
-    pub(super) fn settle_turns(&mut self) {
-        let wanted = self.turns_wanted();
-        if self.is_live() && wanted == Turns::Answered && self.turns == Turns::Reported && !self.turns_asked {
-            self.turns_asked = true;
-            let event_id = self.ids.next();
-            self.write(client_event::turn_update(&event_id, &self.settings.config, wanted));
-        }
-    }
-
-    pub(super) fn turns_confirmed(&mut self) {
-        if std::mem::take(&mut self.turns_asked) {
-            self.turns = Turns::Answered;
-        }
-    }
-
     fn rate_limits(&mut self, limits: &[RateLimit<'_>]) {
         let exhausted = limits.iter().find(|limit| limit.remaining.is_some_and(|remaining| remaining <= 0));
         if let Some(limit) = exhausted
@@ -268,6 +266,9 @@ impl Protocol {
         }
         if matches!(self.phase, Phase::Opening { .. } | Phase::Reopening { .. }) {
             return self.over(&format!("the server refused the session: {} ({code})", error.message()));
+        }
+        if self.update_refused(error.event_id(), now) {
+            return;
         }
         self.problem(code, error.message());
         if self.responses.refused(error.event_id()).is_some() {

@@ -6,9 +6,9 @@ use offhook_core::Frame;
 use offhook_core::Timestamp;
 use offhook_core::call::SpeechEvent;
 
-use super::super::client_event::{self, Ask, Turns};
+use super::super::client_event::{self, Ask};
 use super::super::server_event::Session;
-use super::{CONFIGURE_WITHIN, Outgoing, Protocol};
+use super::{Outgoing, Protocol};
 
 /// Where the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) enum Phase {
     Over,
 }
 
+/// From the connection until it is configured.
+const CONFIGURE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a call can stand without its voice.
 const REOPEN_WITHIN: Duration = Duration::from_secs(12);
 const RECONNECT_WITHIN: Duration = Duration::from_secs(4);
@@ -122,11 +124,8 @@ impl Protocol {
         if let Phase::Opening { by } = &mut self.phase {
             *by = Some(now + CONFIGURE_WITHIN);
         }
-        self.turns = self.turns_wanted();
-        self.turns_asked = false;
-        let event_id = self.ids.next();
-        let settings = &self.settings;
-        self.write(client_event::session_update(&event_id, &settings.config, &settings.prompt, self.turns));
+        self.updates.clear();
+        self.configure();
     }
 
     /// Something arrived, if only a pong.
@@ -159,7 +158,7 @@ impl Protocol {
         }
     }
 
-    fn reopen(&mut self, why: &str, honest: bool, now: Timestamp) {
+    pub(super) fn reopen(&mut self, why: &str, honest: bool, now: Timestamp) {
         self.emit(SpeechEvent::Reopening { why: why.to_owned() });
         self.forget_connection();
         let by = now + REOPEN_WITHIN;
@@ -207,49 +206,24 @@ impl Protocol {
         self.expires_at = expires_at.filter(|at| at.since(now) >= SHORTEST_SESSION);
     }
 
-    /// The server confirmed a configuration: the first of a connection, or new turn detection.
-    pub(super) fn session_updated(&mut self, session: &Session<'_>, now: Timestamp) {
-        let format = self.settings.prompt.format;
-        if let Some(theirs) = session.output_format()
-            && theirs != client_event::format_name(format)
-        {
-            let why = format!("the server speaks {theirs}, not {}", client_event::format_name(format));
-            return self.over(&why);
+    /// The new connection is configured: go on where the old one broke off.
+    pub(super) fn reopened(&mut self, honest: bool) {
+        self.phase = Phase::Live;
+        self.emit(SpeechEvent::Reopened);
+        self.replay();
+        // First words that are still to be said, with what they disclose, are word enough.
+        if honest && self.opened && !self.suspended && !self.responses.opens() {
+            self.responses.want_first_words(HONEST);
         }
-        match self.phase {
-            Phase::Opening { .. } => {
-                self.phase = Phase::Live;
-                let model = session.model.as_ref().map_or(&*self.settings.config.model, |model| &model.0);
-                let model = model.to_owned();
-                self.emit(SpeechEvent::Ready { model });
-                self.replay();
-            }
-            Phase::Reopening { honest, .. } => {
-                self.phase = Phase::Live;
-                self.emit(SpeechEvent::Reopened);
-                self.replay();
-                if honest && self.opened && !self.suspended {
-                    self.responses.want_first_words(HONEST);
-                }
-            }
-            Phase::Live => self.turns_confirmed(),
-            Phase::Closing { .. } | Phase::Over => {}
-        }
-        self.ask_next(now);
     }
 
     /// Tell the new connection what was said so far.
-    fn replay(&mut self) {
+    pub(super) fn replay(&mut self) {
         let items: Vec<_> = self.history.iter().map(|(role, text)| (role, text.to_owned())).collect();
         for (role, text) in items {
             let event_id = self.ids.next();
             self.write(client_event::text_item(&event_id, role, &text));
         }
-    }
-
-    /// How the server should treat turns: nothing may cut off or come between the first words.
-    pub(super) fn turns_wanted(&self) -> Turns {
-        if self.opened && !self.responses.opens() { Turns::Answered } else { Turns::Reported }
     }
 
     pub(super) fn close(&mut self, now: Timestamp) {

@@ -1,8 +1,8 @@
 //! The Realtime protocol as a state machine: texts of the server go in, texts for the server and speech outputs come
 //! out, and time is an argument.
 //!
-//! [`link`] is the life of the connection, [`inbound`] what the server tells, [`command`] what the call wants,
-//! [`responses`] who may speak when, [`voice`] and [`remote`] what each side said, [`history`] what a new connection
+//! [`link`] is the life of the connection, [`updates`] its configuration, [`inbound`] what the server tells, [`command`]
+//! what the call wants, [`responses`] who may speak when, [`voice`] and [`remote`] what each side said, [`history`] what a new connection
 //! has to be told about the conversation so far.
 
 mod command;
@@ -13,11 +13,11 @@ mod remote;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod updates;
 mod voice;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use offhook_core::Timestamp;
 use offhook_core::call::{SpeechEvent, ToolCallId};
@@ -27,6 +27,7 @@ pub(super) use self::link::Ending;
 use self::link::Phase;
 use self::remote::Remote;
 use self::responses::Responses;
+use self::updates::Updates;
 use self::voice::Voice;
 use super::client_event::{Appender, EventIds, Turns};
 use super::config::Config;
@@ -73,7 +74,7 @@ pub(super) struct Protocol {
     opened: bool,
     /// How the server treats turns now, as confirmed by it.
     turns: Turns,
-    turns_asked: bool,
+    updates: Updates,
     suspended: bool,
     responses: Responses,
     voice: Voice,
@@ -103,7 +104,7 @@ impl Protocol {
             appender: Appender::new(),
             opened: false,
             turns: Turns::Reported,
-            turns_asked: false,
+            updates: Updates::default(),
             suspended: false,
             responses: Responses::default(),
             voice: Voice::default(),
@@ -185,6 +186,3 @@ impl ToolCalls {
         Some(call)
     }
 }
-
-/// Times that bound what the server may take.
-const CONFIGURE_WITHIN: Duration = Duration::from_secs(10);

@@ -82,6 +82,11 @@ impl Remote {
         self.backlog.clear();
     }
 
+    /// Whether there was any audio yet.
+    pub fn has_heard(&self) -> bool {
+        self.heard_bytes > 0
+    }
+
     pub fn backlog(&self) -> &[u8] {
         &self.backlog
     }

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 
+use offhook_core::audio::AudioFormat;
 use offhook_core::call::Utterance;
+use offhook_core::pump::Heard;
 
 /// The voice's side of the conversation.
 #[derive(Debug, Default)]
 pub(super) struct Voice {
     last: u32,
     spoken: VecDeque<Spoken>,
+    pub pace: Pace,
 }
 
 #[derive(Debug)]
@@ -18,12 +21,41 @@ pub(super) struct Spoken {
     pub response_id: String,
     /// Of the connection that said it; another cannot cut it off.
     pub connection: u32,
-    pub audio_bytes: usize,
+    /// The audio that arrived, and what of it was passed on: after a cut nothing is.
+    pub made_bytes: usize,
+    pub passed_bytes: usize,
     pub text: String,
     pub text_done: bool,
     pub audio_done: bool,
-    /// The remote spoke over it: what still comes of it is not for anybody's ears.
-    pub cut_off: bool,
+    /// Nothing more will be made of it, though there was more to come: its words may be ahead of its audio.
+    pub broken_off: bool,
+    /// It was cut off, and this much of it had been heard.
+    pub cut: Option<Heard>,
+}
+
+/// How fast the voice speaks, learnt from what it said to the end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    chars: u64,
+    ms: u64,
+}
+
+impl Default for Pace {
+    /// Fifteen characters a second are usual; anything measured soon outweighs it.
+    fn default() -> Self {
+        Self { chars: 15, ms: 1_000 }
+    }
+}
+
+impl Pace {
+    fn learn(&mut self, chars: u64, ms: u64) {
+        self.chars += chars;
+        self.ms += ms;
+    }
+
+    fn ms_for(self, chars: u64) -> u64 {
+        chars * self.ms / self.chars
+    }
 }
 
 impl Voice {
@@ -39,17 +71,7 @@ impl Voice {
                     self.spoken.pop_front();
                 }
                 self.last += 1;
-                self.spoken.push_back(Spoken {
-                    utterance: Utterance(self.last),
-                    item_id: item_id.to_owned(),
-                    response_id: response_id.to_owned(),
-                    connection,
-                    audio_bytes: 0,
-                    text: String::new(),
-                    text_done: false,
-                    audio_done: false,
-                    cut_off: false,
-                });
+                self.spoken.push_back(Spoken::new(Utterance(self.last), response_id, item_id, connection));
                 self.spoken.len() - 1
             }
         };
@@ -63,7 +85,7 @@ impl Voice {
     /// Those not finished; of one response, or of all.
     pub fn unfinished(&mut self, response_id: Option<&str>) -> impl Iterator<Item = &mut Spoken> {
         self.spoken.iter_mut().filter(move |spoken| {
-            !(spoken.audio_done && spoken.text_done) && response_id.is_none_or(|id| spoken.response_id == id)
+            !spoken.is_finished() && response_id.is_none_or(|id| spoken.response_id == id)
         })
     }
 
@@ -71,30 +93,64 @@ impl Voice {
     pub fn from(&mut self, utterance: Utterance) -> impl Iterator<Item = &mut Spoken> {
         self.spoken.iter_mut().filter(move |spoken| spoken.utterance >= utterance)
     }
+
+    /// Remember how fast the voice was where all of an utterance is there to measure.
+    pub fn learn_pace(&mut self, item_id: &str, format: AudioFormat) {
+        let whole =
+            |spoken: &&mut Spoken| spoken.is_finished() && !spoken.broken_off && spoken.made_bytes > 0;
+        let Some(spoken) = self.by_item(item_id).filter(whole) else { return };
+        let (chars, ms) = (spoken.text.chars().count() as u64, u64::from(ms(spoken.made_bytes, format)));
+        if chars > 0 {
+            self.pace.learn(chars, ms);
+        }
+    }
 }
 
 impl Spoken {
-    /// About how fast the voices speak; used only where the server did not come to tell how far the words go.
-    const CHARS_PER_SECOND: u64 = 15;
-
-    /// The words for which there is audio, of an utterance that broke off: the server writes words ahead of audio.
-    pub fn spoken_text(&self, audio_ms: u32) -> &str {
-        let chars = u64::from(audio_ms) * Self::CHARS_PER_SECOND / 1_000;
-        whole_words(&self.text, chars as usize)
+    fn new(utterance: Utterance, response_id: &str, item_id: &str, connection: u32) -> Self {
+        Self {
+            utterance,
+            item_id: item_id.to_owned(),
+            response_id: response_id.to_owned(),
+            connection,
+            made_bytes: 0,
+            passed_bytes: 0,
+            text: String::new(),
+            text_done: false,
+            audio_done: false,
+            broken_off: false,
+            cut: None,
+        }
     }
 
-    /// The words that fit into the first `heard_ms` of `audio_ms`, for the record of the conversation.
-    pub fn heard_text(&self, heard_ms: u32, audio_ms: u32) -> &str {
-        if heard_ms >= audio_ms {
-            return &self.text;
+    pub fn is_finished(&self) -> bool {
+        self.audio_done && self.text_done
+    }
+
+    /// The words of the audio that was passed on.
+    pub fn passed_words(&self, format: AudioFormat, pace: Pace) -> &str {
+        self.words_of(ms(self.passed_bytes, format), format, pace)
+    }
+
+    /// The words that were heard, so far as they are known.
+    pub fn heard_words(&self, format: AudioFormat, pace: Pace) -> &str {
+        match self.cut {
+            Some(heard) => self.words_of(heard.heard_ms, format, pace),
+            None => self.passed_words(format, pace),
         }
-        let chars = self.text.chars().count() as u64 * u64::from(heard_ms) / u64::from(audio_ms.max(1));
-        whole_words(&self.text, chars as usize)
+    }
+
+    fn words_of(&self, heard_ms: u32, format: AudioFormat, pace: Pace) -> &str {
+        let made_ms = ms(self.made_bytes, format);
+        // The server writes words ahead of audio: of what broke off, not all that is written was spoken.
+        let of_ms = match self.broken_off {
+            true => made_ms.max(pace.ms_for(self.text.chars().count() as u64).try_into().unwrap_or(u32::MAX)),
+            false => made_ms,
+        };
+        Heard { utterance: self.utterance, heard_ms, of_ms }.words(&self.text)
     }
 }
 
-/// As many words as fit into so many characters.
-fn whole_words(text: &str, chars: usize) -> &str {
-    let Some((cut, next)) = text.char_indices().nth(chars) else { return text };
-    if next == ' ' { &text[..cut] } else { text[..cut].rsplit_once(' ').map_or("", |(words, _)| words) }
+pub(super) fn ms(bytes: usize, format: AudioFormat) -> u32 {
+    (bytes / format.bytes_per_ms()) as u32
 }

@@ -40,7 +40,7 @@ fn words_that_are_on_their_way_are_waited_for() {
             120 > #4 input_audio_buffer.commit
             140 > #5 response.cancel r1
             500 = no connection
-            500 RemoteSaid { text: Some("Bye."), confidence: None, started_ms: 0, ended_ms: 260 }
+            500 RemoteSaid "Bye.", 0-260 ms
             500 RemoteSpeechStopped
             500 Lost { why: "closed" }
         "#]],
@@ -61,7 +61,7 @@ fn but_not_for_ever() {
             100 RemoteSpeechStarted
             110 RemoteSpeechStopped
             3120 = no connection
-            3120 RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 700 }
+            3120 RemoteSaid not understood, 0-700 ms
             3120 Lost { why: "closed" }
         "#]],
     );

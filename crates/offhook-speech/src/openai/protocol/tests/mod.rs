@@ -14,7 +14,9 @@ use expect_test::Expect;
 use offhook_core::audio::AudioFormat;
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
+use offhook_core::pump::Heard;
 use offhook_core::{Frame, Timestamp};
+use offhook_testkit::realtime::shown;
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Outgoing, Protocol, Settings};
@@ -29,8 +31,8 @@ const START: Timestamp = Timestamp::from_unix_millis(1_763_683_200_000);
 /// A line is `<ms> <what>`; it happens so long after the start. Deadlines that come before it are ticked first.
 /// - `connected`, `refused <why>`, `lost <why>`: the socket
 /// - `server <type> <field>=<value> …`: an event of the server; fields may be dotted paths
-/// - `hear <frames>`: audio of the remote
-/// - `open`, `say`, `note`, `ask`, `output <id>`, `truncate <utterance> <ms>`, `suspend`, `resume`, `close`: the call
+/// - `hear <frames>`: audio of the remote; `format <pcmu or pcma>`: what the leg turned out to speak
+/// - `open`, `say`, `note`, `ask`, `output <id>`, `truncate <utterance> <ms> <of ms>`, `suspend`, `resume`, `close`: the call
 /// - `tick`: only the deadlines
 #[track_caller]
 pub(super) fn check(timeline: &str, expected: Expect) {
@@ -49,8 +51,6 @@ pub(super) struct Run {
 
 fn prompt() -> Prompt {
     Prompt {
-        instructions: "Book a table.".to_owned(),
-        voice: "jessica".to_owned(),
         language: "en-US".to_owned(),
         format: AudioFormat::Pcmu,
         brief: Brief {
@@ -114,6 +114,12 @@ impl Run {
             "refused" => self.protocol.disconnected(rest, Ending::Final, now),
             "lost" => self.protocol.disconnected(rest, Ending::Passing, now),
             "server" => self.protocol.handle(&event(rest), now),
+            "format" => {
+                let format = if rest == "pcma" { AudioFormat::Pcma } else { AudioFormat::Pcmu };
+                if !self.protocol.use_format(format) {
+                    self.line("stays as it is");
+                }
+            }
             "hear" => {
                 for _ in 0..rest.parse().expect("a number of frames") {
                     self.protocol.hear(&Frame::silence(AudioFormat::Pcmu));
@@ -151,7 +157,7 @@ impl Run {
         }
         while let Some(output) = self.protocol.poll_output() {
             match &output {
-                SpeechOutput::Event(event) => self.line(&format!("{event:?}")),
+                SpeechOutput::Event(event) => self.line(&shown(event)),
                 SpeechOutput::Audio { utterance, bytes } => {
                     self.line(&format!("audio {} {} ms", utterance.0, bytes.len() / 8));
                 }
@@ -166,7 +172,7 @@ impl Run {
 }
 
 fn command(verb: &str, rest: &str) -> SpeechCommand {
-    let text = rest.to_owned();
+    let text = rest.into();
     let numbered = || {
         let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         (number.parse().expect("a number"), rest)
@@ -182,8 +188,10 @@ fn command(verb: &str, rest: &str) -> SpeechCommand {
         }
         "truncate" => {
             let (utterance, ms) = numbered();
-            let heard_ms = ms.parse().expect("milliseconds");
-            SpeechCommand::Truncate { utterance: Utterance(utterance), heard_ms }
+            let mut ms = ms.split(' ').map(|ms| ms.parse().expect("milliseconds"));
+            let heard_ms = ms.next().expect("how much was heard");
+            let of_ms = ms.next().unwrap_or(heard_ms);
+            SpeechCommand::Truncate(Heard { utterance: Utterance(utterance), heard_ms, of_ms })
         }
         "suspend" => SpeechCommand::Suspend,
         "resume" => SpeechCommand::Resume,
@@ -225,6 +233,13 @@ fn summary(event: &Value) -> String {
             let detection = &event["session"]["audio"]["input"]["turn_detection"];
             let answered = detection["create_response"] == true && detection["interrupt_response"] == true;
             let scope = if event["session"]["instructions"].is_string() { "all" } else { "turns" };
+            if detection.is_null() {
+                return format!(
+                    "{} {kind} {}",
+                    text("/event_id").replace("offhook_", "#"),
+                    text("/session/audio/input/format/type")
+                );
+            }
             format!("{scope}, {}", if answered { "answered" } else { "reported" })
         }
         "response.create" => match text("/response/instructions") {

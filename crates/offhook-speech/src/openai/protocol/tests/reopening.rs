@@ -26,16 +26,16 @@ fn a_loss_is_bridged_with_the_conversation_so_far_and_an_honest_word() {
         320 server response.done response.id=r1 response.status=completed
         ",
         expect![[r#"
-            100 RemoteSaid { text: Some("Who is this?"), confidence: None, started_ms: 0, ended_ms: 0 }
+            100 RemoteSaid "Who is this?", 0-0 ms
             110 > #4 conversation.item.create system "Be quick."
             120 audio 2 900 ms
             130 RemoteSpeechStarted
             140 = connection 2
             140 Reopening { why: "the connection broke off" }
-            140 VoiceText { utterance: Utterance(2), text: "I am calling" }
-            140 UtteranceDone { utterance: Utterance(2) }
+            140 UtteranceDone 2
+            140 VoiceText 2 "I am calling"
             140 RemoteSpeechStopped
-            140 RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 0 }
+            140 RemoteSaid not understood, 0-0 ms
             200 > #5 session.update all, answered
             300 > append, about 200 ms
             300 > #6 conversation.item.create assistant "Hello."
@@ -130,12 +130,11 @@ fn first_words_that_broke_off_are_said_again() {
         30 audio 1 300 ms
         40 = connection 2
         40 Reopening { why: "the connection broke off" }
-        40 UtteranceDone { utterance: Utterance(1) }
+        40 UtteranceDone 1
         50 > #3 session.update all, reported
-        60 > #4 response.create by instruction
+        60 > #4 response.create "This call is recorded."
         60 Reopened
-        80 > #5 response.create "This call is recorded."
-        95 > #6 session.update turns, answered
+        80 > #5 session.update turns, answered
     "#]]
     .assert_eq(&run.log);
 }
@@ -160,7 +159,7 @@ fn a_session_is_renewed_at_a_quiet_moment_before_it_expires() {
         3479000 RemoteSpeechStarted
         3481000 RemoteSpeechStopped
         3481000 = connection 2
-        3481000 RemoteSaid { text: Some("Seven."), confidence: None, started_ms: 90, ended_ms: 700 }
+        3481000 RemoteSaid "Seven.", 90-700 ms
         3481000 Reopening { why: "the session reaches its maximum duration" }
         3481100 > #4 session.update all, answered
         3481200 > #5 conversation.item.create assistant "Hello."
@@ -189,7 +188,7 @@ fn a_session_is_renewed_in_mid_speech_when_it_must_be() {
         3590000 = connection 2
         3590000 Reopening { why: "the session reaches its maximum duration" }
         3590000 RemoteSpeechStopped
-        3590000 RemoteSaid { text: None, confidence: None, started_ms: 20, ended_ms: 20 }
+        3590000 RemoteSaid not understood, 20-20 ms
     "#]]
     .assert_eq(&run.log);
 }
@@ -250,7 +249,7 @@ fn an_output_for_a_call_of_the_old_connection_becomes_a_remark() {
         140 output 1 on hold
         "#,
         expect![[r#"
-            100 ToolCall { id: ToolCallId(1), tool: WaitOnHold }
+            100 ToolCall 1 wait_on_hold
             110 = connection 2
             110 Reopening { why: "the connection broke off" }
             120 > #4 session.update all, answered
@@ -278,8 +277,8 @@ fn an_utterance_of_the_old_connection_is_cut_off_in_words() {
         ",
         expect![[r#"
             110 audio 2 1500 ms
-            110 VoiceText { utterance: Utterance(2), text: "I would like a table" }
-            120 UtteranceDone { utterance: Utterance(2) }
+            120 UtteranceDone 2
+            120 VoiceText 2 "I would like a table"
             3600000 = connection 2
             3600000 Reopening { why: "Too old." }
             3600010 > #4 session.update all, answered

@@ -9,15 +9,15 @@ fn nothing_comes_between_the_first_words() {
     check(
         TALKING,
         expect![[r#"
-        0 = connection 1
-        0 > #1 session.update all, reported
-        0 Ready { model: "gpt-realtime-2.1" }
-        0 > #2 response.create "Hello."
-        0 audio 1 300 ms
-        0 UtteranceDone { utterance: Utterance(1) }
-        0 VoiceText { utterance: Utterance(1), text: "Hello." }
-        0 > #3 session.update turns, answered
-    "#]],
+            0 = connection 1
+            0 > #1 session.update all, reported
+            0 Ready { model: "gpt-realtime-2.1" }
+            0 > #2 response.create "Hello."
+            0 audio 1 300 ms
+            0 UtteranceDone 1
+            0 VoiceText 1 "Hello."
+            0 > #3 session.update turns, answered
+        "#]],
     );
 }
 
@@ -46,7 +46,7 @@ fn who_speaks_into_the_first_words_is_answered_after_them() {
             30 audio 1 30 ms
             40 RemoteSpeechStarted
             50 RemoteSpeechStopped
-            60 UtteranceDone { utterance: Utterance(1) }
+            60 UtteranceDone 1
             60 > #3 session.update turns, answered
             60 > #4 response.create freely
         "#]],
@@ -78,7 +78,7 @@ fn a_hello_before_the_first_words_needs_no_answer_of_its_own() {
             20 RemoteSpeechStarted
             30 RemoteSpeechStopped
             30 > #2 response.create "Hello."
-            40 RemoteSaid { text: Some("Joe's."), confidence: None, started_ms: 100, ended_ms: 600 }
+            40 RemoteSaid "Joe's.", 100-600 ms
             60 > #3 session.update turns, answered
         "#]],
     );
@@ -104,8 +104,8 @@ fn a_barge_in_is_told_at_once_and_truncated_at_what_was_heard() {
             120 RemoteSpeechStarted
             120 > #4 response.cancel r1
             120 > #5 conversation.item.truncate i1 at 120 ms
-            122 VoiceText { utterance: Utterance(2), text: "As I said" }
-            123 UtteranceDone { utterance: Utterance(2) }
+            123 UtteranceDone 2
+            123 VoiceText 2 "As I"
         "#]],
     );
 }
@@ -127,13 +127,13 @@ fn what_nobody_heard_is_cut_from_the_conversation() {
         ",
         expect![[r#"
             110 audio 2 30 ms
-            110 UtteranceDone { utterance: Utterance(2) }
+            110 UtteranceDone 2
             120 > #4 response.create "Still there?"
             140 audio 3 60 ms
             150 > #5 response.cancel r2
             150 > #6 conversation.item.truncate i1 at 30 ms
             150 > #7 conversation.item.truncate i2 at 0 ms
-            160 UtteranceDone { utterance: Utterance(3) }
+            160 UtteranceDone 3
         "#]],
     );
 }
@@ -195,11 +195,11 @@ fn a_tool_call_is_told_once_and_its_output_does_not_wait() {
         103 server response.done response.id=r1 response.status=completed
         "#,
         expect![[r#"
-            100 ToolCall { id: ToolCallId(1), tool: SendDigits { digits: "2" } }
+            100 ToolCall 1 send_digits 2
             101 audio 2 30 ms
             102 > #4 conversation.item.create output for c1 "sent"
             103 > #5 response.create freely
-            103 UtteranceDone { utterance: Utterance(2) }
+            103 UtteranceDone 2
         "#]],
     );
 }
@@ -214,8 +214,8 @@ fn a_tool_call_is_known_by_its_item_too() {
         110 server response.output_item.done response_id=r1 item.type=function_call item.call_id=c2 item.name=fly item.arguments="{}"
         "#,
         expect![[r#"
-            100 ToolCall { id: ToolCallId(1), tool: WaitOnHold }
-            110 ToolCall { id: ToolCallId(2), tool: Invalid { name: "fly", arguments: "{}", why: "there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold" } }
+            100 ToolCall 1 wait_on_hold
+            110 ToolCall 2 invalid fly: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold
         "#]],
     );
 }
@@ -247,7 +247,7 @@ fn on_hold_nothing_is_heard_and_nothing_said() {
             1310 > append, about 100 ms
             1320 RemoteSpeechStarted
             1330 RemoteSpeechStopped
-            1340 RemoteSaid { text: Some("Yes."), confidence: None, started_ms: 1120, ended_ms: 1180 }
+            1340 RemoteSaid "Yes.", 1120-1180 ms
         "#]],
     );
 }

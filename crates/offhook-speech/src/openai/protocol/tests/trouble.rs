@@ -101,7 +101,7 @@ fn other_trouble_is_reported_with_its_code() {
         expect![[r#"
             110 Problem { code: "content_filter", message: "the model broke off a response" }
             120 Problem { code: "transcription.audio_unintelligible", message: "Noise." }
-            120 RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 0 }
+            120 RemoteSaid not understood, 0-0 ms
             130 Problem { code: "rate_limit", message: "no tokens left; more in 3 seconds" }
             140 Problem { code: "server_error", message: "Trouble." }
             150 Problem { code: "unknown", message: "no message" }
@@ -125,7 +125,7 @@ fn a_response_without_a_sign_of_life_is_given_up() {
             20300 > #5 response.cancel r1
             20300 > #6 response.create "Two."
             20300 Problem { code: "response_timeout", message: "the model did not go on with a response" }
-            20300 UtteranceDone { utterance: Utterance(2) }
+            20300 UtteranceDone 2
         "#]],
     );
 }
@@ -172,7 +172,7 @@ fn audio_that_finds_no_way_out_displaces_the_oldest() {
         200 Ready { model: "m" }
         300 RemoteSpeechStarted
         300 RemoteSpeechStopped
-        300 RemoteSaid { text: Some("Hi."), confidence: None, started_ms: 1100, ended_ms: 1500 }
+        300 RemoteSaid "Hi.", 1100-1500 ms
     "#]]
     .assert_eq(&run.log);
 }

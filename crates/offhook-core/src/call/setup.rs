@@ -1,0 +1,61 @@
+//! From the first request to the answer.
+
+use super::state::{CallState, Conversation, Phase};
+use super::{Action, Call, DialFailure, Direction, LegCommand, SpeechCommand};
+use crate::brief::Opening;
+use crate::journal::{Fact, Part};
+use crate::time::Timestamp;
+
+impl Call {
+    pub(super) fn speech_ready(&mut self, now: Timestamp, model: String) {
+        let CallState::Preparing { .. } = self.state else { return };
+        self.journal(Fact::SpeechReady { model });
+        self.state = CallState::Dialing { give_up_at: now + self.limits.ring };
+        self.actions.push_back(match self.direction {
+            Direction::Outbound => Action::Dial,
+            Direction::Inbound => Action::Leg(LegCommand::Answer),
+        });
+    }
+
+    pub(super) fn ringing(&mut self, early_media: bool) {
+        if let CallState::Dialing { give_up_at } = self.state {
+            self.state = CallState::Ringing { give_up_at };
+            self.journal(Fact::Ringing { early_media });
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Timestamp, sip_call_id: Option<String>) {
+        if !matches!(self.state, CallState::Dialing { .. } | CallState::Ringing { .. }) {
+            return;
+        }
+        self.answered_at = Some(now);
+        self.journal(Fact::Answered { sip_call_id });
+        self.journal(Fact::RecordingStarted {});
+        self.actions.push_back(Action::Connect);
+        let speak_at = match self.brief.opening {
+            Opening::SpeakFirst => now,
+            Opening::ListenFirst { deadline } => now + deadline,
+        };
+        self.state = CallState::Connected(Conversation::new(speak_at, &self.limits, now));
+    }
+
+    pub(super) fn dial_failed(&mut self, now: Timestamp, failure: DialFailure) {
+        self.sip_status = self.sip_status.or(failure.sip_status);
+        self.q850_cause = self.q850_cause.or(failure.q850_cause);
+        if !matches!(self.state, CallState::Ending(_)) && !failure.detail.is_empty() {
+            let code = failure.reason.code().to_owned();
+            self.journal(Fact::Problem { part: Part::Leg, code, message: failure.detail });
+        }
+        self.leg_gone(now, failure.reason);
+    }
+
+    /// Speak the first words.
+    pub(super) fn open(&mut self, now: Timestamp) {
+        let say = self.brief.opening_words();
+        if let Some(conversation) = self.conversation() {
+            conversation.phase = if say.is_some() { Phase::Opening } else { Phase::Talking };
+            conversation.quiet = super::state::Quiet::Since(now);
+            self.speech(SpeechCommand::Open { say: say.map(Into::into) });
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Who speaks when: turn-taking, barge-in, hold, silence.
+
+use super::state::{Parting, Phase, Quiet};
+use super::{Action, Call, SpeechCommand};
+use crate::journal::Fact;
+use crate::pump::Heard;
+use crate::time::Timestamp;
+use crate::words::Words;
+
+/// Told to the voice, not to the other side.
+const WRAP_UP: &str =
+    "The call will be cut off in 30 seconds. Say what is still needed, say goodbye, and end the call.";
+
+impl Call {
+    /// The remote began to speak. Whatever the voice was saying stops at once, except its first and its last words.
+    pub(super) fn remote_speech_started(&mut self, now: Timestamp) {
+        self.remote_is_there(now);
+        let Some(conversation) = self.conversation() else { return };
+        conversation.remote_speaking = true;
+        let must_be_heard = matches!(conversation.phase, Phase::Opening | Phase::Parting(_));
+        if conversation.voice_speaking && !must_be_heard {
+            self.actions.push_back(Action::StopPlayout);
+        }
+    }
+
+    pub(super) fn remote_speech_stopped(&mut self, now: Timestamp) {
+        self.remote_is_there(now);
+        let Some(conversation) = self.conversation() else { return };
+        conversation.remote_speaking = false;
+        // They said hello: now it is our turn.
+        if let Phase::Listening { .. } = conversation.phase {
+            self.open(now);
+        }
+    }
+
+    /// What the remote said, where it was understood.
+    pub(super) fn remote_said(
+        &mut self,
+        now: Timestamp,
+        text: Option<Words>,
+        confidence: Option<u32>,
+        (started_ms, ended_ms): (u32, u32),
+    ) {
+        let turn = self.turns.remote(text.as_deref().unwrap_or_default());
+        self.journal(match text {
+            Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text: text.into(), confidence },
+            None => Fact::NotUnderstood { turn, started_ms, ended_ms },
+        });
+        self.tell_result(false);
+        self.remote_is_there(now);
+    }
+
+    /// The remote spoke or pressed a key: the line is not silent.
+    pub(super) fn remote_is_there(&mut self, now: Timestamp) {
+        if let Some(conversation) = self.conversation() {
+            conversation.quiet = Quiet::Since(now);
+        }
+    }
+
+    pub(super) fn voice_started(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        conversation.voice_speaking = true;
+        let held = conversation.held_since.is_some();
+        match &mut conversation.phase {
+            Phase::Parting(parting) => parting.hang_up_at = parting.at_latest,
+            Phase::OnHold { .. } if !held => self.enter(Phase::Talking, now),
+            _ => {}
+        }
+    }
+
+    /// An utterance was played to its end.
+    pub(super) fn voice_finished(&mut self, now: Timestamp, heard: Heard) {
+        let at_ms = self.call_ms(now);
+        let said = self.turns.finished(heard, at_ms);
+        self.journal_said(said);
+        self.voice_stopped(now);
+        // With nothing left to say, those were the last words; one given up before its first sound says nothing.
+        if heard.heard_ms > 0
+            && let Some(conversation) = self.conversation()
+            && let Phase::Parting(parting) = &mut conversation.phase
+        {
+            parting.hang_up_at = parting.at_latest.min(now + Parting::TAIL);
+        }
+    }
+
+    /// An utterance was dropped in the middle: by the remote, who speaks over it, or because nobody would hear it.
+    pub(super) fn voice_cut_off(&mut self, now: Timestamp, heard: Heard) {
+        let at_ms = self.call_ms(now);
+        if let Some(conversation) = self.conversation() {
+            if conversation.remote_speaking {
+                self.journal(Fact::BargeIn { heard_ms: heard.heard_ms });
+            }
+            self.speech(SpeechCommand::Truncate(heard));
+        }
+        let said = self.turns.cut_off(heard, at_ms);
+        self.journal_said(said);
+        self.voice_stopped(now);
+    }
+
+    fn voice_stopped(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        conversation.voice_speaking = false;
+        conversation.quiet.voice_stopped(now);
+        if let Phase::Opening = conversation.phase {
+            conversation.phase = Phase::Talking;
+        }
+    }
+
+    pub(super) fn journal_said(&mut self, said: Option<Fact>) {
+        self.actions.extend(said.map(Action::Journal));
+    }
+
+    pub(super) fn ask_if_there(&mut self, now: Timestamp) {
+        let text = self.brief.fixed_words().anybody_there.into();
+        if let Some(conversation) = self.conversation() {
+            conversation.quiet = Quiet::Asked(now);
+            self.speech(SpeechCommand::Say { text });
+        }
+    }
+
+    pub(super) fn wrap_up(&mut self) {
+        if let Some(conversation) = self.conversation() {
+            conversation.wrap_up_at = None;
+            self.speech(SpeechCommand::Note { text: WRAP_UP.into(), respond: false });
+        }
+    }
+
+    /// The far end put the leg on hold: nothing we send is heard any more.
+    pub(super) fn held(&mut self, now: Timestamp) {
+        if let Some(conversation) = self.conversation()
+            && conversation.held_since.is_none()
+        {
+            conversation.held_since = Some(now);
+            self.journal(Fact::Held {});
+            self.actions.push_back(Action::StopPlayout);
+            self.speech(SpeechCommand::Suspend);
+        }
+    }
+
+    pub(super) fn resumed(&mut self, now: Timestamp) {
+        if let Some(conversation) = self.conversation()
+            && conversation.held_since.take().is_some()
+        {
+            conversation.quiet = Quiet::Since(now);
+            self.journal(Fact::Resumed {});
+            self.speech(SpeechCommand::Resume);
+        }
+    }
+
+    /// Go on to another phase; a hold that ends by it is journalled.
+    pub(super) fn enter(&mut self, phase: Phase, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        if let Phase::OnHold { since } = std::mem::replace(&mut conversation.phase, phase) {
+            let waited_ms = now.since(since).as_millis().min(u32::MAX.into()) as u32;
+            self.journal(Fact::HoldEnded { waited_ms });
+        }
+    }
+}
