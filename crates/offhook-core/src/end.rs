@@ -144,8 +144,8 @@ macro_rules! end_reasons {
 }
 
 end_reasons! {
-    /// The other side hung up.
-    RemoteHungUp = "remote.hung_up", Remote, Failed, AskFirst, "The other side hung up.";
+    /// The other side hung up: in mid-call, or as a caller who did not wait until we picked up.
+    RemoteHungUp = "remote.hung_up", Remote, NoAnswer, AskFirst, "The other side hung up.";
     /// SIP 486 or 600.
     RemoteBusy = "remote.busy", Remote, Busy, AskFirst, "The line is busy; try again in a few minutes.";
     /// SIP 408 or 480 after ringing: the network gave up before our own ring limit did.
@@ -154,7 +154,7 @@ end_reasons! {
     RemoteDeclined = "remote.declined", Remote, Rejected, AskFirst, "The call was declined.";
     /// SIP 301, 404, 410, 484, 485 or 604.
     RemoteInvalidNumber = "remote.invalid_number", Remote, InvalidNumber, Never, "The number is not in service; verify it.";
-    /// SIP 480 without ringing, 502: out of service or not registered. Also a redirection (3xx).
+    /// SIP 480 without ringing, 502: out of service or not registered. Also 300, 302, 380: it is somewhere else.
     RemoteUnreachable = "remote.unreachable", Remote, Unreachable, Never, "The number can't be reached; verify it or try much later.";
     /// The owner hung up, before or after the answer.
     OwnerCancelled = "owner.cancelled", Owner, Cancelled, Never, "The call was cancelled on request.";
@@ -176,7 +176,7 @@ end_reasons! {
     CarrierUnreachable = "carrier.unreachable", Carrier, NetworkError, OnceSilently, "The telephone carrier could not be reached.";
     /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 491.
     CarrierFailed = "carrier.failed", Carrier, NetworkError, OnceSilently, "The telephone carrier failed.";
-    /// The trunk refuses us: 401 or 407 after our credentials, 402, 403, 488, 606 and other 4xx.
+    /// The trunk refuses us: 401 or 407 after our credentials, 402, 403, 488, 606 and other 4xx, 305.
     CarrierRefused = "carrier.refused", Carrier, Failed, Never, "The telephone carrier refused the call; check account, credentials and caller ID.";
     /// The dial request may have reached the carrier, but nothing is known of it since. Never redialled.
     CarrierUncertain = "carrier.uncertain", Carrier, NetworkError, AskFirst, "It is not known whether the call went out.";
@@ -265,6 +265,8 @@ pub fn from_sip_status(status: u16, rang: bool) -> EndReason {
         // Lost or looping on the carrier's side: nothing we can set right.
         430 | 481 | 482 | 483 | 491 => EndReason::CarrierFailed,
         606 => EndReason::CarrierRefused,
+        // It is to be called through another proxy; which one is for the operator to say.
+        305 => EndReason::CarrierRefused,
         // Redirections are not followed: who they lead to was never checked against the calling rules.
         300..=399 => EndReason::RemoteUnreachable,
         400..=499 => EndReason::CarrierRefused,

@@ -66,12 +66,16 @@ fn every_final_response_has_a_reason() {
     let table: &[(&[u16], bool, EndReason)] = &[
         (&[486, 600], false, RemoteBusy),
         (&[408, 480], true, RemoteNoAnswer),
-        (&[480, 502, 300, 302, 305, 380], false, RemoteUnreachable),
+        (&[480, 502, 300, 302, 380], false, RemoteUnreachable),
         (&[603, 607, 608, 699], true, RemoteDeclined),
         (&[301, 404, 410, 484, 485, 604], false, RemoteInvalidNumber),
         (&[487], true, OwnerCancelled),
         (&[408], false, CarrierUncertain),
-        (&[401, 402, 403, 405, 406, 407, 415, 420, 421, 422, 433, 488, 493, 499, 606], false, CarrierRefused),
+        (
+            &[305, 401, 402, 403, 405, 406, 407, 415, 420, 421, 422, 433, 488, 493, 499, 606],
+            false,
+            CarrierRefused,
+        ),
         (&[430, 481, 482, 483, 491, 500, 501, 503, 504, 505, 513, 580, 599], false, CarrierFailed),
     ];
     for (statuses, rang, reason) in table {
@@ -109,7 +113,7 @@ fn the_table_of_the_documentation() {
     expect![[r#"
         | code | outcome if nobody had picked up | retry | Q.850 | what to tell the user |
         |---|---|---|---|---|
-        | `remote.hung_up` | `failed` | `ask_first` | 16 | The other side hung up. |
+        | `remote.hung_up` | `no_answer` | `ask_first` | 16 | The other side hung up. |
         | `remote.busy` | `busy` | `ask_first` | 17 | The line is busy; try again in a few minutes. |
         | `remote.no_answer` | `no_answer` | `ask_first` | 19 | Nobody picked up. |
         | `remote.declined` | `rejected` | `ask_first` | 21 | The call was declined. |
