@@ -21,6 +21,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     raise_file_limit();
     let sandbox_only = config.sip.is_none();
     let app = App::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), addr = %app.addr(), sandbox_only, "calls are taken");
     if context.json {
         println!("{}", serde_json::json!({"url": app.url(), "sandbox": sandbox_only}));
     } else {
