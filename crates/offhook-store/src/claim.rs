@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::Store;
 use crate::db::Db;
@@ -51,7 +50,7 @@ enum Held {
     Memory,
     /// Closing the file gives it back.
     File {
-        _lock: File,
+        lock: File,
     },
     Server(Keeper),
 }
@@ -60,8 +59,8 @@ enum Held {
 #[derive(Debug)]
 struct Keeper {
     held: Arc<AtomicBool>,
-    release: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    release: CancellationToken,
+    ended: CancellationToken,
 }
 
 impl Store {
@@ -69,7 +68,7 @@ impl Store {
     pub async fn claim(&self) -> Result<Claim, ClaimError> {
         let held = match &self.db {
             Db::Lite { file: None, .. } => Held::Memory,
-            Db::Lite { file: Some(file), .. } => Held::File { _lock: claim_file(file).await? },
+            Db::Lite { file: Some(file), .. } => Held::File { lock: claim_file(file).await? },
             Db::Pg(pool) => Held::Server(Keeper::start(pool.connect_options().as_ref().clone()).await?),
         };
         Ok(Claim(held))
@@ -86,12 +85,18 @@ impl Claim {
     }
 
     /// Give it back; when this returns, another may have it.
-    pub async fn release(self) {
-        if let Held::Server(mut keeper) = self.0 {
-            if let Some(release) = keeper.release.take() {
-                let _ = release.send(());
+    pub async fn release(&self) {
+        match &self.0 {
+            Held::Memory => {}
+            Held::File { lock } => {
+                if let Err(error) = lock.unlock() {
+                    tracing::warn!(%error, "the lock of the database ends with the process only");
+                }
             }
-            let _ = timeout(ANSWER, &mut keeper.task).await;
+            Held::Server(keeper) => {
+                keeper.release.cancel();
+                let _ = timeout(ANSWER, keeper.ended.cancelled()).await;
+            }
         }
     }
 }
@@ -137,17 +142,21 @@ impl Keeper {
             }
             left = left.saturating_sub(AGAIN);
         };
-        let held = Arc::new(AtomicBool::new(true));
-        let (release, released) = oneshot::channel();
-        let task = tokio::spawn(keep(options, conn, Arc::clone(&held), released));
-        Ok(Self { held, release: Some(release), task })
+        let (release, ended) = (CancellationToken::new(), CancellationToken::new());
+        let keeper = Self { held: Arc::new(AtomicBool::new(true)), release, ended };
+        let (held, release) = (Arc::clone(&keeper.held), keeper.release.clone());
+        let ended = keeper.ended.clone().drop_guard();
+        tokio::spawn(async move {
+            keep(options, conn, held, release).await;
+            drop(ended);
+        });
+        Ok(keeper)
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Closes the connection, which the server takes for the end of the session.
-        self.task.abort();
+        self.release.cancel();
     }
 }
 
@@ -169,11 +178,11 @@ async fn keep(
     options: PgConnectOptions,
     mut conn: PgConnection,
     held: Arc<AtomicBool>,
-    mut released: oneshot::Receiver<()>,
+    release: CancellationToken,
 ) {
     loop {
         tokio::select! {
-            _ = &mut released => {
+            () = release.cancelled() => {
                 let unlocked = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut conn).await;
                 if unlocked.is_ok() {
                     let _ = conn.close().await;
@@ -189,7 +198,7 @@ async fn keep(
         tracing::error!(
             "the connection that claims the database is lost; no calls are accepted until it is back"
         );
-        let Some(again) = take_again(&options, &mut released).await else { return };
+        let Some(again) = take_again(&options, &release).await else { return };
         conn = again;
         held.store(true, Ordering::Relaxed);
         tracing::warn!("the database is claimed again");
@@ -199,7 +208,7 @@ async fn keep(
 /// Ask for the lock until it is ours; `None` when nobody wants it any more.
 async fn take_again(
     options: &PgConnectOptions,
-    released: &mut oneshot::Receiver<()>,
+    release: &CancellationToken,
 ) -> Option<PgConnection> {
     let mut told = false;
     loop {
@@ -212,7 +221,7 @@ async fn take_again(
             Ok(None) | Err(_) => {}
         }
         tokio::select! {
-            _ = &mut *released => return None,
+            () = release.cancelled() => return None,
             () = sleep(LOOK) => {}
         }
     }

@@ -67,6 +67,13 @@ impl Store {
         Ok(path)
     }
 
+    /// The calls whose recordings are noted and not removed.
+    pub async fn recorded_calls(&self) -> Result<Vec<CallId>, StoreError> {
+        const SQL: &str = "SELECT call_id FROM recordings WHERE path IS NOT NULL";
+        let rows = self.db.rows(SQL, vec![]).await?;
+        rows.iter().map(|row| row.parsed("call_id", |id| id.parse().ok())).collect()
+    }
+
     /// The files whose rows are gone and that nobody has reported as unlinked.
     pub async fn files_to_unlink(&self) -> Result<Vec<PathBuf>, StoreError> {
         let rows = self.db.rows("SELECT path FROM files_to_unlink ORDER BY path", vec![]).await?;

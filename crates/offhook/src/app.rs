@@ -12,15 +12,14 @@ use offhook_core::PhoneNumber;
 use offhook_core::policy::Policy;
 use offhook_sandbox::{Sandbox, SandboxConfig};
 use offhook_speech::{Model, local, openai};
-use offhook_store::{OpenError, Retention, Store};
+use offhook_store::{ClaimError, OpenError, Store};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock;
-use crate::config::{Config, RetentionDays, SpeechModel};
+use crate::config::{Config, SpeechModel};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Secret, Settings};
 use crate::http;
@@ -41,7 +40,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error(transparent)]
-    Claim(#[from] offhook_store::ClaimError),
+    Claim(#[from] ClaimError),
     #[error("the store can't be read: {0}")]
     Read(#[from] offhook_store::StoreError),
     #[error("can't listen on {addr}: {why}; set listen to a free address")]
@@ -121,7 +120,7 @@ impl App {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             loop {
-                purge(&gateway, config.retention).await;
+                gateway.purge(config.retention).await;
                 if stop.run_until_cancelled(tokio::time::sleep(PURGE_EVERY)).await.is_none() {
                     return;
                 }
@@ -234,40 +233,5 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         recording_link: config.recording_link,
         lines,
         inbound: config.inbound.clone(),
-    }
-}
-
-/// Delete what retention no longer allows: rows, words, files.
-async fn purge(gateway: &Gateway, days: RetentionDays) {
-    let now = clock::now();
-    let before =
-        |days: Option<u32>| days.map(|days| now - Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-    let retention = Retention {
-        now,
-        transcripts_before: before(days.transcripts),
-        recordings_before: before(days.recordings),
-        calls_before: before(days.calls),
-    };
-    let purged = match gateway.store().purge(retention).await {
-        Ok(purged) => purged,
-        Err(error) => {
-            return tracing::error!(%error, "what has expired could not be deleted; trying again in an hour");
-        }
-    };
-    let gone: Vec<PathBuf> = purged.files.into_iter().filter(|path| unlink(path)).collect();
-    if let Err(error) = gateway.store().unlinked(&gone).await {
-        tracing::error!(%error, "deleted recordings could not be noted; they are tried again in an hour");
-    }
-}
-
-/// Whether the file is gone.
-fn unlink(path: &Path) -> bool {
-    match std::fs::remove_file(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => {
-            tracing::error!(%error, "a recording could not be deleted");
-            false
-        }
     }
 }

@@ -12,10 +12,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use offhook_core::audio::{AudioFormat, Converter, g711};
-use offhook_core::{CallId, Frame};
+use offhook_core::{CallId, Frame, Timestamp};
 use offhook_store::NewRecording;
 use tokio::sync::oneshot;
 
@@ -87,15 +87,9 @@ impl Recorder {
     /// Once a call is over: wait until its recording is written, and note it in the store, where retention finds it.
     pub async fn keep(&self, call: CallId) {
         self.sync().await;
-        let Some(found) = self.finished(call) else { return };
-        let new = NewRecording {
-            path: found.path,
-            bytes: found.bytes,
-            duration_ms: found.duration_ms,
-            created_at: clock::now(),
-            expires_at: None,
-        };
-        self.writer.keep(call, new);
+        if let Some(file) = recorded(call, self.path(call)) {
+            self.writer.keep(call, file.noted(clock::now()));
+        }
     }
 
     /// Wait until everything handed over so far is written.
@@ -108,16 +102,16 @@ impl Recorder {
         let _ = wait.await;
     }
 
-    /// The recording of a call that is over; `None` when nothing was recorded.
-    pub fn finished(&self, call: CallId) -> Option<Finished> {
-        let path = self.path(call);
-        let mut header = [0; HEADER];
-        let mut file = File::open(&path).ok()?;
-        file.read_exact(&mut header).ok()?;
-        let bytes_per_second = u32::from_le_bytes([header[28], header[29], header[30], header[31]]).max(1);
-        let bytes = file.metadata().ok()?.len();
-        let duration_ms = (bytes - HEADER as u64) * 1_000 / u64::from(bytes_per_second);
-        Some(Finished { path, bytes, duration_ms: duration_ms as u32 })
+    /// Every recording there is, also of calls that go on. Looks at each file.
+    pub fn files(&self) -> Vec<RecordedFile> {
+        let Ok(dir) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let path = |entry: io::Result<fs::DirEntry>| Some(entry.ok()?.path());
+        dir.filter_map(path)
+            .filter_map(|path| {
+                let name = path.file_name()?.to_str()?;
+                recorded(name.strip_suffix(".wav")?.parse().ok()?, path)
+            })
+            .collect()
     }
 
     /// Repair the recording of a call whose writer was killed; whether there was one.
@@ -129,10 +123,43 @@ impl Recorder {
 
 /// A recording on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
+pub struct RecordedFile {
+    pub call: CallId,
     pub path: PathBuf,
     pub bytes: u64,
     pub duration_ms: u32,
+    /// The last time.
+    pub written_at: Timestamp,
+}
+
+impl RecordedFile {
+    /// As the store notes it.
+    pub fn noted(self, now: Timestamp) -> NewRecording {
+        NewRecording {
+            path: self.path,
+            bytes: self.bytes,
+            duration_ms: self.duration_ms,
+            created_at: now,
+            expires_at: None,
+        }
+    }
+}
+
+/// The file of a call; `None` when nothing was recorded. One that was cut off within its header has no length.
+fn recorded(call: CallId, path: PathBuf) -> Option<RecordedFile> {
+    let mut file = File::open(&path).ok()?;
+    let about = file.metadata().ok()?;
+    let (mut header, bytes) = ([0; HEADER], about.len());
+    let duration_ms = match file.read_exact(&mut header) {
+        Ok(()) => {
+            let bytes_per_second = u32::from_le_bytes([header[28], header[29], header[30], header[31]]).max(1);
+            bytes.saturating_sub(HEADER as u64) * 1_000 / u64::from(bytes_per_second)
+        }
+        Err(_) => 0,
+    };
+    let modified = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let written_at = Timestamp::default() + modified.unwrap_or_default();
+    Some(RecordedFile { call, path, bytes, duration_ms: duration_ms as u32, written_at })
 }
 
 fn path(dir: &Path, call: CallId) -> PathBuf {
@@ -431,7 +458,7 @@ mod tests {
         torn.extend([1; 4 * 800 + 3]);
         fs::write(&path, torn).expect("a torn file");
         assert!(recorder.recover(call()));
-        assert_eq!(recorder.finished(call()).map(|found| found.duration_ms), Some(100));
+        assert_eq!(recorder.files()[0].duration_ms, 100);
         assert_eq!(samples(&path).len(), 1_600);
     }
 }

@@ -1,7 +1,8 @@
 //! The use-cases. Every surface (HTTP, MCP, command line, demo) is a codec over this and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`hang_up`], look at calls ([`view`]) and their [`journal`], [`recording`]s,
-//! [`keys`], [`inbound`] calls, [`readiness`], and what a start finds left over ([`restart`]).
+//! [`keys`], [`inbound`] calls, [`readiness`], and what a start finds left over ([`restart`]), what is deleted
+//! again ([`retention`]).
 
 mod error;
 mod hang_up;
@@ -13,6 +14,7 @@ mod place;
 mod readiness;
 mod recording;
 mod restart;
+mod retention;
 mod settings;
 mod view;
 mod wish;
@@ -114,5 +116,6 @@ impl Gateway {
         self.inner.engine.drain(Duration::from_secs(10)).await;
         self.inner.engine.carrier().shutdown().await;
         self.inner.engine.writer().stop(LAST_WRITES).await;
+        self.inner.claim.release().await;
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use offhook::gateway::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -169,7 +171,7 @@ async fn limits_are_answered_with_a_code_and_when_to_ask_again() {
     setup.config.policy.concurrent_calls_per_owner = 2;
     setup.config.policy.concurrent_calls = 3;
     let rig = setup.start().await;
-    let (owner, other) = (rig.owner(), rig.owner());
+    let (owner, other) = (rig.owner(), rig.stranger().await);
     let wish = |to: &str| json!({ "to": to, "task": "Ask when they open." });
     owner.call(NEVER_ANSWERS).await;
 
@@ -185,6 +187,30 @@ async fn limits_are_answered_with_a_code_and_when_to_ask_again() {
 
     let live = rig.admin().await.get("/calls?live=true").await.json();
     assert_eq!(live["calls"].as_array().unwrap().len(), 3, "no call exists after an error");
+    rig.stop().await;
+}
+
+/// Whoever drops the key to be given another is still the same to the limits, and so is everybody who does that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_callers_without_a_key_have_the_limits_of_one() {
+    const LIMIT: usize = 4;
+    let mut setup = Setup::new();
+    setup.config.policy.concurrent_calls_per_owner = LIMIT as u32;
+    setup.config.policy.concurrent_calls_per_destination = 100;
+    let rig = setup.start().await;
+    let wish = json!({ "to": NEVER_ANSWERS, "task": "Ask when they open." });
+    let callers: Vec<_> = (0..100).map(|_| rig.owner()).collect();
+    let answers = join_all(callers.iter().map(|caller| caller.ask(&wish))).await;
+    let placed = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(placed, LIMIT);
+    for refused in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(refused.error(), (429, "too_many_calls".to_owned()));
+    }
+    assert_eq!(rig.owner().ask(&wish).await.status, 429, "nor later");
+    // Whoever was given a key by the operator has limits of their own.
+    assert_eq!(rig.stranger().await.ask(&wish).await.status, 201);
+    // Nothing is left of those who were refused, not even a key.
+    assert_eq!(keys::list(rig.app.gateway().store()).await.unwrap().len(), LIMIT + 1);
     rig.stop().await;
 }
 
