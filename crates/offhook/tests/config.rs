@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
 use offhook::config::{self, Config, Env, KEYS, Kind, SpeechModel, Written};
-use offhook_carrier::sip::{Inbound, TlsTrust, Transport};
+use offhook_carrier::sip::{FromUser, Identity, Inbound, NumberFormat, TlsTrust, Transport};
 use offhook_core::brief::Opening;
 use offhook_core::policy::Countries;
 use offhook_speech::local::{BrainConfig, SynthesizerConfig};
@@ -278,6 +278,52 @@ fn what_can_not_be_meant() {
             policy.silence_limit_seconds must be at least 1
         "#]],
     );
+}
+
+#[test]
+fn each_trunk_is_told_who_calls_as_it_wants_it() {
+    let trunk = |keys: &str| {
+        let text = TRUNK.replace("password", &format!("{keys}\npassword"));
+        let trunk = parse(&text).sip.expect("a trunk is configured").trunks.remove(0);
+        (trunk.from_user, trunk.identity, trunk.number_format)
+    };
+    assert_eq!(trunk(""), (FromUser::Number, Identity::From, NumberFormat::PlusE164));
+    assert_eq!(
+        trunk("from = \"account\"\nidentity = \"p-preferred\"\nnumber_format = \"e164\""),
+        (FromUser::Account, Identity::Preferred, NumberFormat::Digits)
+    );
+    assert_eq!(
+        trunk("from = \"anonymous\"\nidentity = \"p-asserted\""),
+        (FromUser::Anonymous, Identity::Asserted, NumberFormat::PlusE164)
+    );
+    complain(
+        r#"
+        carrier.sip.nameservers = ["192.0.2.53", "dns.example"]
+
+        [[carrier.sip.trunk]]
+        server = "a.example.com"
+        from = "anonymous"
+        [[carrier.sip.trunk]]
+        server = "b.example.com"
+        from = "account"
+        [[line]]
+        number = "+12065550123"
+        trunk = "a.example.com"
+        "#,
+        Env::default(),
+        &expect![[r#"
+            carrier.sip.trunk[0].from is "anonymous", so identity has to be "p-asserted" or "p-preferred"
+            carrier.sip.trunk[1].from is "account", which needs a username
+            carrier.sip.nameservers has "dns.example"; write an IP address, with a port if it is not 53
+        "#]],
+    );
+}
+
+#[test]
+fn nameservers_have_the_usual_port_unless_it_is_said() {
+    let text = format!("carrier.sip.nameservers = [\"192.0.2.53\", \"[2001:db8::53]:5353\"]\n{TRUNK}");
+    let servers = parse(&text).sip.expect("a trunk is configured").nameservers;
+    assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|addr| addr.parse().unwrap()));
 }
 
 #[test]
