@@ -5,7 +5,9 @@
 //! other half of [`SpeechSession::from_channels`].
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use offhook_core::Frame;
 use offhook_core::audio::AudioFormat;
@@ -106,13 +108,18 @@ impl SpeechSession {
 
     /// The next output. Cancel-safe: dropping the future loses nothing. After `Lost` it never resolves again.
     pub async fn next(&mut self) -> SpeechOutput {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Self::next`]. To be polled again after [`Self::hear`], [`Self::send`] and [`Self::use_format`].
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<SpeechOutput> {
         if let Some(output) = self.farewell.pop_front() {
-            return output;
+            return Poll::Ready(output);
         }
-        let output = match &mut self.inner {
-            Inner::OpenAi(connection) => connection.next().await,
-            Inner::Channels(end) => end.next().await,
-        };
+        let output = ready!(match &mut self.inner {
+            Inner::OpenAi(connection) => connection.poll_next(cx),
+            Inner::Channels(end) => end.poll_next(cx),
+        });
         match &output {
             SpeechOutput::Audio { utterance, .. }
             | SpeechOutput::Event(SpeechEvent::VoiceText { utterance, .. }) => {
@@ -122,10 +129,12 @@ impl SpeechSession {
             SpeechOutput::Event(SpeechEvent::ToolCall { tool: ToolCall::EndCall { .. }, .. }) => {
                 self.talking = false;
             }
-            SpeechOutput::Event(SpeechEvent::Lost { .. }) if self.talking => return self.apologize(output),
+            SpeechOutput::Event(SpeechEvent::Lost { .. }) if self.talking => {
+                return Poll::Ready(self.apologize(output));
+            }
             SpeechOutput::Event(_) => {}
         }
-        output
+        Poll::Ready(output)
     }
 
     /// A last utterance before `lost`: nobody is left with a dead line and no reason.
@@ -183,13 +192,14 @@ impl Drop for CallEnd {
 }
 
 impl CallEnd {
-    async fn next(&mut self) -> SpeechOutput {
-        match self.outputs.recv().await {
-            Some(output) => output,
-            None if self.remote_frames.is_closed() => std::future::pending().await,
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<SpeechOutput> {
+        match ready!(self.outputs.poll_recv(cx)) {
+            Some(output) => Poll::Ready(output),
+            None if self.remote_frames.is_closed() => Poll::Pending,
             None => {
                 self.remote_frames.close();
-                SpeechOutput::Event(SpeechEvent::Lost { why: "the speech model stopped".to_owned() })
+                let why = "the speech model stopped".to_owned();
+                Poll::Ready(SpeechOutput::Event(SpeechEvent::Lost { why }))
             }
         }
     }

@@ -90,11 +90,7 @@ impl Connection {
         self.protocol.dropped_frames()
     }
 
-    pub async fn next(&mut self) -> SpeechOutput {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<SpeechOutput> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<SpeechOutput> {
         loop {
             if let Some(output) = self.protocol.poll_output() {
                 return Poll::Ready(output);

@@ -12,6 +12,7 @@ mod protocol;
 mod server_event;
 mod target;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 pub use config::{Auth, Config, Eagerness, NoiseReduction, TurnDetection};
@@ -80,7 +81,7 @@ impl OpenAi {
             .map_err(|error| check_error(what.clone(), &error))?;
         let mut session = Connection::with_socket(Arc::clone(&self.target), self.settings(trial()), socket);
         loop {
-            match session.next().await {
+            match poll_fn(|cx| session.poll_next(cx)).await {
                 SpeechOutput::Event(SpeechEvent::Ready { .. }) => return Ok(Checked { what }),
                 SpeechOutput::Event(SpeechEvent::Lost { why }) => {
                     let advice = "check the model, the transcription model and the voices: they must exist for this \

@@ -5,9 +5,12 @@
 
 mod audio;
 mod beep;
+mod sources;
 
 use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use audio::AudioPath;
@@ -17,6 +20,7 @@ use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent
 use offhook_core::journal::{Fact, Part};
 use offhook_core::{CallId, EndReason, Frame, LegCommand, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
+use sources::{Source, Sources};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
@@ -42,19 +46,6 @@ pub struct Parts {
 pub enum Line {
     Outbound { carrier: Carrier, dial: Dial },
     Inbound(Box<Leg>),
-}
-
-/// What woke the session.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop; a box would be made for each frame"
-)]
-enum Wake {
-    Command(Option<CallCommand>),
-    Leg(LegOutput),
-    Speech(SpeechOutput),
-    Playout,
-    Deadline,
 }
 
 #[derive(Debug)]
@@ -83,21 +74,26 @@ pub struct Session {
     held: bool,
     /// Up to when the remote's audio is complete.
     remote_until: Instant,
+    /// Frames of the remote beyond [`REMOTE_HASTE`].
+    dropped_frames: u64,
     /// The last fact, held back until the recording is whole.
     ended: Option<(Timestamp, Fact)>,
     /// Inputs that actions caused, handled before the next wait.
     inputs: VecDeque<Input>,
     /// How much earlier than its beat the speech that is playing began.
     ahead: Duration,
+    sources: Sources,
     deadline: Pin<Box<Sleep>>,
     playout: Pin<Box<Sleep>>,
 }
 
 /// A playout that is later than this has missed its frames; it starts afresh instead of sending a burst.
 const PLAYOUT_RESYNC: Duration = Duration::from_millis(200);
+/// How far ahead of the clock the remote's audio may be, after a stall of the network.
+const REMOTE_HASTE: Duration = Duration::from_secs(1);
 /// How long the remote's audio may be late before silence stands in for it.
 const REMOTE_PATIENCE: Duration = Duration::from_millis(200);
-/// When to offer a command again to a leg that was busy.
+/// When to try again what a leg or the journal had no room for.
 const BUSY_RETRY: Duration = Duration::from_millis(20);
 
 impl Session {
@@ -127,9 +123,11 @@ impl Session {
             sending_digits: false,
             held: false,
             remote_until: now,
+            dropped_frames: 0,
             ended: None,
             inputs: VecDeque::new(),
             ahead: Duration::ZERO,
+            sources: Sources::new(),
             deadline: Box::pin(tokio::time::sleep_until(now)),
             playout: Box::pin(tokio::time::sleep_until(now)),
         }
@@ -142,8 +140,7 @@ impl Session {
             if self.call.is_over() {
                 break;
             }
-            let wake = self.wait().await;
-            self.wake(wake);
+            poll_fn(|cx| self.turn(cx)).await;
         }
         // Whoever reads that the call is over finds its recording whole.
         self.recorder.keep(self.id).await;
@@ -153,42 +150,91 @@ impl Session {
         self.journal.close().await;
     }
 
-    /// The one place where a call waits.
-    async fn wait(&mut self) -> Wake {
-        if let Some(at) = self.call.deadline().map(|at| self.clock.instant(at))
-            && self.deadline.deadline() != at
-        {
-            self.deadline.as_mut().reset(at);
+    /// The one place where a call waits: take one thing from one source.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sources.wake_task(cx.waker());
+        self.arm_deadline();
+        while let Some(source) = self.sources.next() {
+            let polled = match source {
+                Source::Playout => self.poll_playout(),
+                Source::Leg => self.poll_leg(),
+                Source::Speech => self.poll_speech(),
+                Source::Commands => self.poll_commands(),
+                Source::Deadline => self.poll_deadline(),
+            };
+            if polled.is_ready() {
+                self.sources.stir(source);
+                return Poll::Ready(());
+            }
         }
-        let playing = self.connected && self.audio.is_some() && self.leg.is_some() && !self.leg_closed;
-        tokio::select! {
-            biased;
-            () = &mut self.playout, if playing => Wake::Playout,
-            output = next_leg(&mut self.leg), if !self.leg_closed => Wake::Leg(output),
-            output = self.speech.next(), if !self.speech_closed => Wake::Speech(output),
-            command = self.commands.recv(), if !self.commands_closed => Wake::Command(command),
-            () = &mut self.deadline => Wake::Deadline,
-            () = self.journal.room(), if self.journal.is_behind() => Wake::Deadline,
-            () = tokio::time::sleep(BUSY_RETRY), if !self.leg_commands.is_empty() => Wake::Deadline,
+        Poll::Pending
+    }
+
+    fn poll_playout(&mut self) -> Poll<()> {
+        if !self.connected || self.audio.is_none() || self.leg.is_none() || self.leg_closed {
+            return Poll::Pending;
+        }
+        ready!(self.playout.as_mut().poll(&mut self.sources.context(Source::Playout)));
+        self.play_frame();
+        Poll::Ready(())
+    }
+
+    fn poll_leg(&mut self) -> Poll<()> {
+        let Some(leg) = self.leg.as_mut().filter(|_| !self.leg_closed) else { return Poll::Pending };
+        match ready!(leg.poll_next(&mut self.sources.context(Source::Leg))) {
+            LegOutput::Audio(frame) => self.remote_frame(&frame),
+            LegOutput::Event(event) => self.leg_event(event),
+            LegOutput::Ticket(ticket) => self.write(Fact::Ticket { ticket }),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_speech(&mut self) -> Poll<()> {
+        if self.speech_closed {
+            return Poll::Pending;
+        }
+        match ready!(self.speech.poll_next(&mut self.sources.context(Source::Speech))) {
+            SpeechOutput::Audio { utterance, bytes } => self.model_audio(utterance, bytes),
+            SpeechOutput::Event(event) => self.speech_event(event),
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_commands(&mut self) -> Poll<()> {
+        if self.commands_closed {
+            return Poll::Pending;
+        }
+        let command = ready!(self.commands.poll_recv(&mut self.sources.context(Source::Commands)));
+        // Without an engine nobody could hang this call up any more.
+        self.commands_closed = command.is_none();
+        self.handle(Input::Command(command.unwrap_or(CallCommand::Shutdown)));
+        Poll::Ready(())
+    }
+
+    fn poll_deadline(&mut self) -> Poll<()> {
+        ready!(self.deadline.as_mut().poll(&mut self.sources.context(Source::Deadline)));
+        self.handle(Input::Tick);
+        Poll::Ready(())
+    }
+
+    /// Wake when the call wants to, or soon when something waits for room.
+    fn arm_deadline(&mut self) {
+        let is_behind = !self.leg_commands.is_empty() || self.journal.is_behind();
+        let retry_at = is_behind.then(|| Instant::now() + BUSY_RETRY);
+        let Some(at) =
+            self.call.deadline().map(|at| self.clock.instant(at)).into_iter().chain(retry_at).min()
+        else {
+            return;
+        };
+        if self.deadline.deadline() != at {
+            self.deadline.as_mut().reset(at);
+            self.sources.stir(Source::Deadline);
         }
     }
 
-    fn wake(&mut self, wake: Wake) {
-        match wake {
-            Wake::Playout => self.play_frame(),
-            Wake::Leg(LegOutput::Audio(frame)) => self.remote_frame(&frame),
-            Wake::Leg(LegOutput::Event(event)) => self.leg_event(event),
-            Wake::Leg(LegOutput::Ticket(ticket)) => self.write(Fact::Ticket { ticket }),
-            Wake::Speech(SpeechOutput::Audio { utterance, bytes }) => self.model_audio(utterance, bytes),
-            Wake::Speech(SpeechOutput::Event(event)) => self.speech_event(event),
-            Wake::Command(Some(command)) => self.handle(Input::Command(command)),
-            Wake::Command(None) => {
-                // The engine is gone: nobody could hang this call up any more.
-                self.commands_closed = true;
-                self.handle(Input::Command(CallCommand::Shutdown));
-            }
-            Wake::Deadline => self.handle(Input::Tick),
-        }
+    fn reset_playout(&mut self, at: Instant) {
+        self.playout.as_mut().reset(at);
+        self.sources.stir(Source::Playout);
     }
 
     fn handle(&mut self, input: Input) {
@@ -249,7 +295,8 @@ impl Session {
         }
         let unheard_ms = self.speech.dropped_frames() * FRAME.as_millis() as u64;
         if unheard_ms > 0 {
-            let message = format!("the model did not keep up: {unheard_ms} ms of the remote never reached it");
+            let message =
+                format!("the model did not keep up: {unheard_ms} ms of the remote never reached it");
             let code = "unheard".to_owned();
             self.journal.write(self.clock.now(), Fact::Problem { part: Part::Speech, code, message });
         }
@@ -257,7 +304,9 @@ impl Session {
             && let Some(leg) = &self.leg
         {
             let overflow = self.audio.as_ref().map_or(Duration::ZERO, |audio| audio.pump.overflow());
-            let fact = stats_fact(&leg.media_stats(), overflow);
+            let mut stats = leg.media_stats();
+            stats.dropped_frames += self.dropped_frames;
+            let fact = stats_fact(&stats, overflow);
             self.journal.write(self.clock.now(), fact);
         }
     }
@@ -268,6 +317,7 @@ impl Session {
             Ok(leg) => {
                 self.write(Fact::Dialing { line: leg.line().to_string() });
                 self.leg = Some(Box::new(leg));
+                self.sources.stir(Source::Leg);
             }
             Err(error) => self.inputs.push_back(Input::Leg(LegEvent::Failed(dial_failure(&error)))),
         }
@@ -275,7 +325,7 @@ impl Session {
 
     fn connect(&mut self) {
         self.connected = true;
-        self.playout.as_mut().reset(Instant::now());
+        self.reset_playout(Instant::now());
         self.remote_until = Instant::now();
         self.start_recording();
     }
@@ -306,6 +356,7 @@ impl Session {
             if leg.send(command.clone()).is_err() {
                 return;
             }
+            self.sources.stir(Source::Leg);
             self.sending_digits |= matches!(command, LegCommand::SendDigits(_));
             self.leg_commands.pop_front();
         }
@@ -314,6 +365,7 @@ impl Session {
     fn command_speech(&mut self, command: SpeechCommand) {
         let words = matches!(command, SpeechCommand::Open { .. } | SpeechCommand::Say { .. });
         if self.speech.send(command).is_ok() {
+            self.sources.stir(Source::Speech);
             return;
         }
         let message = "the speech model does not keep up; a command was refused".to_owned();
@@ -330,6 +382,8 @@ impl Session {
             LegEvent::MediaUp { format, .. } => {
                 let cut_off = AudioPath::renew(&mut self.audio, *format, self.speech.use_format(*format));
                 self.inputs.extend(cut_off.map(Input::CutOff));
+                self.sources.stir(Source::Speech);
+                self.sources.stir(Source::Playout);
                 self.start_recording();
             }
             LegEvent::DigitsSent => self.sending_digits = false,
@@ -361,12 +415,18 @@ impl Session {
         if !self.connected {
             return;
         }
+        // Nobody speaks faster than time goes by; recording, transcript and the model's bill keep to the clock.
+        if self.remote_until > Instant::now() + REMOTE_HASTE {
+            self.dropped_frames += 1;
+            return;
+        }
         self.remote_until += frame.duration();
         if let Some(recording) = &mut self.recording {
             recording.remote(frame);
         }
         let Some(audio) = &mut self.audio else { return };
         audio.remote_frame(frame, &mut self.speech);
+        self.sources.stir(Source::Speech);
         if self.call.listens_for_beep() && audio.heard_beep(frame) {
             self.handle(Input::Beep);
         }
@@ -390,7 +450,7 @@ impl Session {
         let wait = self.playout.deadline().saturating_duration_since(Instant::now());
         if was_idle && self.connected && !wait.is_zero() && self.ahead.is_zero() {
             self.ahead = wait;
-            self.playout.as_mut().reset(Instant::now());
+            self.reset_playout(Instant::now());
         }
     }
 
@@ -417,13 +477,6 @@ impl Session {
         while let Some(event) = self.audio.as_mut().and_then(|audio| audio.pump.poll()) {
             self.handle(Input::Pump(event));
         }
-    }
-}
-
-async fn next_leg(leg: &mut Option<Box<Leg>>) -> LegOutput {
-    match leg {
-        Some(leg) => leg.next().await,
-        None => std::future::pending().await,
     }
 }
 
