@@ -141,11 +141,13 @@ async fn what_fits_no_call_is_refused_as_the_rfc_says() {
         (request("CANCEL", &to, ""), 481, None),
         (request("NOTIFY", &to, ""), 481, None),
         (request("OPTIONS", &to, ""), 200, Some("Allow")),
+        (request("OPTIONS", &to, "Require: telepathy\r\n"), 420, Some("Unsupported")),
         (request("REGISTER", &to, ""), 405, Some("Allow")),
         (request("FROBNICATE", &to, ""), 405, Some("Allow")),
         (rig.far.invite("+14155550155", "nobody", ""), 404, None),
         (rig.far.invite(OUR_NUMBER, "odd", "").replace("application/sdp", "text/plain"), 415, Some("Accept")),
         (rig.far.invite(OUR_NUMBER, "ext", "Require: telepathy\r\n"), 420, Some("Unsupported")),
+        (rig.far.invite(OUR_NUMBER, "tel", "").replace("<sip:far@", "<tel:1;x="), 400, None),
         (
             rig.far.invite(OUR_NUMBER, "short", "Session-Expires: 30\r\nSupported: timer\r\n"),
             422,

@@ -307,3 +307,77 @@ async fn an_answer_without_contact_or_tag_is_acknowledged_where_the_call_went() 
         rig.until_free().await;
     }
 }
+
+#[tokio::test]
+async fn of_several_phones_that_rang_the_one_that_answers_has_the_call() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    let contact = |user: &str| format!("Contact: <sip:{user}@{}>\r\n", rig.far.addr);
+    let ring = |tag: &str| invite.response("180 Ringing", tag, &contact(tag), "");
+    rig.far.send(invite.from, &ring("a")).await;
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+    let early = invite.response("183 Session Progress", "b", &contact("b"), &rig.far.sdp("sendrecv"));
+    rig.far.send(invite.from, &early).await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: true });
+    let answer = |tag: &str| invite.response("200 OK", tag, &contact(tag), &rig.far.sdp("sendrecv"));
+    rig.far.send(invite.from, &answer("c")).await;
+    let ack = rig.far.expect("ACK").await;
+    assert_eq!(
+        (ack.start_line(), ack.tag("To").as_str()),
+        (&*format!("ACK sip:c@{} SIP/2.0", rig.far.addr), "c")
+    );
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+
+    // Another one picks up at the same moment: it is told that it may stop.
+    rig.far.send(invite.from, &answer("a")).await;
+    assert_eq!(rig.far.expect("ACK").await.tag("To"), "a");
+    let bye = rig.far.expect("BYE").await;
+    assert_eq!(
+        (bye.start_line(), bye.tag("To").as_str()),
+        (&*format!("BYE sip:a@{} SIP/2.0", rig.far.addr), "a")
+    );
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    leg.send(OWNER).unwrap();
+    let bye = rig.far.expect("BYE").await;
+    assert_eq!(bye.tag("To"), "c");
+    rig.far.reply(&bye, "200 OK", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
+async fn before_the_answer_a_session_is_changed_by_update_alone() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    // Nothing is agreed on yet: our own offer is open.
+    rig.far.reply(&invite, "180 Ringing", &rig.far.contact(), "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+    let update = |seq, body: &str| rig.far.in_dialog(&invite, "UPDATE", seq, &rig.far.contact(), body);
+    rig.far.send(rig.at, &update(1, &rig.far.sdp("sendrecv"))).await;
+    assert_eq!(rig.far.expect("SIP/2.0").await.status(), 491);
+    // Without an offer it is only about who is who.
+    rig.far.send(rig.at, &update(2, "")).await;
+    let ok = rig.far.expect("SIP/2.0").await;
+    assert_eq!((ok.status(), ok.body()), (200, ""));
+    assert_eq!(ok.must("Contact"), invite.must("Contact"));
+
+    let reliable = format!("{}Require: 100rel\r\nRSeq: 7\r\n", rig.far.contact());
+    rig.far.reply(&invite, "183 Session Progress", &reliable, &rig.far.sdp("sendrecv")).await;
+    let prack = rig.far.expect("PRACK").await;
+    rig.far.reply(&prack, "200 OK", "", "").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: true });
+    rig.far.send(rig.at, &update(3, &rig.far.sdp("sendonly"))).await;
+    // Offers are answered inside the leg.
+    let ok = tokio::select! {
+        ok = rig.far.expect("SIP/2.0") => ok,
+        told = event(&mut leg) => panic!("{told:?}"),
+    };
+    assert_eq!(ok.status(), 200);
+    assert!(ok.body().contains("a=recvonly"), "{}", ok.body());
+    // Out of order.
+    rig.far.send(rig.at, &update(2, "").replace("z9hG4bK", "z9hG4bKlate")).await;
+    assert_eq!(rig.far.expect("SIP/2.0").await.status(), 500);
+}

@@ -18,7 +18,7 @@ use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
 use crate::sip::transaction::{Due, Server};
 use crate::sip::uri::{Uri, split_host_port};
-use crate::sip::usage::{ALLOW, Cx, LocalSdp, SDP, SUPPORTED, Start, Usage};
+use crate::sip::usage::{ALLOW, Cx, LocalSdp, SDP, SUPPORTED, Start, Usage, unsupported};
 use crate::sip::{SIGNALS, dialog, media_config, token, trunk_of};
 
 const SERVER: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
@@ -87,6 +87,10 @@ impl Agent {
     }
 
     fn on_new_request(&mut self, flow: Flow, key: String, request: Request) {
+        if let Some(unknown) = unsupported(&request.headers) {
+            let name = |response: Response| response.with("Unsupported", unknown);
+            return self.respond_at_once(&flow, &request, 420, name);
+        }
         if request.headers.to_tag().is_none() {
             return match request.method {
                 Method::Invite => self.on_invite(flow, key, request),
@@ -202,13 +206,6 @@ impl Agent {
                 503 => response.with("Retry-After", "5"),
                 _ => response,
             });
-        }
-        let unknown: Vec<&str> =
-            invite.headers.list("Require").filter(|option| !matches!(*option, "timer" | "100rel")).collect();
-        if !unknown.is_empty() {
-            let unknown = unknown.join(", ");
-            return self
-                .respond_at_once(&flow, &invite, 420, |response| response.with("Unsupported", unknown));
         }
         if !invite.body.is_empty() && invite.sdp().is_none() {
             return self.respond_at_once(&flow, &invite, 415, |response| response.with("Accept", SDP));

@@ -57,7 +57,7 @@ impl Usage {
             ..200 => self.on_provisional(cx, &response, flow),
             200..300 => self.on_accepted(cx, &response, flow),
             422 if self.hang_up.is_none() && !self.interval_raised => self.raise_interval(cx, &response),
-            _ => self.on_refused(&response),
+            _ => self.on_refused(cx, &response),
         }
     }
 
@@ -124,22 +124,23 @@ impl Usage {
 
     fn on_accepted(&mut self, cx: &mut Cx<'_>, response: &Response, flow: Flow) {
         let Some(invite) = self.invite.clone() else { return };
-        let Some(mut dialog) = Dialog::of_response(&invite, response) else { return };
+        let Some(dialog) = Dialog::of_response(&invite, response) else { return };
         match &self.dialog {
             // The same 2xx again: our ACK was lost.
             Some(ours) if ours.remote_tag == dialog.remote_tag => {
                 cx.out.push(Effect::Ack { request: ours.ack(&invite), hop: self.hop(ours) });
-                return;
             }
-            Some(_) => return self.hang_up_fork(cx, dialog, &invite),
-            None => {}
+            None if matches!(self.phase, Phase::Calling { .. }) => {
+                self.flow = Some(flow);
+                self.establish(cx, &invite, dialog, response);
+            }
+            _ => self.hang_up_fork(cx, dialog, &invite),
         }
-        if !matches!(self.phase, Phase::Calling { .. }) {
-            return self.hang_up_fork(cx, dialog, &invite);
-        }
-        self.flow = Some(flow);
+    }
+
+    fn establish(&mut self, cx: &mut Cx<'_>, invite: &Request, mut dialog: Dialog, response: &Response) {
         dialog.local_seq = dialog.local_seq.max(self.next_seq);
-        cx.out.push(Effect::Ack { request: dialog.ack(&invite), hop: self.hop(&dialog) });
+        cx.out.push(Effect::Ack { request: dialog.ack(invite), hop: self.hop(&dialog) });
         self.early.clear();
         self.dialog = Some(dialog);
         self.phase = Phase::Live;
@@ -151,12 +152,8 @@ impl Usage {
             return self.hang_up(cx, reason);
         }
         if !self.remote_sdp_seen {
-            self.fail(
-                EndReason::CarrierFailed,
-                Some(response.status),
-                None,
-                "answered without a session description",
-            );
+            let why = "answered without a session description";
+            self.fail(EndReason::CarrierFailed, Some(response.status), None, why);
             return self.bye(cx, EndReason::CarrierFailed);
         }
         self.session = self.session_wanted.and_then(|_| session_timer::settled(&response.headers, cx.now));
@@ -185,10 +182,11 @@ impl Usage {
         cx.out.push(Effect::Request { request: invite, hop: Hop::Trunk, purpose: Purpose::Invite });
     }
 
-    fn on_refused(&mut self, response: &Response) {
+    fn on_refused(&mut self, cx: &mut Cx<'_>, response: &Response) {
         if !matches!(self.phase, Phase::Calling { .. }) {
             return;
         }
+        self.refuse_open_offer(cx, 487);
         let status = response.status;
         let cause = reason::q850(&response.headers);
         let why = format!("{status} {}{}", response.phrase, explanation(status));
@@ -201,6 +199,7 @@ impl Usage {
             return;
         }
         cx.out.push(Effect::Abandon);
+        self.refuse_open_offer(cx, 487);
         match why {
             NoReply::Unsent(why) => self.fail(EndReason::CarrierUnreachable, None, None, &why),
             // It may have reached the carrier: nobody may dial again on a guess.

@@ -36,7 +36,8 @@ impl Usage {
     }
 
     fn with_contact(&self, mut response: Response) -> Response {
-        if let Some(dialog) = &self.dialog {
+        let early = self.early.iter().map(|(dialog, _)| dialog);
+        if let Some(dialog) = self.dialog.iter().chain(early).next() {
             response.headers.push("Contact", dialog.contact.clone());
         }
         response
@@ -128,11 +129,10 @@ impl Usage {
 
     /// A request inside the dialog, other than ACK and CANCEL.
     pub fn on_request(&mut self, cx: &mut Cx<'_>, transaction: u64, request: Request, flow: Flow) {
-        let in_order = match &mut self.dialog {
-            Some(dialog) => dialog.received(&request) == Order::InOrder,
-            // An early dialog of ours: only its end and remarks matter.
-            None => true,
-        };
+        let tag = request.headers.from_tag().unwrap_or_default();
+        let early = self.early.iter_mut().map(|(dialog, _)| dialog);
+        let dialog = self.dialog.iter_mut().chain(early).find(|dialog| dialog.remote_tag == tag);
+        let in_order = dialog.is_some_and(|dialog| dialog.received(&request) == Order::InOrder);
         if !in_order {
             return self.respond(cx, transaction, &request, 500);
         }
@@ -177,22 +177,7 @@ impl Usage {
     }
 
     fn on_offer(&mut self, cx: &mut Cx<'_>, transaction: u64, request: Request, flow: Flow) {
-        let refuse = |status| request.response(status, &self.local_tag);
-        let refusal = if self.refreshing {
-            Some(refuse(491))
-        } else if !matches!(self.phase, Phase::Live)
-            || self.offered.is_some()
-            || self.unacknowledged.is_some()
-        {
-            Some(refuse(500).with("Retry-After", rand::random_range(0..10u8).to_string()))
-        } else if let Answer::TooSmall(least) =
-            session_timer::answer_request(&request.headers, self.session_wanted, cx.now)
-        {
-            Some(refuse(422).with("Min-SE", least.as_secs().to_string()))
-        } else {
-            None
-        };
-        if let Some(response) = refusal {
+        if let Some(response) = self.offer_refusal(cx, &request) {
             return cx.out.push(Effect::Respond { transaction, response });
         }
         self.flow = Some(flow);
@@ -213,6 +198,39 @@ impl Usage {
                 cx.out.push(Effect::Respond { transaction, response });
             }
         }
+    }
+
+    /// Whether a re-INVITE or UPDATE comes at the wrong moment, or wants what can't be.
+    fn offer_refusal(&self, cx: &Cx<'_>, request: &Request) -> Option<Response> {
+        let refuse = |status| request.response(status, &self.local_tag);
+        let later = || refuse(500).with("Retry-After", rand::random_range(0..10u8).to_string());
+        let is_update = request.method == Method::Update;
+        let with_offer = request.sdp().is_some();
+        match self.phase {
+            Phase::Live if self.refreshing => return Some(refuse(491)),
+            Phase::Live => {}
+            // Our own offer is still open (RFC 3311 §5.2).
+            Phase::Calling { .. } if is_update && with_offer && !self.early_is_agreed(request) => {
+                return Some(refuse(491));
+            }
+            Phase::Calling { .. } if is_update && self.hang_up.is_none() => {}
+            Phase::Incoming { .. } if is_update && !with_offer => {}
+            _ => return Some(later()),
+        }
+        if self.offered.is_some() || self.unacknowledged.is_some() {
+            return Some(later());
+        }
+        match session_timer::answer_request(&request.headers, self.session_wanted, cx.now) {
+            Answer::TooSmall(least) => Some(refuse(422).with("Min-SE", least.as_secs().to_string())),
+            _ => None,
+        }
+    }
+
+    /// Whether the session was agreed on in an early dialog, by a reliable provisional response.
+    fn early_is_agreed(&self, request: &Request) -> bool {
+        let tag = request.headers.from_tag().unwrap_or_default();
+        let reliable = |(dialog, rseq): &(Dialog, u32)| dialog.remote_tag == tag && *rseq > 0;
+        self.remote_sdp_seen && self.early.iter().any(reliable)
     }
 
     /// What the leg makes of their offer; `None` when it can't be used.

@@ -60,6 +60,7 @@ impl Usage {
         match self.phase {
             Phase::Calling { .. } => {
                 cx.out.push(Effect::Abandon);
+                self.refuse_open_offer(cx, 487);
                 self.over();
             }
             Phase::Live => self.bye(cx, self.hang_up.unwrap_or(EndReason::OwnerCancelled)),

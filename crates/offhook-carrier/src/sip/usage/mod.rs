@@ -34,6 +34,13 @@ pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK,
 pub const SUPPORTED: &str = "100rel, timer";
 pub const SDP: &str = "application/sdp";
 
+/// What a request requires of us that we can't do, for `Unsupported` (RFC 3261 §8.2.2.3).
+pub fn unsupported(headers: &Headers) -> Option<String> {
+    let known = |option: &str| SUPPORTED.split(", ").any(|ours| ours.eq_ignore_ascii_case(option));
+    let unknown: Vec<&str> = headers.list("Require").filter(|option| !known(option)).collect();
+    (!unknown.is_empty()).then(|| unknown.join(", "))
+}
+
 /// How long the leg may take to answer an offer of the far end, before it is refused for it.
 const OFFER_PATIENCE: Duration = Duration::from_secs(5);
 /// Signals a leg may leave unread before it counts as dead.
