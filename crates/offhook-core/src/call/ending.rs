@@ -70,13 +70,15 @@ impl Call {
             self.actions.push_back(Action::Leg(LegCommand::HangUp { reason }));
         }
         self.speech(SpeechCommand::Close);
-        let open = match (leg_open, speech_open) {
-            (true, true) => Open::LegAndSpeech,
-            (true, false) => Open::Leg,
-            (false, true) => Open::Speech,
+        let (open, wait) = match (leg_open, speech_open) {
+            (true, true) => (Open::LegAndSpeech, self.limits.close),
+            (true, false) => (Open::Leg, self.limits.close),
+            (false, true) => (Open::Speech, self.limits.flush),
+            // Only what was cut off just now is still to be told.
+            (false, false) if self.answered_at.is_some() => (Open::Speech, Parting::TAIL),
             (false, false) => return self.finish(now, reason),
         };
-        let give_up_at = now + if leg_open { self.limits.close } else { self.limits.flush };
+        let give_up_at = now + wait;
         self.state = CallState::Ending(Closing { reason, open, ended_at: now, give_up_at });
     }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use offhook_core::brief::Brief;
 use offhook_core::call::Limits;
 
-use crate::script::{Scenario, check_connected};
+use crate::script::{Scenario, brief, check_connected};
 
 #[test]
 fn the_voice_lets_the_remote_say_hello_first() {
@@ -157,4 +158,100 @@ fn the_talk_limit_is_announced_to_the_voice_and_kept() {
             130000 leg: hang up, policy.talk_limit
             130000 speech: close
         "#]]);
+}
+
+/// Words and audio of an utterance come in any order; the turn is written when both are there.
+#[test]
+fn words_that_come_after_the_cut_are_cut_where_the_audio_was() {
+    check_connected(
+        "2000 playing 1\n4000 played 1 2000\n5000 playing 2\n6000 remote_starts\n6000 cut_off 2 1000 4000\n6200 voice_text 2 We would like a table for four.",
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            6000 stop playout
+            6000 journal: turn.barge_in heard_ms=1000
+            6000 speech: truncate 2 at 1000 of 4000 ms
+            6200 journal: turn.voice turn=1 started_ms=5000 ended_ms=6000 text="We" interrupted=true
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_cut_before_its_first_word_is_no_turn() {
+    check_connected(
+        "2000 playing 1\n4000 played 1 2000\n5000 playing 2\n5001 voice_text 2 Unfortunately not.\n5020 remote_starts\n5020 cut_off 2 20 1400\n6000 remote_said Wait",
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            5020 stop playout
+            5020 journal: turn.barge_in heard_ms=20
+            5020 speech: truncate 2 at 20 of 1400 ms
+            6000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Wait" confidence=-
+        "#]],
+    );
+}
+
+/// The far end put us on hold in mid-sentence: nobody spoke over the voice.
+#[test]
+fn a_sentence_that_hold_cuts_off_is_no_barge_in() {
+    check_connected(
+        "2000 playing 1\n4000 played 1 2000\n5000 playing 2\n5001 voice_text 2 Is a table free?\n5500 held\n5500 cut_off 2 500 1500\n9000 resumed",
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            5500 journal: leg.held
+            5500 stop playout
+            5500 speech: suspend
+            5500 speech: truncate 2 at 500 of 1500 ms
+            5500 journal: turn.voice turn=1 started_ms=5000 ended_ms=5500 text="Is a" interrupted=true
+            9000 journal: leg.resumed
+            9000 speech: resume
+        "#]],
+    );
+}
+
+#[test]
+fn a_lost_connection_is_journalled_and_the_call_goes_on() {
+    check_connected(
+        "3000 reopening the connection broke off\n3400 reopened\n3500 playing 2\n3501 voice_text 2 Sorry, the line had a problem. What did you say?\n6000 played 2 2500",
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            3000 journal: speech.reopening why="the connection broke off"
+            3400 journal: speech.reopened
+            6000 journal: turn.voice turn=1 started_ms=3500 ended_ms=6000 text="Sorry, the line had a problem. What did you say?" interrupted=false
+        "#]],
+    );
+}
+
+#[test]
+fn in_another_language_the_call_speaks_that() {
+    let brief = Brief { language: "de-AT".to_owned(), greeting: None, ..brief() };
+    Scenario { brief, ..Scenario::default() }
+        .check_connected("1600 playing 1\n4000 played 1 2400\n20000 tick", expect![[r#"
+             1500 speech: open with "Guten Tag, hier spricht ein KI-Assistent, und dieses Gespräch wird aufgezeichnet."
+            19000 speech: say "Hallo, ist da jemand?"
+        "#]]);
+}
+
+/// Noise without end is no hello.
+#[test]
+fn a_remote_that_never_stops_is_spoken_to_all_the_same() {
+    check_connected(
+        "300 remote_starts\n70000 tick",
+        expect![[r#"
+        60300 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+    "#]],
+    );
+}
+
+#[test]
+fn on_the_far_ends_hold_the_voice_does_not_begin() {
+    check_connected(
+        "1000 held\n9000 resumed\n9001 tick",
+        expect![[r#"
+        1000 journal: leg.held
+        1000 stop playout
+        1000 speech: suspend
+        9000 journal: leg.resumed
+        9000 speech: resume
+        9000 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+    "#]],
+    );
 }

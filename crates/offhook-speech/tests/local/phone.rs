@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use offhook_core::audio::g711::Law;
 use offhook_core::audio::{AudioFormat, Frame};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
@@ -60,9 +61,12 @@ impl Phone {
         self.session.send(command).unwrap();
     }
 
-    /// Put samples on the line, after what is already on it.
+    /// Put samples on the line, after what is already on it, in the quality of a telephone.
     pub fn play(&mut self, samples: &[i16]) {
-        self.remote.extend(samples.iter().copied());
+        let (mut coded, mut heard) = (Vec::new(), Vec::new());
+        Law::Mu.encode_into(samples, &mut coded);
+        Law::Mu.decode_into(&coded, &mut heard);
+        self.remote.extend(heard);
     }
 
     pub fn say(&mut self, text: &str) {

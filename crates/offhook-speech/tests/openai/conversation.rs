@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use expect_test::expect;
 use offhook_core::audio::AudioFormat;
+use offhook_core::audio::g711::Law;
 use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall, ToolCallId};
 use offhook_speech::{CheckError, SpeechOutput};
 use offhook_testkit::realtime::{End, FakeRealtime, Heard, Names, Reply, Script};
@@ -69,6 +71,42 @@ async fn every_format_passes_through_untouched() {
         let SpeechOutput::Audio { bytes, .. } = talk.next().await else { panic!("{:?}", talk.log()) };
         assert_eq!(bytes, first);
     }
+}
+
+/// The carrier prefers µ-law and the far end answered with A-law: the model is told before the first audio, and every
+/// byte passes as it is, both ways.
+#[tokio::test]
+async fn the_model_speaks_the_law_that_the_leg_negotiated() {
+    let server = FakeRealtime::start(Script { replies: vec![Reply::say("Yes.")], ..Script::default() }).await;
+    let mut talk = Talk::ready(config(&server)).await;
+    assert_eq!(talk.session.use_format(AudioFormat::Pcma), AudioFormat::Pcma);
+    talk.remote_turn();
+    talk.until("a turn", |event| matches!(event, SpeechEvent::RemoteSaid { .. })).await;
+    let remote_heard: Vec<u8> =
+        server.events("input_audio_buffer.append").iter().flat_map(audio_of).collect();
+    assert_eq!(remote_heard, talk.remote_spoke);
+
+    talk.send(SpeechCommand::Open { say: None });
+    let utterance = talk.until_done().await;
+    let tone: Vec<i16> = g711_decoded(&talk.audio(utterance));
+    assert!(tone.iter().any(|sample| sample.abs() > 7_500), "a tone at the level it was sent");
+    assert!(tone.iter().all(|sample| sample.abs() < 8_500), "of the other law it would be noise");
+
+    let configured = server.events("session.update");
+    assert_eq!(configured[1]["session"]["audio"]["input"]["format"]["type"], "audio/pcma");
+    assert_eq!(configured[1]["session"]["audio"]["output"]["format"]["type"], "audio/pcma");
+    let later = talk.session.use_format(AudioFormat::Pcmu);
+    assert_eq!(later, AudioFormat::Pcma, "in mid-conversation audio is transcoded instead");
+}
+
+fn audio_of(event: &serde_json::Value) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(event["audio"].as_str().unwrap()).unwrap()
+}
+
+fn g711_decoded(bytes: &[u8]) -> Vec<i16> {
+    let mut samples = Vec::new();
+    Law::A.decode_into(bytes, &mut samples);
+    samples
 }
 
 #[tokio::test]

@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use offhook_core::call::{SpeechCommand, SpeechEvent};
+use offhook_core::audio::AudioFormat;
+use offhook_core::audio::g711::Law;
+use offhook_core::brief::Language;
+use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
+use offhook_speech::local::{self, Local, Synthesizer, tagged};
+use offhook_speech::openai::OpenAi;
+use offhook_speech::{Model, SpeechOutput};
 use offhook_testkit::realtime::{End, FakeRealtime, Heard, Reply, Script};
 
-use crate::talk::{Talk, config};
+use crate::talk::{Talk, config, prompt};
 
 fn reopened(event: &SpeechEvent) -> bool {
     *event == SpeechEvent::Reopened
@@ -102,4 +108,64 @@ async fn an_expired_session_right_after_its_start_counts_as_a_loss() {
     talk.until("Reopened", reopened).await;
     server.expire_sessions();
     assert_eq!(talk.until_lost().await, "Your session hit the maximum duration of 60 minutes.");
+}
+
+/// A model that is lost in mid-call leaves nobody with a dead line: tones where nothing can speak, else a sentence.
+#[tokio::test]
+async fn the_last_thing_before_a_loss_is_an_apology() {
+    for (synthesizer, words) in [(None, None), (Some(tagged()), Some(Language::of("en").apology))] {
+        let server = FakeRealtime::start(Script::default()).await;
+        let openai = OpenAi::new(config(&server)).unwrap();
+        let openai = match synthesizer {
+            Some(synthesizer) => openai.with_synthesizer(synthesizer),
+            None => openai,
+        };
+        let mut talk = Talk::new(Model::OpenAi(openai).open(prompt(AudioFormat::Pcmu)));
+        talk.until("Ready", |event| matches!(event, SpeechEvent::Ready { .. })).await;
+        talk.send(SpeechCommand::Open { say: Some("Hello.".into()) });
+        let opening = talk.until_done().await;
+        server.break_connections();
+        talk.until("Reopened", reopened).await;
+        talk.until_done().await;
+        server.break_connections();
+        talk.until_lost().await;
+        let last = Utterance(opening.0 + 2);
+        let mut samples = Vec::new();
+        Law::Mu.decode_into(&talk.audio(last), &mut samples);
+        assert_eq!(tagged::decode(&samples).as_deref(), words);
+        assert!(samples.len() >= 7_900, "a second at least");
+        let text = talk.outputs.iter().find_map(|output| match output {
+            SpeechOutput::Event(SpeechEvent::VoiceText { utterance, text }) if *utterance == last => {
+                Some(text)
+            }
+            _ => None,
+        });
+        assert_eq!(text.map(|text| text.as_str()), words, "the transcript tells what was said");
+        let end: Vec<String> = talk.log().into_iter().rev().take(2).collect();
+        assert!(end[0].starts_with("Lost") && end[1] == format!("UtteranceDone {}", last.0), "{end:?}");
+    }
+}
+
+fn tagged() -> Synthesizer {
+    Local::find(local::Config::tagged()).unwrap().synthesizer().clone()
+}
+
+/// Before the first words nobody listens, and after the goodbye nothing is missing.
+#[tokio::test]
+async fn nobody_apologises_for_a_loss_that_nobody_notices() {
+    let replies = vec![Reply::call("end_call", r#"{"reason":"done","result":null}"#)];
+    let server = FakeRealtime::start(Script { replies, ..Script::default() }).await;
+    for ends in [false, true] {
+        let mut talk = Talk::ready(config(&server)).await;
+        if ends {
+            talk.send(SpeechCommand::Open { say: None });
+            talk.until("the end", |event| matches!(event, SpeechEvent::ToolCall { .. })).await;
+        }
+        server.break_connections();
+        talk.until("Reopened", reopened).await;
+        server.break_connections();
+        talk.until_lost().await;
+        let audio = talk.outputs.iter().filter(|output| matches!(output, SpeechOutput::Audio { .. })).count();
+        assert_eq!(audio, 0, "{:?}", talk.log());
+    }
 }

@@ -15,6 +15,8 @@ use offhook_testkit::realtime::{FakeRealtime, Recorded, shown};
 pub struct Talk {
     pub session: SpeechSession,
     pub outputs: Vec<SpeechOutput>,
+    /// All audio of the remote.
+    pub remote_spoke: Vec<u8>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +48,11 @@ pub fn model(config: Config) -> Model {
 
 impl Talk {
     pub fn open(config: Config, format: AudioFormat) -> Self {
-        Self { session: model(config).open(prompt(format)), outputs: Vec::new() }
+        Self::new(model(config).open(prompt(format)))
+    }
+
+    pub fn new(session: SpeechSession) -> Self {
+        Self { session, outputs: Vec::new(), remote_spoke: Vec::new() }
     }
 
     /// A conversation that is ready, in µ-law.
@@ -127,13 +133,18 @@ impl Talk {
         for frame in 0..frames {
             let mut tone = Frame::silence(format);
             fill(&mut tone, frame);
-            self.session.hear(&tone);
+            self.hear(&tone);
         }
+    }
+
+    fn hear(&mut self, remote_frame: &Frame) {
+        self.remote_spoke.extend_from_slice(remote_frame.bytes());
+        self.session.hear(remote_frame);
     }
 
     pub fn remote_silence(&mut self, frames: usize) {
         for _ in 0..frames {
-            self.session.hear(&Frame::silence(self.session.format()));
+            self.hear(&Frame::silence(self.session.format()));
         }
     }
 

@@ -8,6 +8,7 @@ use offhook_core::call::SpeechEvent;
 
 use super::super::client_event::{self, Ask};
 use super::super::server_event::Session;
+use super::updates::Update;
 use super::{Outgoing, Protocol};
 
 /// Where the session is.
@@ -98,8 +99,7 @@ impl Protocol {
 
     /// The next event with audio of the remote, if there is any to send now.
     pub fn poll_audio(&mut self) -> Option<bytes::Bytes> {
-        let listens = matches!(self.phase, Phase::Live | Phase::Closing { .. });
-        if !listens || self.remote.backlog().is_empty() {
+        if !self.has_audio() {
             return None;
         }
         let event = self.appender.append(self.remote.backlog());
@@ -107,8 +107,10 @@ impl Protocol {
         Some(event)
     }
 
+    /// Audio waits while its format is still being agreed on.
     pub fn has_audio(&self) -> bool {
-        matches!(self.phase, Phase::Live | Phase::Closing { .. }) && !self.remote.backlog().is_empty()
+        let listens = matches!(self.phase, Phase::Live | Phase::Closing { .. });
+        listens && !self.updates.is_asked(Update::Format) && !self.remote.backlog().is_empty()
     }
 
     pub fn dropped_frames(&self) -> u64 {
@@ -212,9 +214,10 @@ impl Protocol {
         self.emit(SpeechEvent::Reopened);
         self.replay();
         // First words that are still to be said, with what they disclose, are word enough.
-        if honest && self.opened && !self.suspended && !self.responses.opens() {
-            self.responses.want_first_words(HONEST);
+        if honest && self.opened && !self.suspended && !self.responses.must_be_heard() {
+            self.responses.want_honest_word(HONEST);
         }
+        self.settle_turns();
     }
 
     /// Tell the new connection what was said so far.

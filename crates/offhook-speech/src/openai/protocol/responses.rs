@@ -29,6 +29,8 @@ pub(super) struct Wanted {
 pub(super) enum Why {
     /// The first words of the call.
     Opening,
+    /// The honest word about a connection that was lost.
+    Honest,
     /// The remote said something that the server was told not to answer by itself.
     Owed,
     Asked,
@@ -99,15 +101,15 @@ impl Responses {
     }
 
     /// Before everything that waits.
-    pub fn want_first_words(&mut self, instructions: &str) {
-        self.want_first(Wanted { ask: Ask::Instructed(instructions.to_owned()), why: Why::Asked });
+    pub fn want_honest_word(&mut self, instructions: &str) {
+        self.want_first(Wanted { ask: Ask::Instructed(instructions.to_owned()), why: Why::Honest });
     }
 
-    /// Whether the first words of the call are still to be spoken.
-    pub fn opens(&self) -> bool {
-        let active = self.active.as_ref().and_then(|active| active.asked.as_ref());
-        active.is_some_and(|(_, wanted)| wanted.why == Why::Opening)
-            || self.queue.iter().any(|wanted| wanted.why == Why::Opening)
+    /// Whether words that nothing may come between are still to be spoken: the first of the call, or the first after
+    /// a loss.
+    pub fn must_be_heard(&self) -> bool {
+        let active = self.active.as_ref().and_then(|active| active.asked.as_ref()).map(|(_, wanted)| wanted);
+        active.into_iter().chain(&self.queue).any(|wanted| matches!(wanted.why, Why::Opening | Why::Honest))
     }
 
     pub fn clear_queue(&mut self) {

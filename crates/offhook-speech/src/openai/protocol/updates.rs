@@ -32,7 +32,7 @@ impl Updates {
         self.sent.clear();
     }
 
-    fn is_asked(&self, update: Update) -> bool {
+    pub fn is_asked(&self, update: Update) -> bool {
         self.sent.iter().any(|(_, asked)| *asked == update)
     }
 
@@ -85,9 +85,11 @@ impl Protocol {
         true
     }
 
-    /// How the server should treat turns: nothing may cut off or come between the first words.
+    /// How the server should treat turns: nothing may cut off or come between words that must be heard.
     fn turns_wanted(&self) -> Turns {
-        if self.opened && !self.responses.opens() { Turns::Answered } else { Turns::Reported }
+        let apologizes = matches!(self.phase, Phase::Reopening { honest: true, .. });
+        let answered = self.opened && !apologizes && !self.responses.must_be_heard();
+        if answered { Turns::Answered } else { Turns::Reported }
     }
 
     /// After the first words the server may answer by itself.

@@ -166,6 +166,11 @@ impl Run {
         }
     }
 
+    /// What a new connection would be told.
+    pub fn history(&self) -> impl Iterator<Item = String> {
+        self.protocol.history.iter().map(|(role, text)| format!("{role:?}: {text}"))
+    }
+
     fn line(&mut self, text: &str) {
         writeln!(self.log, "{} {text}", self.now_ms).expect("a string takes everything");
     }

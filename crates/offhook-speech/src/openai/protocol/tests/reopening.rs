@@ -36,7 +36,7 @@ fn a_loss_is_bridged_with_the_conversation_so_far_and_an_honest_word() {
             140 VoiceText 2 "I am calling"
             140 RemoteSpeechStopped
             140 RemoteSaid not understood, 0-0 ms
-            200 > #5 session.update all, answered
+            200 > #5 session.update all, reported
             300 > append, about 200 ms
             300 > #6 conversation.item.create assistant "Hello."
             300 > #7 conversation.item.create user "Who is this?"
@@ -44,7 +44,8 @@ fn a_loss_is_bridged_with_the_conversation_so_far_and_an_honest_word() {
             300 > #9 conversation.item.create assistant "I am calling"
             300 > #10 response.create by instruction
             300 Reopened
-            320 > #11 response.create "One more thing."
+            320 > #11 session.update turns, answered
+            320 > #12 response.create "One more thing."
         "#]],
     );
 }
@@ -67,7 +68,7 @@ fn a_connection_that_cannot_be_made_yet_is_tried_again_for_a_while() {
             310 = connection 3
             400 = no connection
             800 = connection 4
-            900 > #4 session.update all, answered
+            900 > #4 session.update all, reported
             1000 > #5 conversation.item.create assistant "Hello."
             1000 > #6 response.create by instruction
             1000 Reopened
@@ -211,10 +212,11 @@ fn an_expired_session_is_bridged_like_a_loss() {
         expect![[r#"
             3600000 = connection 2
             3600000 Reopening { why: "Too old." }
-            3600010 > #4 session.update all, answered
+            3600010 > #4 session.update all, reported
             3600020 > #5 conversation.item.create assistant "Hello."
             3600020 > #6 response.create by instruction
             3600020 Reopened
+            3600040 > #7 session.update turns, answered
             3700000 = connection 3
             3700000 Reopening { why: "the connection broke off" }
         "#]],
@@ -252,7 +254,7 @@ fn an_output_for_a_call_of_the_old_connection_becomes_a_remark() {
             100 ToolCall 1 wait_on_hold
             110 = connection 2
             110 Reopening { why: "the connection broke off" }
-            120 > #4 session.update all, answered
+            120 > #4 session.update all, reported
             130 > #5 conversation.item.create assistant "Hello."
             130 > #6 response.create by instruction
             130 Reopened
@@ -281,12 +283,79 @@ fn an_utterance_of_the_old_connection_is_cut_off_in_words() {
             120 VoiceText 2 "I would like a table"
             3600000 = connection 2
             3600000 Reopening { why: "Too old." }
-            3600010 > #4 session.update all, answered
+            3600010 > #4 session.update all, reported
             3600020 > #5 conversation.item.create assistant "Hello."
             3600020 > #6 conversation.item.create assistant "I would like a table"
             3600020 > #7 response.create by instruction
             3600020 Reopened
             3600030 > #8 conversation.item.create system "You were cut off. The other side only heard: \"I would\""
+        "#]],
+    );
+}
+
+/// Whoever spoke into the silence gets the honest word first; what they said is answered after it, not over it.
+#[test]
+fn who_speaks_while_the_connection_is_gone_gets_an_honest_word_first() {
+    check_talking(
+        "
+        100 lost the connection broke off
+        110 hear 60
+        1300 connected
+        1310 server session.updated session.model=gpt-realtime-2.1
+        1320 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=100
+        1321 server input_audio_buffer.speech_stopped item_id=u1 audio_end_ms=1000
+        1322 server input_audio_buffer.committed item_id=u1
+        1330 server response.created response.id=r1
+        1340 server response.done response.id=r1 response.status=completed
+        ",
+        expect![[r#"
+            100 = connection 2
+            100 Reopening { why: "the connection broke off" }
+            1300 > #4 session.update all, reported
+            1310 > append, about 1200 ms
+            1310 > #5 conversation.item.create assistant "Hello."
+            1310 > #6 response.create by instruction
+            1310 Reopened
+            1320 RemoteSpeechStarted
+            1321 RemoteSpeechStopped
+            1340 > #7 session.update turns, answered
+            1340 > #8 response.create freely
+        "#]],
+    );
+}
+
+/// Audio of the old connection that is still playing is cut off at the millisecond, in words; the next one by item.
+#[test]
+fn truncation_is_told_to_the_connection_that_knows_the_item() {
+    check_talking(
+        "
+        100 server response.created response.id=r1
+        101 server response.output_audio.delta response_id=r1 item_id=i1 audio=3000
+        102 server response.output_audio.done response_id=r1 item_id=i1
+        103 server response.output_audio_transcript.done response_id=r1 item_id=i1 transcript=A+table+for+two+on+Friday
+        104 server response.done response.id=r1 response.status=completed
+        200 lost the connection broke off
+        210 connected
+        220 server session.updated session.model=gpt-realtime-2.1
+        230 server response.created response.id=r2
+        240 server response.output_audio.delta response_id=r2 item_id=i2 audio=900
+        250 truncate 2 1500 3000
+        ",
+        expect![[r#"
+            101 audio 2 3000 ms
+            102 UtteranceDone 2
+            103 VoiceText 2 "A table for two on Friday"
+            200 = connection 2
+            200 Reopening { why: "the connection broke off" }
+            210 > #4 session.update all, reported
+            220 > #5 conversation.item.create assistant "Hello."
+            220 > #6 conversation.item.create assistant "A table for two on Friday"
+            220 > #7 response.create by instruction
+            220 Reopened
+            240 audio 3 900 ms
+            250 > #8 response.cancel r2
+            250 > #9 conversation.item.create system "You were cut off. The other side only heard: \"A table for\""
+            250 > #10 conversation.item.truncate i2 at 0 ms
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{TALKING, check, check_talking};
+use super::{Run, TALKING, check, check_talking};
 
 #[test]
 fn nothing_comes_between_the_first_words() {
@@ -278,6 +278,102 @@ fn an_owed_answer_that_the_server_gives_by_itself_is_not_given_twice() {
             60 > #3 session.update turns, answered
             70 RemoteSpeechStopped
             70 > #4 response.create freely
+        "#]],
+    );
+}
+
+/// The words are written ahead of the audio, and come whole only after the cut: of the audio that was made, they say
+/// how far what was passed on and what was heard go.
+#[test]
+fn words_that_come_after_a_cut_are_cut_at_the_audio() {
+    let mut run = Run::new(|_| {});
+    run.play(TALKING);
+    run.log.clear();
+    run.play(
+        "
+        100 server response.created response.id=r1
+        100 server response.output_item.added response_id=r1 item.id=i1 item.type=message
+        110 server response.output_audio.delta response_id=r1 item_id=i1 audio=1500
+        120 server response.output_audio.delta response_id=r1 item_id=i1 audio=1500
+        1100 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=0
+        1100 truncate 2 1000 3000
+        1110 server response.output_audio.delta response_id=r1 item_id=i1 audio=300
+        1120 server response.output_audio.done response_id=r1 item_id=i1
+        1121 server response.output_audio_transcript.done response_id=r1 item_id=i1 transcript=We+would+like+a+table+for+four+at+seven+on+Friday
+        1122 server response.done response.id=r1 response.status=cancelled
+        ",
+    );
+    expect![[r#"
+        110 audio 2 1500 ms
+        120 audio 2 1500 ms
+        1100 RemoteSpeechStarted
+        1100 > #4 response.cancel r1
+        1100 > #5 conversation.item.truncate i1 at 1000 ms
+        1120 UtteranceDone 2
+        1121 VoiceText 2 "We would like a table for four at seven on"
+    "#]]
+    .assert_eq(&run.log);
+    let told: Vec<String> = run.history().collect();
+    expect![[r#"
+        Voice: Hello.
+        Voice: We would like"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+/// A call is often dialled before it is known which law of G.711 the far end takes.
+#[test]
+fn the_format_follows_the_leg_until_there_is_audio() {
+    check(
+        "
+        0 connected
+        0 format pcma
+        10 server session.updated session.audio.output.format.type=audio/pcmu
+        20 server session.updated session.audio.output.format.type=audio/pcma
+        30 format pcma
+        40 hear 1
+        50 format pcmu
+        ",
+        expect![[r#"
+            0 = connection 1
+            0 > #1 session.update all, reported
+            0 > #2 session.update audio/pcma
+            10 Ready { model: "gpt-realtime-2.1" }
+            40 > append, about 20 ms
+            50 stays as it is
+        "#]],
+    );
+    check(
+        "0 format pcma\n10 connected\n20 server session.updated session.audio.output.format.type=audio/pcma\n30 open Hi.\n40 format pcmu",
+        expect![[r#"
+        0 = connection 1
+        10 > #1 session.update all, reported
+        20 Ready { model: "gpt-realtime-2.1" }
+        30 > #2 response.create "Hi."
+        40 stays as it is
+    "#]],
+    );
+}
+
+#[test]
+fn a_server_that_refuses_the_format_gets_a_new_connection_with_it() {
+    check(
+        "
+        0 connected
+        10 server session.updated session.audio.output.format.type=audio/pcmu
+        20 format pcma
+        30 server error error.code=invalid_value error.event_id=offhook_2 error.message=No
+        40 connected
+        50 server session.updated session.audio.output.format.type=audio/pcma
+        ",
+        expect![[r#"
+            0 = connection 1
+            0 > #1 session.update all, reported
+            10 Ready { model: "gpt-realtime-2.1" }
+            20 > #2 session.update audio/pcma
+            30 = connection 2
+            30 Reopening { why: "the server can't change the audio format of a session" }
+            40 > #3 session.update all, reported
+            50 Reopened
         "#]],
     );
 }
