@@ -206,10 +206,7 @@ async fn keep(
 }
 
 /// Ask for the lock until it is ours; `None` when nobody wants it any more.
-async fn take_again(
-    options: &PgConnectOptions,
-    release: &CancellationToken,
-) -> Option<PgConnection> {
+async fn take_again(options: &PgConnectOptions, release: &CancellationToken) -> Option<PgConnection> {
     let mut told = false;
     loop {
         match take(options).await {

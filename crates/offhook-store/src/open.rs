@@ -28,6 +28,8 @@ pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 const PATIENCE: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
 const PG_CONNECTIONS: u32 = 12;
+/// A server that is away is asked again for as long as this, and everybody waits meanwhile.
+const PG_PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -201,7 +203,7 @@ async fn open_postgres(url: &str) -> Result<Db, OpenError> {
     let options = options.application_name("offhook");
     let pool = PgPoolOptions::new()
         .max_connections(PG_CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(PG_PATIENCE)
         .connect_with(options)
         .await
         .map_err(OpenError::Unreachable)?;

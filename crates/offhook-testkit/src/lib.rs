@@ -2,6 +2,7 @@
 //! product.
 
 pub mod programs;
+pub mod postgres;
 pub mod quiet;
 pub mod realtime;
 pub mod tone;

@@ -152,7 +152,8 @@ fn recorded(call: CallId, path: PathBuf) -> Option<RecordedFile> {
     let (mut header, bytes) = ([0; HEADER], about.len());
     let duration_ms = match file.read_exact(&mut header) {
         Ok(()) => {
-            let bytes_per_second = u32::from_le_bytes([header[28], header[29], header[30], header[31]]).max(1);
+            let bytes_per_second =
+                u32::from_le_bytes([header[28], header[29], header[30], header[31]]).max(1);
             bytes.saturating_sub(HEADER as u64) * 1_000 / u64::from(bytes_per_second)
         }
         Err(_) => 0,

@@ -24,15 +24,16 @@ macro_rules! scenarios {
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn everything_on_postgres() {
-            let cluster = backend::Cluster::start();
+            let cluster = offhook_testkit::postgres::Cluster::start();
+            let database = |name| backend::Backend::postgres(cluster.database(name));
             $(
                 println!("{}", stringify!($scenario));
-                $module::$scenario(&cluster.database(stringify!($scenario)).await).await;
+                $module::$scenario(&database(stringify!($scenario))).await;
             )*
-            postgres_only::a_lost_connection_is_opened_again(&cluster.database("lost").await).await;
-            postgres_only::several_processes_may_open_a_new_database_at_once(&cluster.database("new").await).await;
-            claiming::a_lost_claim_is_taken_again(&cluster.database("claim").await).await;
-            postgres_only::a_deleted_owner_keeps_nobody_from_writing(&cluster.database("deleted").await).await;
+            postgres_only::a_lost_connection_is_opened_again(&database("lost")).await;
+            postgres_only::several_processes_may_open_a_new_database_at_once(&database("new")).await;
+            claiming::a_lost_claim_is_taken_again(&database("claim")).await;
+            postgres_only::a_deleted_owner_keeps_nobody_from_writing(&database("deleted")).await;
         }
     };
 }

@@ -1,56 +1,23 @@
 //! A process that is killed while it has calls, and the next one on the same data.
 
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::time::Duration;
-
 use offhook::app::App;
-use offhook::config::{Config, Env, SpeechModel};
-use offhook::gateway::PlaceCall;
-use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Trunk};
 use offhook_core::journal::{Fact, Release};
-use offhook_core::{CallId, EndReason, PhoneNumber};
-use offhook_sandbox::{Ending, Sandbox, SandboxConfig, Stage};
-use offhook_speech::local;
+use offhook_core::{CallId, EndReason};
+use offhook_sandbox::{Ending, Stage};
 use offhook_testkit::quiet::Quiet;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const NEVER_ANSWERS: &str = "+14155550102";
-const SILENT: &str = "+14155550111";
-
-/// The exchange outlives the process that calls through it.
-struct World {
-    exchange: Sandbox,
-    config: Config,
-    _dir: tempfile::TempDir,
-}
+use crate::world::{NEVER_ANSWERS, PATIENCE, SILENT, World, wish};
 
 impl World {
-    async fn new() -> Self {
-        let quiet = Quiet::install();
-        offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
-        offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
-        let exchange = Sandbox::start(SandboxConfig::new(Arc::new(local::tagged::encode))).await.unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}", dir.path());
-        let mut config = Config::parse(&text, &Env::default()).unwrap();
-        config.speech = SpeechModel::Local(local::Config::tagged());
-        config.sip = Some(trunk(exchange.addr()));
-        config.sandbox = false;
-        config.policy.sandbox = true;
-        Self { exchange, config, _dir: dir }
-    }
-
     /// Call this number in a process that is killed, without a goodbye, once the exchange has the call that far.
     async fn killed_in(&self, to: &str, stage: Stage) -> CallId {
         let process = Runtime::new().unwrap();
         let (config, to) = (self.config.clone(), to.to_owned());
         let placed = process.spawn(async move {
             let app = App::start(config).await.unwrap();
-            let ask = PlaceCall { to, task: "Ask when they open.".to_owned(), ..PlaceCall::default() };
-            let id = app.gateway().place_call(None, ask).await.unwrap().call_id;
+            let id = app.gateway().place_call(None, wish(&to)).await.unwrap().call_id;
             (app, id)
         });
         let (app, id) = placed.await.unwrap();
@@ -84,19 +51,6 @@ impl World {
         let journal = app.gateway().store().journal(id, 0).await.unwrap();
         (app, journal.into_iter().map(|entry| entry.fact).collect())
     }
-}
-
-fn trunk(exchange: SocketAddr) -> SipConfig {
-    // The same port before and after, as an operator's firewall wants it.
-    let ours = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport: None };
-    let line = LineConfig {
-        number: PhoneNumber::parse("+14155550199").unwrap(),
-        display_name: None,
-        trunk: "exchange".to_owned(),
-        max_calls: 4,
-    };
-    SipConfig::new(Listen::udp(ours), Trunk::peer("exchange", server), vec![line])
 }
 
 #[tokio::test]
@@ -137,7 +91,7 @@ async fn the_far_leg_of_a_killed_process_is_released() {
 async fn an_exchange_that_is_gone_too_does_not_stop_the_start() {
     let world = World::new().await;
     let id = world.killed_in(SILENT, Stage::Answered).await;
-    let World { exchange, config, _dir } = world;
+    let World { exchange, config, dir: _dir } = world;
     exchange.shutdown().await;
     let app = timeout(PATIENCE, App::start(config)).await.expect("it starts").unwrap();
     let journal = app.gateway().store().journal(id, 0).await.unwrap();
