@@ -191,14 +191,8 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Decide, and take the place if there is one. `from`: the line that was asked for.
-    pub fn take(
-        self,
-        ask: &Ask<'_>,
-        from: Option<&PhoneNumber>,
-        room: Room,
-        now: Timestamp,
-    ) -> Result<(Allow, Place), NoPlace> {
+    /// Decide, and take the place if there is one.
+    pub fn take(self, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<(Allow, Place), NoPlace> {
         let inner = &self.admission.inner;
         let mut book = self.admission.book();
         let [account, destination] = self.keys.each_ref().map(|key| book.seen(key, now));
@@ -215,16 +209,16 @@ impl Visit {
         let allow = inner.policy.decide(ask, &facts, now).into_result().map_err(NoPlace::Refused)?;
         // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
         // line back a moment later, when the far end has confirmed.
-        let let_in = from.map_or(book.live, |from| book.on_line.get(from).copied().unwrap_or(0));
+        let let_in = ask.line.map_or(book.live, |line| book.on_line.get(line).copied().unwrap_or(0));
         if room.busy.max(let_in as usize) >= room.limit {
             return Err(NoPlace::NoLine);
         }
-        book.enter(&self.keys, from);
+        book.enter(&self.keys, ask.line);
         for key in &self.keys {
             book.count(key, now, self.admission.kept(key));
         }
         drop(book);
-        Ok((allow, self.admission.place(self.keys.to_vec(), from.cloned(), Some(now))))
+        Ok((allow, self.admission.place(self.keys.to_vec(), ask.line.cloned(), Some(now))))
     }
 }
 

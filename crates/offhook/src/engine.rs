@@ -55,19 +55,13 @@ struct LiveCall {
 #[derive(Debug)]
 pub struct Start {
     pub id: CallId,
-    pub way: Way,
+    /// Of a call that reached us; without one the number that was permitted is dialled.
+    pub leg: Option<Box<Leg>>,
     pub brief: Brief,
     /// The last journal entry that was written with the call's row.
     pub last_seq: u64,
     /// Held until the call is over.
     pub place: Place,
-}
-
-#[derive(Debug)]
-pub enum Way {
-    /// To the number, and from the line, that were permitted.
-    Outbound,
-    Inbound(Box<Leg>),
 }
 
 impl Engine {
@@ -107,13 +101,13 @@ impl Engine {
     /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
     pub fn start(&self, allow: Allow, start: Start) {
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), ..self.inner.limits };
-        let (direction, line) = match (start.way, allow.destination()) {
-            (Way::Inbound(leg), _) => (Direction::Inbound, Line::Inbound(leg)),
-            (Way::Outbound, Some(to)) => {
+        let (direction, line) = match (start.leg, allow.destination()) {
+            (Some(leg), _) => (Direction::Inbound, Line::Inbound(leg)),
+            (None, Some(to)) => {
                 let dial = Dial { to: to.clone(), from: allow.line().cloned() };
                 (Direction::Outbound, Line::Outbound { carrier: self.inner.carrier.clone(), dial })
             }
-            (Way::Outbound, None) => return self.never_started(start.id, start.last_seq),
+            (None, None) => return self.never_started(start.id, start.last_seq),
         };
         let asked = start.brief.language.clone();
         let brief = Brief { language: self.inner.model.language_for(&asked).to_owned(), ..start.brief };

@@ -39,6 +39,8 @@ pub enum PlaceCallError {
     Overloaded,
     #[error("offhook is shutting down; try again shortly")]
     ShuttingDown,
+    #[error("something went wrong here; try again, and tell the operator if it stays")]
+    Fault,
     /// A call that can't be written down is not placed.
     #[error("no calls are placed right now: {why}; try again shortly")]
     StoreAway { why: &'static str },

@@ -7,7 +7,7 @@ use offhook_store::{CallRequest, Direction};
 
 use super::{Gateway, Inbound, wish};
 use crate::clock;
-use crate::engine::{Start, Way};
+use crate::engine::Start;
 
 impl Gateway {
     /// Whose inbound calls are: nobody asked for them, so they belong to the operator, who reads them with an admin key.
@@ -45,8 +45,8 @@ impl Gateway {
             return decline(&mut incoming, EndReason::GatewayFault);
         }
         place.keep();
-        let way = Way::Inbound(Box::new(incoming.leg));
-        self.inner.engine.start(allow, Start { id, way, brief, last_seq, place });
+        let leg = Some(Box::new(incoming.leg));
+        self.inner.engine.start(allow, Start { id, leg, brief, last_seq, place });
     }
 
     fn inbound_brief(&self, inbound: Inbound) -> Brief {

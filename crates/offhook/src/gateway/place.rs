@@ -3,17 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use offhook_core::policy::Ask;
-use offhook_core::{CallId, PhoneNumber};
-use offhook_store::{InsertCallError, Inserted};
+use offhook_core::policy::{Allow, Ask};
+use offhook_core::{CallId, PhoneNumber, Timestamp};
+use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
 
 use super::keys::Minted;
 use super::wish::Wish;
 use super::{AuthError, Caller, Gateway, Idempotency, PlaceCallError};
-use crate::admission::{Account, NoPlace, Room};
+use crate::admission::{Account, NoPlace, Place, Room};
 use crate::clock;
-use crate::engine::{Start, Way};
+use crate::engine::Start;
 use crate::writer::InsertError;
 
 /// Those that are written down together wait for one commit; this many are let in well within a second.
@@ -74,7 +74,7 @@ impl Gateway {
         // In a task of its own: a client that goes away must not leave a call behind that is stored but never started.
         let gateway = self.clone();
         let admitted = tokio::spawn(async move { gateway.admit(payer, wish).await }).await;
-        admitted.map_err(|_| PlaceCallError::StoreAway { why: "an internal error" })?
+        admitted.map_err(|_| PlaceCallError::Fault)?
     }
 
     /// A place among the requests that are worked on. Past the limit a request is better refused at once than
@@ -128,23 +128,10 @@ impl Gateway {
         &self,
         caller: Caller,
         wish: Wish,
-        minted: Option<offhook_store::NewKey>,
+        minted: Option<NewKey>,
     ) -> Result<CallId, PlaceCallError> {
-        let account = if caller.anonymous { Account::Anonymous } else { Account::Owner(caller.owner) };
-        let visit = self.inner.admission.visit(&self.inner.store, account, &wish.to).await;
-        let visit = visit.map_err(|error| {
-            tracing::error!(%error, "the calls of the last day could not be counted");
-            PlaceCallError::StoreAway { why: "the database can't be read" }
-        })?;
         let now = clock::now();
-        let ask =
-            Ask { line: wish.from.as_ref(), talk_limit: wish.ask.max_duration, ..Ask::outbound(&wish.to) };
-        let (allow, mut place) = visit
-            .take(&ask, wish.from.as_ref(), self.room(wish.from.as_ref())?, now)
-            .map_err(|no| match no {
-                NoPlace::Refused(refusal) => refusal.into(),
-                NoPlace::NoLine => PlaceCallError::NoLine,
-            })?;
+        let (allow, mut place) = self.take_place(caller, &wish, now).await?;
         let new = wish.new_call(caller.owner, minted, &allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
         match self.inner.engine.writer().insert(new).await {
@@ -152,18 +139,28 @@ impl Gateway {
             // Only by a process that has no claim; the place is given back.
             Ok(Inserted::Existing(existing)) => return Ok(existing),
             Ok(Inserted::KeyReused) => return Err(PlaceCallError::IdempotencyKeyReused),
-            Err(InsertError::Unavailable(why)) => return Err(PlaceCallError::StoreAway { why }),
-            // The owner was deleted since the key was looked up.
-            Err(InsertError::Refused(InsertCallError::UnknownOwner)) => {
-                return Err(AuthError::InvalidKey.into());
-            }
-            Err(InsertError::Refused(error)) => {
-                tracing::error!(%error, "a call could not be stored and was not placed");
-                return Err(PlaceCallError::StoreAway { why: "the database refused the call" });
-            }
+            Err(error) => return Err(not_written(error)),
         }
-        self.inner.engine.start(allow, Start { id, way: Way::Outbound, brief: wish.brief, last_seq, place });
+        let start = Start { id, leg: None, brief: wish.brief, last_seq, place };
+        self.inner.engine.start(allow, start);
         Ok(id)
+    }
+
+    async fn take_place(
+        &self,
+        caller: Caller,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Result<(Allow, Place), PlaceCallError> {
+        let account = if caller.anonymous { Account::Anonymous } else { Account::Owner(caller.owner) };
+        let visit = self.inner.admission.visit(&self.inner.store, account, &wish.to).await;
+        let visit = visit.map_err(|error| unreadable(&error))?;
+        let line = wish.from.as_ref();
+        let ask = Ask { line, talk_limit: wish.ask.max_duration, ..Ask::outbound(&wish.to) };
+        visit.take(&ask, self.room(line)?, now).map_err(|no| match no {
+            NoPlace::Refused(refusal) => refusal.into(),
+            NoPlace::NoLine => PlaceCallError::NoLine,
+        })
     }
 
     /// A repeat is answered before any limit is counted: it adds no call.
@@ -176,10 +173,7 @@ impl Gateway {
             Ok(None | Some(Inserted::New)) => Ok(None),
             Ok(Some(Inserted::Existing(id))) => Ok(Some(id)),
             Ok(Some(Inserted::KeyReused)) => Err(PlaceCallError::IdempotencyKeyReused),
-            Err(error) => {
-                tracing::error!(%error, "an idempotency key could not be looked up");
-                Err(PlaceCallError::StoreAway { why: "the database can't be read" })
-            }
+            Err(error) => Err(unreadable(&error)),
         }
     }
 
@@ -204,6 +198,23 @@ impl Gateway {
             busy: room.busy + line.busy,
             limit: room.limit + line.limit,
         }))
+    }
+}
+
+fn unreadable(error: &StoreError) -> PlaceCallError {
+    tracing::error!(%error, "what a call is checked against could not be read");
+    PlaceCallError::StoreAway { why: "the database can't be read" }
+}
+
+fn not_written(error: InsertError) -> PlaceCallError {
+    match error {
+        InsertError::Unavailable(why) => PlaceCallError::StoreAway { why },
+        // The owner was deleted since the key was looked up.
+        InsertError::Refused(InsertCallError::UnknownOwner) => AuthError::InvalidKey.into(),
+        InsertError::Refused(error) => {
+            tracing::error!(%error, "a call could not be stored and was not placed");
+            PlaceCallError::Fault
+        }
     }
 }
 

@@ -155,6 +155,7 @@ impl From<PlaceCallError> for ApiError {
                 Self::unavailable("shutting_down", message, Duration::from_secs(5))
             }
             PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
+            PlaceCallError::Fault => Self::internal(),
             PlaceCallError::StoreAway { .. } => Self::unavailable("store_unavailable", message, STORE_BACK),
         }
     }

@@ -48,7 +48,7 @@ impl Desk {
         let account = Account::Owner(owner(1));
         let visit = self.admission.visit(&self.store, account, to).await.unwrap();
         let now = clock::now();
-        let (allow, mut place) = visit.take(&Ask::outbound(to), None, ROOM, now).map_err(|no| match no {
+        let (allow, mut place) = visit.take(&Ask::outbound(to), ROOM, now).map_err(|no| match no {
             NoPlace::Refused(refusal) => refusal.rule,
             NoPlace::NoLine => panic!("there is room on the lines"),
         })?;
@@ -150,7 +150,7 @@ async fn a_place_that_was_not_kept_does_not_count() {
     let to = number(1);
     for _ in 0..3 {
         let visit = desk.admission.visit(&desk.store, Account::Owner(owner(1)), &to).await.unwrap();
-        let (_, place) = visit.take(&Ask::outbound(&to), None, ROOM, clock::now()).unwrap();
+        let (_, place) = visit.take(&Ask::outbound(&to), ROOM, clock::now()).unwrap();
         drop(place);
     }
     let _kept = desk.place(1, &to).await.unwrap();
