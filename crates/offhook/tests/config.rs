@@ -82,7 +82,7 @@ fn every_part_of_a_carrier() {
         codecs = ["PCMA"]
         max_pending = 5
         max_calls = 7
-        inbound_addrs = ["198.51.100.4"]
+        inbound_addrs = ["198.51.100.4", "203.0.113.0/28"]
 
         [[carrier.sip.trunk]]
         name = "a"
@@ -112,7 +112,8 @@ fn every_part_of_a_carrier() {
     assert_eq!((b.server.transport, &b.tls, b.register), (Some(Transport::Tls), &TlsTrust::Insecure, false));
     assert_eq!(sip.lines[0].display_name.as_deref(), Some("Harbour Cycles"));
     assert_eq!((sip.max_pending, sip.max_calls, sip.rtp.ports), (5, 7, Some(20_000..=20_099)));
-    assert_eq!(sip.inbound, Inbound::Trunks { also: vec!["198.51.100.4".parse().unwrap()] });
+    let also = ["198.51.100.4", "203.0.113.0/28"].map(|network| network.parse().unwrap());
+    assert_eq!(sip.inbound, Inbound::Trunks { also: also.into() });
 }
 
 #[test]

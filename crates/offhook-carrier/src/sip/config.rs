@@ -8,6 +8,7 @@ use offhook_core::PhoneNumber;
 use secrecy::SecretString;
 
 use super::digest::Credentials;
+use super::network::Network;
 use super::transaction::Timing;
 use crate::media::{MediaConfig, SrtpPolicy};
 
@@ -56,7 +57,7 @@ pub struct TlsIdentity {
 pub enum Inbound {
     /// From the addresses of our trunks and from these.
     Trunks {
-        also: Vec<IpAddr>,
+        also: Vec<Network>,
     },
     /// From anybody who can reach the port. Scanners will.
     Anybody,

@@ -55,6 +55,22 @@ pub struct Subject<'a> {
 }
 
 impl Algorithm {
+    /// And whether it is the `-sess` kind.
+    fn parse(text: &str) -> Option<(Self, bool)> {
+        let lower = text.to_ascii_lowercase();
+        let (name, session) = match lower.strip_suffix("-sess") {
+            Some(name) => (name, true),
+            None => (lower.as_str(), false),
+        };
+        let algorithm = match name {
+            "md5" => Self::Md5,
+            "sha-256" => Self::Sha256,
+            "sha-512-256" => Self::Sha512_256,
+            _ => return None,
+        };
+        Some((algorithm, session))
+    }
+
     fn hex(self, parts: &[&[u8]]) -> String {
         let mut input = Vec::new();
         for (at, part) in parts.iter().enumerate() {
@@ -97,17 +113,7 @@ impl Challenge {
                 _ => {}
             }
         }
-        let lower = algorithm.as_deref().unwrap_or("MD5").to_ascii_lowercase();
-        let (name, session) = match lower.strip_suffix("-sess") {
-            Some(name) => (name, true),
-            None => (lower.as_str(), false),
-        };
-        let strength = match name {
-            "md5" => Algorithm::Md5,
-            "sha-256" => Algorithm::Sha256,
-            "sha-512-256" => Algorithm::Sha512_256,
-            _ => return None,
-        };
+        let (strength, session) = Algorithm::parse(algorithm.as_deref().unwrap_or("MD5"))?;
         Some(Self {
             proxy,
             realm: realm?,
@@ -121,32 +127,32 @@ impl Challenge {
         })
     }
 
-    /// The value of the Authorization or Proxy-Authorization header.
-    pub fn answer(&self, who: &Credentials, about: Subject<'_>, cnonce: &str, count: u32) -> String {
+    /// The proof that we know the password (RFC 7616 §3.4).
+    fn response(&self, who: &Credentials, about: Subject<'_>, cnonce: &str, nc: &str) -> String {
         let hash = |parts: &[&[u8]]| self.algorithm.hex(parts);
         let secret = who.password.expose_secret().as_bytes();
+        let (nonce, cnonce) = (self.nonce.as_bytes(), cnonce.as_bytes());
         let mut ha1 = hash(&[who.username.as_bytes(), self.realm.as_bytes(), secret]);
         if self.session {
-            ha1 = hash(&[ha1.as_bytes(), self.nonce.as_bytes(), cnonce.as_bytes()]);
+            ha1 = hash(&[ha1.as_bytes(), nonce, cnonce]);
         }
         let (method, uri) = (about.method.as_bytes(), about.uri.as_bytes());
         let ha2 = match self.qop {
             Qop::AuthInt => hash(&[method, uri, hash(&[about.body]).as_bytes()]),
             _ => hash(&[method, uri]),
         };
-        let nc = format!("{count:08x}");
-        let nonce = self.nonce.as_bytes();
-        let response = match self.qop.as_str() {
-            Some(qop) => hash(&[
-                ha1.as_bytes(),
-                nonce,
-                nc.as_bytes(),
-                cnonce.as_bytes(),
-                qop.as_bytes(),
-                ha2.as_bytes(),
-            ]),
+        match self.qop.as_str() {
+            Some(qop) => {
+                hash(&[ha1.as_bytes(), nonce, nc.as_bytes(), cnonce, qop.as_bytes(), ha2.as_bytes()])
+            }
             None => hash(&[ha1.as_bytes(), nonce, ha2.as_bytes()]),
-        };
+        }
+    }
+
+    /// The value of the Authorization or Proxy-Authorization header.
+    pub fn answer(&self, who: &Credentials, about: Subject<'_>, cnonce: &str, count: u32) -> String {
+        let nc = format!("{count:08x}");
+        let response = self.response(who, about, cnonce, &nc);
         let mut value = format!(
             "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\"",
             quote(&who.username),

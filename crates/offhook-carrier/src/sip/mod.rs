@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod identity;
 pub mod message;
 mod net;
+mod network;
 mod reason;
 mod resolve;
 mod session_timer;
@@ -43,6 +44,7 @@ pub use config::{
     FromUser, Identity, Inbound, LineConfig, Listen, NumberFormat, ParseServerError, Server, SipConfig,
     TlsIdentity, TlsTrust, Transport, Trunk,
 };
+pub use network::{Network, ParseNetworkError};
 pub use transaction::Timing;
 
 use trunk::Health;

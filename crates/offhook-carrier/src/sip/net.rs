@@ -403,57 +403,70 @@ async fn open(flow: Flow, server_name: &str, tls: Option<Arc<ClientConfig>>) -> 
     Ok(Box::new(TlsConnector::from(tls).connect(name, stream).await?))
 }
 
-/// Read and write one stream until it ends.
+/// Read and write one stream until it ends. `ours`: we opened it, so it is for us to keep it open (RFC 5626 §4.4.1).
 async fn converse(
     stream: Box<dyn Duplex>,
     flow: Flow,
-    mut waiting: mpsc::Receiver<Vec<u8>>,
+    waiting: mpsc::Receiver<Vec<u8>>,
     arrivals: mpsc::Sender<Arrival>,
     ours: bool,
 ) -> io::Result<()> {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let (pong, mut pongs) = mpsc::channel::<()>(1);
-    let reading = async {
-        let mut framer = Framer::default();
-        loop {
-            while let Some(piece) = framer.next_piece().map_err(io::Error::other)? {
-                match piece {
-                    Piece::Ping => drop(pong.try_send(())),
-                    Piece::Message(bytes) => match Message::parse(&bytes) {
-                        Ok(message) => {
-                            if arrivals.send(Arrival::Message { flow, message }).await.is_err() {
-                                return Ok(());
-                            }
-                        }
-                        Err(error) => debug!(%error, remote = %flow.remote, "a message that is not SIP"),
-                    },
-                }
-            }
-            let read = tokio::time::timeout(IDLE_LIMIT, reader.read_buf(framer.buffer())).await;
-            if read
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "nothing was heard for 10 minutes"))??
-                == 0
-            {
-                return Ok(());
-            }
-        }
-    };
-    let writing = async {
-        loop {
-            tokio::select! {
-                message = waiting.recv() => match message {
-                    Some(bytes) => writer.write_all(&bytes).await?,
-                    None => return Ok::<(), io::Error>(()),
-                },
-                Some(()) = pongs.recv() => writer.write_all(b"\r\n").await?,
-                () = tokio::time::sleep(PING_EVERY), if ours => writer.write_all(b"\r\n\r\n").await?,
-            }
-            writer.flush().await?;
-        }
-    };
+    let (reader, writer) = tokio::io::split(stream);
+    let (pong, pongs) = mpsc::channel::<()>(1);
     tokio::select! {
-        ended = reading => ended,
-        ended = writing => ended,
+        ended = read_stream(reader, flow, arrivals, pong, ours) => ended,
+        ended = write_stream(writer, waiting, pongs, ours) => ended,
+    }
+}
+
+async fn read_stream(
+    mut reader: impl AsyncRead + Unpin,
+    flow: Flow,
+    arrivals: mpsc::Sender<Arrival>,
+    pong: mpsc::Sender<()>,
+    ours: bool,
+) -> io::Result<()> {
+    let mut framer = Framer::default();
+    loop {
+        while let Some(piece) = framer.next_piece().map_err(io::Error::other)? {
+            match piece {
+                // Two answers to pings of ours look like a ping.
+                Piece::Ping if ours => {}
+                Piece::Ping => drop(pong.try_send(())),
+                Piece::Message(bytes) => match Message::parse(&bytes) {
+                    Ok(message) => {
+                        if arrivals.send(Arrival::Message { flow, message }).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Err(error) => debug!(%error, remote = %flow.remote, "a message that is not SIP"),
+                },
+            }
+        }
+        let read = tokio::time::timeout(IDLE_LIMIT, reader.read_buf(framer.buffer())).await;
+        let nothing = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing was heard for 10 minutes");
+        if read.map_err(nothing)?? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+async fn write_stream(
+    mut writer: impl AsyncWrite + Unpin,
+    mut waiting: mpsc::Receiver<Vec<u8>>,
+    mut pongs: mpsc::Receiver<()>,
+    ours: bool,
+) -> io::Result<()> {
+    loop {
+        tokio::select! {
+            message = waiting.recv() => match message {
+                Some(bytes) => writer.write_all(&bytes).await?,
+                None => return Ok(()),
+            },
+            Some(()) = pongs.recv() => writer.write_all(b"\r\n").await?,
+            () = tokio::time::sleep(PING_EVERY), if ours => writer.write_all(b"\r\n\r\n").await?,
+        }
+        writer.flush().await?;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Reason header (RFC 3326): why a call was ended, in the words of the telephone network.
+//! Why a call was ended, in the words of the telephone network: the Reason header (RFC 3326), and Warning.
 
 use offhook_core::EndReason;
 use offhook_core::end::q850_cause;
@@ -43,6 +43,13 @@ fn parse(headers: &Headers, protocol: &str) -> Option<u16> {
             name.trim().eq_ignore_ascii_case("cause").then(|| unquote(value.trim()).parse().ok())?
         })
     })
+}
+
+/// What a refusal says for people (RFC 3261 §20.43): `307 isup.example "Session parameter 'foo' not understood"`.
+pub fn warning(headers: &Headers) -> Option<String> {
+    let warning = headers.list("Warning").next()?;
+    let quoted = warning.find('"').map(|at| unquote(warning[at..].trim()))?;
+    Some(quoted).filter(|text| !text.trim().is_empty())
 }
 
 /// What we send with a BYE or a refusal.
@@ -91,6 +98,21 @@ mod tests {
                 headers.push("Reason", *field);
             }
             assert_eq!(q850(&headers), cause, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn reads_warnings() {
+        for (field, text) in [
+            ("307 isup.example \"Parameter 'foo' not understood\"", Some("Parameter 'foo' not understood")),
+            ("399 a.example \"one, two\", 399 b.example \"three\"", Some("one, two")),
+            ("399 a.example \"\"", None),
+            ("399 a.example", None),
+            ("", None),
+        ] {
+            let mut headers = Headers::default();
+            headers.push("Warning", field);
+            assert_eq!(warning(&headers).as_deref(), text, "{field}");
         }
     }
 

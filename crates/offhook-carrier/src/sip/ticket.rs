@@ -89,42 +89,62 @@ impl Ticket {
         if lines.next()? != VERSION {
             return None;
         }
-        let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once(' ')).collect::<Option<_>>()?;
-        let all = |name| lines.iter().filter(move |(have, _)| *have == name).map(|(_, value)| *value);
-        let one = |name| all(name).next();
-        let far = match one("far") {
+        let lines = Reader(lines.map(|line| line.split_once(' ')).collect::<Option<_>>()?);
+        let far = match lines.one("far") {
             Some(far) => {
                 let (transport, addr) = far.split_once(' ')?;
                 Some((Transport::parse(transport)?, addr.parse().ok()?))
             }
             None => None,
         };
-        let seq: u32 = one("seq")?.parse().ok()?;
-        let stage = match one("invite") {
-            Some(uri) => {
-                let mut invite = Request::new(Method::Invite, Uri::parse(uri)?);
-                invite.headers.push("Via", one("via")?);
-                all("route").for_each(|route| invite.headers.push("Route", route));
-                invite.headers.push("From", one("local")?);
-                invite.headers.push("To", one("remote")?);
-                invite.headers.push("Call-ID", one("call-id")?);
-                invite.headers.push("CSeq", format!("{seq} INVITE"));
-                invite.headers.push("Contact", one("contact")?);
-                Stage::Pending(invite)
-            }
-            None => Stage::Dialog(Dialog {
-                call_id: one("call-id")?.to_owned(),
-                local: one("local")?.to_owned(),
-                remote: one("remote")?.to_owned(),
-                remote_tag: one("remote-tag")?.to_owned(),
-                contact: one("contact")?.to_owned(),
-                target: Uri::parse(one("target")?)?,
-                routes: all("route").map(str::to_owned).collect(),
-                local_seq: seq,
-                remote_seq: None,
-            }),
+        let stage = match lines.one("invite") {
+            Some(uri) => Stage::Pending(lines.invite(uri)?),
+            None => Stage::Dialog(lines.dialog()?),
         };
-        Some(Self { trunk: one("trunk")?.to_owned(), far, stage })
+        Some(Self { trunk: lines.one("trunk")?.to_owned(), far, stage })
+    }
+}
+
+/// The lines of a ticket, by name.
+struct Reader<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Reader<'a> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(have, _)| *have == name).map(|(_, value)| *value)
+    }
+
+    fn one(&self, name: &str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    fn seq(&self) -> Option<u32> {
+        self.one("seq")?.parse().ok()
+    }
+
+    fn invite(&self, uri: &str) -> Option<Request> {
+        let mut invite = Request::new(Method::Invite, Uri::parse(uri)?);
+        invite.headers.push("Via", self.one("via")?);
+        self.all("route").for_each(|route| invite.headers.push("Route", route));
+        invite.headers.push("From", self.one("local")?);
+        invite.headers.push("To", self.one("remote")?);
+        invite.headers.push("Call-ID", self.one("call-id")?);
+        invite.headers.push("CSeq", format!("{} INVITE", self.seq()?));
+        invite.headers.push("Contact", self.one("contact")?);
+        Some(invite)
+    }
+
+    fn dialog(&self) -> Option<Dialog> {
+        Some(Dialog {
+            call_id: self.one("call-id")?.to_owned(),
+            local: self.one("local")?.to_owned(),
+            remote: self.one("remote")?.to_owned(),
+            remote_tag: self.one("remote-tag")?.to_owned(),
+            contact: self.one("contact")?.to_owned(),
+            target: Uri::parse(self.one("target")?)?,
+            routes: self.all("route").map(str::to_owned).collect(),
+            local_seq: self.seq()?,
+            remote_seq: None,
+        })
     }
 }
 

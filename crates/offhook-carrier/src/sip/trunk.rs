@@ -221,43 +221,42 @@ impl TrunkState {
         nat_matters: bool,
         now: Instant,
     ) {
+        let seconds = |name: &str| response.headers.number(name).map(|s| Duration::from_secs(s.into()));
         match response.status {
-            200..300 => {
-                let granted = self.granted(response);
-                if granted.is_zero() {
-                    self.health.registered.store(false, Ordering::Relaxed);
-                    self.register_at = None;
-                    return;
-                }
-                self.health.registered.store(true, Ordering::Relaxed);
-                self.failures = 0;
-                self.last_refusal = None;
-                // Early enough for a retry, a lost answer and a slow registrar.
-                self.register_at = Some(now + granted * 4 / 5);
-                let seen = seen_address(response);
-                if nat_matters && seen.is_some_and(|seen| seen != self.seen_as.unwrap_or(sent_by)) {
-                    self.seen_as = seen;
-                    self.register_at = Some(now);
-                }
-            }
+            200..300 => self.registration_granted(response, sent_by, nat_matters, now),
             423 => {
-                let least = response
-                    .headers
-                    .number("Min-Expires")
-                    .map_or(self.asked * 2, |s| Duration::from_secs(s.into()));
-                match least > self.asked {
-                    true => {
-                        self.asked = least;
-                        self.register_at = Some(now);
-                    }
-                    false => self.registration_failed(Some(423), None, now),
+                let least = seconds("Min-Expires").unwrap_or(self.asked * 2);
+                if least <= self.asked {
+                    return self.registration_failed(Some(423), None, now);
                 }
+                self.asked = least;
+                self.register_at = Some(now);
             }
-            status => {
-                let retry_after =
-                    response.headers.number("Retry-After").map(|s| Duration::from_secs(s.into()));
-                self.registration_failed(Some(status), retry_after, now);
-            }
+            status => self.registration_failed(Some(status), seconds("Retry-After"), now),
+        }
+    }
+
+    fn registration_granted(
+        &mut self,
+        response: &Response,
+        sent_by: SocketAddr,
+        nat_matters: bool,
+        now: Instant,
+    ) {
+        let granted = self.granted(response);
+        self.health.registered.store(!granted.is_zero(), Ordering::Relaxed);
+        if granted.is_zero() {
+            self.register_at = None;
+            return;
+        }
+        self.failures = 0;
+        self.last_refusal = None;
+        // Early enough for a retry, a lost answer and a slow registrar.
+        self.register_at = Some(now + granted * 4 / 5);
+        let seen = seen_address(response);
+        if nat_matters && seen.is_some_and(|seen| seen != self.seen_as.unwrap_or(sent_by)) {
+            self.seen_as = seen;
+            self.register_at = Some(now);
         }
     }
 

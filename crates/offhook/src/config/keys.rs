@@ -191,7 +191,7 @@ pub const KEYS: &[Key] = &[
         "carrier.sip.inbound_addrs",
         List,
         "[]",
-        "Further IP addresses to accept calls from, beside those of the trunks.",
+        "Further IP addresses and networks (`192.0.2.0/24`) to accept calls from, beside those of the trunks.",
     ),
     key(
         "carrier.sip.tls_certificate",

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use offhook_core::PhoneNumber;
 use tokio::sync::mpsc;
 use tracing::debug;
 
@@ -12,14 +11,14 @@ use crate::IncomingCall;
 use crate::leg::Leg;
 use crate::line::{LineSlot, TakeError};
 use crate::media::Media;
-use crate::sip::config::{Inbound, NumberFormat};
+use crate::sip::config::Inbound;
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
 use crate::sip::transaction::{Due, Server};
-use crate::sip::uri::{Uri, split_host_port};
+use crate::sip::uri::split_host_port;
 use crate::sip::usage::{ALLOW, Cx, LocalSdp, SDP, SUPPORTED, Start, Usage, unsupported};
-use crate::sip::{SIGNALS, dialog, media_config, token, trunk_of};
+use crate::sip::{SIGNALS, dialog, identity, media_config, token, trunk_of};
 
 const SERVER: &str = concat!("offhook/", env!("CARGO_PKG_VERSION"));
 
@@ -237,7 +236,8 @@ impl Agent {
             Inbound::Anybody => true,
             Inbound::Nobody => false,
             Inbound::Trunks { also } => {
-                also.contains(&ip) || self.trunks.iter().any(|trunk| trunk.addresses.contains(&ip))
+                also.iter().any(|network| network.contains(ip))
+                    || self.trunks.iter().any(|trunk| trunk.addresses.contains(&ip))
             }
         };
         if !welcome {
@@ -252,26 +252,20 @@ impl Agent {
         (pending >= self.config.max_pending).then_some(503)
     }
 
-    /// The line that is called: by the Request-URI, or else by the To header.
+    /// A place on the line that is called.
     fn line_of(&self, invite: &Request) -> Result<LineSlot, u16> {
-        let to = invite.headers.name_addr("To").map(|to| to.uri);
-        let mut called = [Some(invite.uri.clone()), to].into_iter().flatten();
-        let number = called.find_map(|uri| {
-            let user = uri.user?;
-            let digits = user.split(';').next().unwrap_or("").trim_start_matches('+').to_owned();
-            self.config.lines.iter().find(|line| line.number.as_e164().trim_start_matches('+') == digits)
-        });
+        let numbers: Vec<&str> = self.config.lines.iter().map(|line| line.number.as_e164()).collect();
         let by_registration = || match &self.config.lines[..] {
             // A softphone's account is called by its user name; with one line there is no doubt which.
-            [line]
-                if invite.uri.user.as_deref() == Some(self.trunks[trunk_of(&self.config, line)].user()) =>
-            {
-                Some(line)
+            [line] => {
+                let account = self.trunks[trunk_of(&self.config, line)].user();
+                (invite.uri.user.as_deref() == Some(account)).then_some(0)
             }
             _ => None,
         };
-        let line = number.or_else(by_registration).ok_or(404u16)?;
-        self.lines.take(Some(&line.number), |_| true).map_err(|error| match error {
+        let line = identity::called(&numbers, invite).or_else(by_registration).ok_or(404u16)?;
+        let number = &self.config.lines[line].number;
+        self.lines.take(Some(number), |_| true).map_err(|error| match error {
             TakeError::NoLine => 486,
             TakeError::UnknownLine => 404,
         })
@@ -301,7 +295,8 @@ impl Agent {
         let id = self.open(flow, key, &invite, Some(handle));
         let leg = Leg::new(handle, line.clone(), media, leg_signals, asks, Some(invite.sdp()));
         let sip_call_id = start.call_id.clone();
-        let (from, from_name) = caller(&invite.headers, self.trunks[trunk].config.number_format);
+        let format = self.trunks[trunk].config.number_format;
+        let (from, from_name) = identity::calling(&invite.headers, format);
         let merge_key = merge_key(&invite);
         let mut out = Vec::new();
         let call = Usage::incoming(&mut Cx { now: now(), out: &mut out }, start, id, invite, contact, flow);
@@ -317,32 +312,6 @@ impl Agent {
 /// What identifies an inbound call before it has a dialog.
 fn merge_key(invite: &Request) -> Option<(String, String)> {
     Some((invite.headers.call_id()?.to_owned(), invite.headers.from_tag()?))
-}
-
-/// Who calls: what the network asserts, before what the caller claims (RFC 3325).
-fn caller(headers: &Headers, format: NumberFormat) -> (Option<PhoneNumber>, Option<String>) {
-    let asserted = headers.name_addr("P-Asserted-Identity");
-    let claimed = headers.name_addr("From");
-    let number = |uri: &Uri| {
-        let user = uri.user.as_deref()?.split(';').next()?;
-        PhoneNumber::parse(&international(user, format)?).ok()
-    };
-    let from = asserted.iter().chain(&claimed).find_map(|addr| number(&addr.uri));
-    let name = asserted.and_then(|addr| addr.display).or_else(|| claimed.and_then(|addr| addr.display));
-    (from, name)
-}
-
-/// A caller's number with its country code. A national number is none: 4155550100 is San Francisco, not Switzerland.
-/// Unless the trunk writes international numbers like that.
-fn international(user: &str, format: NumberFormat) -> Option<String> {
-    let is_north_american = user.len() == 11 && user.starts_with('1');
-    let is_complete =
-        format == NumberFormat::Digits && user.starts_with(|first| ('1'..='9').contains(&first));
-    match user.strip_prefix("00") {
-        Some(digits) => Some(format!("+{digits}")),
-        None if user.starts_with('+') => Some(user.to_owned()),
-        None => (is_complete || is_north_american).then(|| format!("+{user}")),
-    }
 }
 
 /// Write down where the request came from (RFC 3261 §18.2.1, RFC 3581), and find where its responses go.

@@ -189,7 +189,8 @@ impl Usage {
         self.refuse_open_offer(cx, 487);
         let status = response.status;
         let cause = reason::q850(&response.headers);
-        let why = format!("{status} {}{}", response.phrase, explanation(status));
+        let warning = reason::warning(&response.headers).map(|text| format!(" ({text})")).unwrap_or_default();
+        let why = format!("{status} {}{warning}{}", response.phrase, explanation(status));
         self.fail(from_sip_status(status, self.rang), Some(status), cause, &why);
         self.over();
     }
