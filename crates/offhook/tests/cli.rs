@@ -80,49 +80,62 @@ async fn the_help_is_worth_reading() {
     check(
         &help,
         &expect![[r#"
-        A phone line for AI agents that you run yourself
+            A phone line for AI agents that you run yourself
 
-        Usage: offhook [OPTIONS] <COMMAND>
+            Usage: offhook [OPTIONS] <COMMAND>
 
-        Commands:
-          demo         Make a real call to a test number on this machine and show it as it happens
-          serve        Run the phone line: HTTP API, calls, everything
-          call         Place a call
-          calls        List calls, newest first
-          show         Show one call
-          hangup       Hang up a call
-          key          Make, list and revoke API keys (on the machine of the server)
-          doctor       Check configuration, ports, store, trunk and model, and say what to do
-          config       Show or check the configuration
-          completions  Print a completion script
-          help         Print this message or the help of the given subcommand(s)
+            Commands:
+              demo         Make a real call to a test number on this machine and show it as it happens
+              serve        Run the phone line: HTTP API, calls, everything
+              call         Place a call
+              calls        List calls, newest first
+              show         Show one call
+              hangup       Hang up a call
+              key          Make, list and revoke API keys (on the machine of the server)
+              doctor       Check configuration, ports, store, trunk and model, and say what to do
+              backup       Copy database, recordings and secret (on the machine of the server)
+              config       Show or check the configuration
+              completions  Print a completion script
+              help         Print this message or the help of the given subcommand(s)
 
-        Options:
-              --config <FILE>  The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml] [env:
-                               OFFHOOK_CONFIG=]
-              --json           Print JSON for programs
-              --url <URL>      Where the server answers [default: from `listen` of the configuration] [env:
-                               OFFHOOK_URL=]
-          -h, --help           Print help
-          -V, --version        Print version
+            Options:
+              -h, --help     Print help
+              -V, --version  Print version
 
-        Examples:
-          offhook demo                                    a real call to a test number, no account needed
-          offhook serve                                   the API on http://127.0.0.1:7465
-          offhook call +14155550100 "Ask for a table for two on Friday at seven" --wait
-          offhook show 0199a1e0-… --transcript
-          offhook doctor                                  what is not right yet, and what to do about it
+            Everywhere:
+                  --config <FILE>  The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml] [env:
+                                   OFFHOOK_CONFIG]
+                  --json           Print JSON for programs
+                  --url <URL>      Where the server answers [default: from `listen` of the configuration] [env:
+                                   OFFHOOK_URL]
 
-        Exit codes:
-          0  done                  3  the server can't be reached
-          1  a call was not answered, or a check failed
-          2  wrong usage or configuration
-          4  the server refused the request; the message says why
-    "#]],
+            Examples:
+              offhook demo                                    a real call to a test number, no account needed
+              offhook serve                                   the API on http://127.0.0.1:7465
+              offhook call +14155550100 "Ask for a table for two on Friday at seven" --wait
+              offhook show 0199a1e0-… --transcript
+              offhook doctor                                  what is not right yet, and what to do about it
+
+            Exit codes:
+              0  done                  3  the server can't be reached
+              1  a call was not answered, or a check failed
+              2  wrong usage or configuration
+              4  the server refused the request; the message says why
+        "#]],
     );
-    for command in
-        ["demo", "serve", "call", "calls", "show", "hangup", "key", "doctor", "config", "completions"]
-    {
+    for command in [
+        "demo",
+        "serve",
+        "call",
+        "calls",
+        "show",
+        "hangup",
+        "key",
+        "doctor",
+        "backup",
+        "config",
+        "completions",
+    ] {
         let help = Machine::expect(&machine.run(&[command, "--help"]).await, 0);
         assert!(help.contains("Usage: offhook"), "{help}");
     }
@@ -268,7 +281,11 @@ fn expect_finding(printed: &str, ok: bool, name: &str, found: &str) {
     let same = |(seen_ok, seen_name, seen_found): &(bool, &str, &str)| {
         *seen_ok == ok && *seen_name == name && seen_found.contains(found)
     };
-    assert!(seen.iter().any(same), "no {name} with {found:?}, {} in:\n{printed}", if ok { "ok" } else { "FAIL" });
+    assert!(
+        seen.iter().any(same),
+        "no {name} with {found:?}, {} in:\n{printed}",
+        if ok { "ok" } else { "FAIL" }
+    );
 }
 
 #[tokio::test]
@@ -292,7 +309,10 @@ async fn the_doctor_says_what_is_wrong_with_a_configuration() {
     let printed = Machine::expect(&machine.run(&["doctor"]).await, 1);
     expect_finding(&printed, false, "configuration", "offhook.toml:1: lissen is no key of offhook");
     assert!(printed.contains("offhook.toml:4: speech.model \"parrot\" is not one of local, openai-realtime"));
-    assert!(printed.contains("→ mend what is named above") && printed.ends_with("\nOne thing to mend.\n"), "{printed}");
+    assert!(
+        printed.contains("→ mend what is named above") && printed.ends_with("\nOne thing to mend.\n"),
+        "{printed}"
+    );
     let told = Machine::expect(&machine.run(&["doctor", "--json"]).await, 1);
     let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert_eq!((&told["ok"], &told["state"]), (&Value::Bool(false), &Value::from("wrong")));
@@ -343,7 +363,10 @@ async fn the_doctor_tries_trunks_and_their_ports() {
         let mut buffer = [0; 4_096];
         loop {
             let (count, from) = trunk.recv_from(&mut buffer).await.unwrap();
-            trunk.send_to(refusal(std::str::from_utf8(&buffer[..count]).unwrap()).as_bytes(), from).await.unwrap();
+            trunk
+                .send_to(refusal(std::str::from_utf8(&buffer[..count]).unwrap()).as_bytes(), from)
+                .await
+                .unwrap();
         }
     };
     let doctor = async {
@@ -373,6 +396,68 @@ fn refusal(request: &str) -> String {
         .map(|line| if line.starts_with("To:") { format!("{line};tag=x\r\n") } else { format!("{line}\r\n") })
         .collect();
     format!("SIP/2.0 403 Forbidden\r\n{lines}Content-Length: 0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_command_is_told_with_what_to_do() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    for (args, code, told) in [
+        (&["--url", "ftp://x", "calls"][..], 2, "write http:// or https://"),
+        (&["--url", "nonsense", "calls"], 2, "write http:// or https://"),
+        (&["calls"], 4, "export OFFHOOK_API_KEY=$(offhook key create)"),
+        (&["show", "xyz"], 4, "export OFFHOOK_API_KEY=$(offhook key create)"),
+        (&["calls", "-n", "0"], 2, "1..=200"),
+        (&["call", "4155550101", "Ask"], 4, "starts with + and the country code"),
+        (&["call", "+14155550101", " "], 4, "task is required"),
+        (&["call", "+14155550101", "Ask", "--voice", "bob"], 2, "jessica, sarah, chris, eric"),
+        (&["call", "+14155550101", "Ask", "--max-duration", "0"], 2, "1..=86400"),
+        (&["call", "+14155550101", "Ask", "--from", "+14155550123"], 4, "not one of our lines"),
+        (&["call", "+14155550101", "Ask", "--voicemail", ""], 4, "must say what to leave"),
+        (&["key", "revoke", "xyz"], 1, "offhook key list"),
+        (&["demo", "--number", "5"], 2, "offhook demo --help"),
+        (&["completions", "tcsh"], 2, "bash, elvish, fish, powershell, zsh"),
+        (&["--config", "/nope", "serve"], 2, "/nope can't be read"),
+        (&["key"], 2, "Usage: offhook key"),
+        (&["--json"], 2, "requires a subcommand"),
+    ] {
+        let output = machine.run(args).await;
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert!(errors(&output).contains(told), "{args:?}: {}", errors(&output));
+    }
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn a_backup_of_a_running_server_is_a_whole_installation() {
+    let machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    let run = async |args: &[&str], app: &App, data: &Path| {
+        let mut command = machine.command(args);
+        command.env("OFFHOOK_URL", app.url()).env("OFFHOOK_DATA_DIR", data).output().await.unwrap()
+    };
+    Machine::expect(
+        &run(&["call", "+14155550109", "Ask when they open.", "--wait"], &app, data.path()).await,
+        0,
+    );
+    let to = machine.home.path().join("backup");
+    let printed = Machine::expect(&run(&["backup", to.to_str().unwrap()], &app, data.path()).await, 0);
+    assert!(printed.contains("new recordings: 1"), "{printed}");
+    // Once more into the same place would overwrite a database; it says so.
+    let again = run(&["backup", to.to_str().unwrap()], &app, data.path()).await;
+    Machine::expect(&again, 1);
+    assert!(errors(&again).contains("offhook.db"), "{}", errors(&again));
+    stop(app).await;
+
+    let restored = server(&to).await;
+    let calls = Machine::expect(&run(&["calls", "--json"], &restored, &to).await, 0);
+    let calls: Value = serde_json::from_str(&calls).unwrap();
+    assert_eq!(calls["calls"][0]["outcome"], "answered", "the key is known, and the call is there");
+    assert!(calls["calls"][0]["recording_url"].is_string(), "its recording, too");
+    stop(restored).await;
 }
 
 #[tokio::test]

@@ -261,22 +261,22 @@ fn what_can_not_be_meant() {
         "#,
         Env::default(),
         &expect![[r#"
-            listen "localhost" is not an address with a port, e.g. 127.0.0.1:7465
-            carrier.sip.trunk[0].server "sip:user@host": a SIP server is written host, host:port or host:port;transport=udp|tcp|tls
-            carrier.sip.trunk[1].register is true, which needs username and password
-            line[0].number is not one of our numbers: a telephone number in E.164 starts with + and the country code, e.g. +14155550100
-            line[1].trunk "c" is the name of no trunk
-            carrier.sip.rtp_ports "80-90" is not a range of ports above 1023, e.g. 16384-32767
-            sandbox.enabled is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed
-            public_url must be an address callers can open, e.g. https://calls.example.com
-            log "offhook=loud" is no filter, e.g. info or offhook_carrier=debug,info
             speech.local.brain_http.base_url is missing: the address of the server, e.g. http://127.0.0.1:11434/v1
             speech.local.brain_http.model is missing: the model to ask the server for
+            listen "localhost" is not an IP address with a port, e.g. 127.0.0.1:7465
+            log "offhook=loud" is no filter, e.g. info or offhook_carrier=debug,info
+            public_url must be an address callers can open, e.g. https://calls.example.com
+            sandbox.enabled is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed
             speech.disclosure_recording is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true
             policy.countries has "USA": a country is written in two letters, e.g. US
             policy.blocked_destinations has "911": a destination is a number in E.164 (+14155550100) or the beginning of one (+1415*)
             policy.talk_limit_seconds is more than policy.talk_limit_max_seconds
             policy.silence_limit_seconds must be at least 1
+            carrier.sip.rtp_ports "80-90" is not a range of ports above 1023, e.g. 16384-32767
+            carrier.sip.trunk[0].server "sip:user@host": a SIP server is written host, host:port or host:port;transport=udp|tcp|tls
+            carrier.sip.trunk[1].register is true, which needs username and password
+            line[0].number is not one of our numbers: a telephone number in E.164 starts with + and the country code, e.g. +14155550100
+            line[1].trunk "c" is the name of no trunk
         "#]],
     );
 }
@@ -313,18 +313,63 @@ fn each_trunk_is_told_who_calls_as_it_wants_it() {
         "#,
         Env::default(),
         &expect![[r#"
+            carrier.sip.nameservers has "dns.example"; write an IP address, with a port if it is not 53
             carrier.sip.trunk[0].from is "anonymous", so identity has to be "p-asserted" or "p-preferred"
             carrier.sip.trunk[1].from is "account", which needs a username
-            carrier.sip.nameservers has "dns.example"; write an IP address, with a port if it is not 53
         "#]],
     );
 }
 
 #[test]
-fn nameservers_have_the_usual_port_unless_it_is_said() {
-    let text = format!("carrier.sip.nameservers = [\"192.0.2.53\", \"[2001:db8::53]:5353\"]\n{TRUNK}");
-    let servers = parse(&text).sip.expect("a trunk is configured").nameservers;
-    assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|addr| addr.parse().unwrap()));
+fn what_is_written_in_the_wrong_form_is_told_with_the_right_one() {
+    for (text, complaint) in [
+        ("listen = 7465", "listen must be a text in quotes, not an integer"),
+        (
+            "policy.countries = \"US\"",
+            "policy.countries must be a list of texts: [\"…\", \"…\"], not a string",
+        ),
+        (
+            "speech.openai.voices = [\"a\"]",
+            "speech.openai.voices must be a table of texts: { name = \"…\" }, not an array",
+        ),
+        ("policy.ring_limit_seconds = -5", "policy.ring_limit_seconds must be 0 or more"),
+        ("retention.calls_days = 1.5", "retention.calls_days must be a whole number, not a float"),
+        ("data_dir = \"\"", "data_dir is empty; name a directory, or leave the key out"),
+        (
+            "database_url = \"mysql://x/y\"",
+            "database_url must be sqlite:PATH, a plain path, or postgres://USER:PASSWORD@HOST/DATABASE",
+        ),
+        (
+            "[carrier.sip.trunk]\nserver = \"a\"",
+            "carrier.sip.trunk is a list of tables: [[carrier.sip.trunk]]",
+        ),
+        (
+            "[[carrier.sip.trunk]]\nserver = \"a\"\npassword = \"x\"\n[[line]]\nnumber = \"+12065550123\"",
+            "carrier.sip.trunk[0].password is set without a username, so nobody can be sent it; add the username",
+        ),
+        // Said once: that the line has no trunk follows from it.
+        (
+            "[[carrier.sip.trunk]]\nname = \"a\"\n[[line]]\nnumber = \"+12065550123\"",
+            "carrier.sip.trunk[0].server is missing: the host of the trunk, e.g. sip.example.com",
+        ),
+    ] {
+        let error = Config::parse(text, &Env::default()).expect_err(text);
+        assert_eq!(error.to_string(), complaint, "{text}");
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_the_line_or_the_variable_it_stands_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("offhook.toml");
+    std::fs::write(&file, "[policy]\ncountries = [\"USA\"]\n\n[carrier.sip]\nrtp_ports = \"1-2\"\n").unwrap();
+    let env = Env::from([("OFFHOOK_LISTEN", "localhost")]);
+    let error =
+        Config::load(Some(&file), &env).unwrap_err().to_string().replace(&file.display().to_string(), "FILE");
+    expect![[r#"
+        OFFHOOK_LISTEN "localhost" is not an IP address with a port, e.g. 127.0.0.1:7465
+        FILE:2: policy.countries has "USA": a country is written in two letters, e.g. US"#]]
+    .assert_eq(&error);
 }
 
 #[test]

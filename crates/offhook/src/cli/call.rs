@@ -1,6 +1,7 @@
 //! `offhook call` and `offhook hangup`.
 
 use futures_util::StreamExt as _;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::signal;
 
@@ -19,7 +20,7 @@ pub struct Args {
     /// The call instructions: everything the voice knows
     #[arg(required = true)]
     task: Vec<String>,
-    /// Follow the call to its end; Ctrl-C hangs up
+    /// Follow the call to its end; Ctrl-C hangs up. Exit code 1 when nobody answered
     #[arg(long, short)]
     wait: bool,
     /// Who the voice is: identity, tone, boundaries, in one to three sentences
@@ -38,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     voicemail: Option<String>,
     /// The longest the conversation may last
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     max_duration: Option<u64>,
     /// Repeat a request safely: the same key is the same call
     #[arg(long, value_name = "KEY")]
@@ -123,14 +124,22 @@ async fn follow_once(
     mut each: impl FnMut(&Value),
 ) -> Result<bool, Failure> {
     let response = client.stream(&format!("/call/{id}/events?after={last_seq}")).await?;
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(true);
+    }
     let mut chunks = response.bytes_stream();
     let mut stream = Vec::new();
     let mut hung_up = false;
     loop {
         let chunk = tokio::select! {
             chunk = chunks.next() => chunk,
-            _ = signal::ctrl_c(), if !hung_up => {
+            _ = signal::ctrl_c() => {
+                if hung_up {
+                    let message = format!("not waiting for the end; `offhook show {id}` tells it");
+                    return Err(Failure::Failed(message));
+                }
                 hung_up = true;
+                eprintln!("offhook: hanging up; Ctrl-C again leaves at once");
                 client.post(&format!("/call/{id}/hangup"), &json!({})).await?;
                 continue;
             }

@@ -25,7 +25,7 @@ impl Client {
     pub fn new(context: &Context) -> Result<Self, Failure> {
         crate::app::install_crypto();
         let url = match &context.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+            Some(url) => url.clone(),
             None => server_url(context)?,
         };
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
@@ -85,10 +85,11 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
-        request.send().await.map_err(|_| {
+        request.send().await.map_err(|error| {
             Failure::Unreachable(format!(
-                "no offhook answers at {}; start one with `offhook serve`, or set --url",
-                self.url
+                "no offhook answers at {} ({}); start one with `offhook serve`, or set --url",
+                self.url,
+                root_cause(&error)
             ))
         })
     }
@@ -100,28 +101,33 @@ impl Client {
         let error = &body["error"];
         let (code, message) = (error["code"].as_str(), error["message"].as_str());
         let mut text = match (code, message) {
+            (Some("auth_required"), _) => {
+                "this needs an API key, and none is saved here (auth_required)".to_owned()
+            }
             (Some(code), Some(message)) => format!("{message} ({code})"),
-            _ => format!("the server answered {status}"),
+            _ => format!("the server answered {status}; is it an offhook?"),
         };
-        if let Some(url) = error["action"]["url"].as_str() {
-            text.push_str(&format!("\n{url}"));
-        }
         if code == Some("invalid_api_key") && self.state.forget_key() {
             text.push_str(
                 "\nThe saved key was removed; the next call gets a new one, where the server allows it.",
             );
         } else if status == StatusCode::UNAUTHORIZED {
-            text.push_str("\nMake a key with `offhook key create` and set OFFHOOK_API_KEY.");
+            text.push_str("\nOn the machine of the server: export OFFHOOK_API_KEY=$(offhook key create)");
         }
         Failure::Refused(text)
     }
 }
 
+/// `error sending request` says nothing; what is behind it does.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 fn server_url(context: &Context) -> Result<String, Failure> {
     let config = context.config()?;
-    let mut addr = config.listen;
-    if addr.ip().is_unspecified() {
-        addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    Ok(format!("http://{addr}"))
+    Ok(format!("http://{}", crate::doctor::reachable(config.listen)))
 }

@@ -89,7 +89,11 @@ mod tests {
     fn a_report() {
         let findings = [
             Finding::new("store").well("ok", "opens"),
-            Finding::new("trunk").of("main").ill("refused", "answers 403\nand says why", "check the password"),
+            Finding::new("trunk").of("main").ill(
+                "refused",
+                "answers 403\nand says why",
+                "check the password",
+            ),
         ];
         expect_test::expect![[r#"
             ok    store           opens

@@ -4,7 +4,7 @@ use offhook_store::Store;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::{Context, Failure};
+use super::{Context, Failure, failed};
 use crate::gateway::keys;
 
 #[derive(Debug, clap::Subcommand)]
@@ -72,8 +72,4 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     }
     store.close().await;
     Ok(())
-}
-
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure::Failed(error.to_string())
 }

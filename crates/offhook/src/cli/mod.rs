@@ -1,5 +1,6 @@
 //! The command line: a codec over the gateway, in this process (`serve`, `demo`, `key`, `doctor`) or over HTTP.
 
+mod backup;
 mod call;
 mod client;
 mod doctor;
@@ -31,18 +32,39 @@ Exit codes:
   2  wrong usage or configuration
   4  the server refused the request; the message says why";
 
+/// The options that every command has.
+const EVERYWHERE: &str = "Everywhere";
+
+const SERVE: &str = "\
+Without a configured trunk only the test numbers of the sandbox on this machine can be called; docs/carriers/sip.md
+connects real phones, docs/voices.md a speech model. `offhook doctor` says what is not right yet.
+
+Ctrl-C or SIGTERM: no new calls, live ones are hung up and written down, then it ends.";
+
+const DOCTOR: &str = "\
+Places no call and leaves nothing behind. Where `offhook serve` runs already it is asked how its trunks are; run the
+doctor with the same configuration and as the same user. Exit code 1 when something is to be mended.";
+
+const COMPLETIONS: &str = "\
+  bash:  offhook completions bash > ~/.local/share/bash-completion/completions/offhook
+  zsh:   offhook completions zsh > \"${fpath[1]}/_offhook\"
+  fish:  offhook completions fish > ~/.config/fish/completions/offhook.fish";
+
 /// A phone line for AI agents that you run yourself.
 #[derive(Debug, Parser)]
 #[command(name = "offhook", bin_name = "offhook", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(arg_required_else_help = true)]
 pub struct Cli {
     /// The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "OFFHOOK_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "OFFHOOK_CONFIG", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Print JSON for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     /// Where the server answers [default: from `listen` of the configuration]
-    #[arg(long, global = true, value_name = "URL", env = "OFFHOOK_URL")]
+    #[arg(long, global = true, value_name = "URL", env = "OFFHOOK_URL", hide_env_values = true)]
+    #[arg(help_heading = EVERYWHERE, value_parser = server_address)]
     url: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -53,6 +75,7 @@ enum Command {
     /// Make a real call to a test number on this machine and show it as it happens
     Demo(Demo),
     /// Run the phone line: HTTP API, calls, everything
+    #[command(after_help = SERVE)]
     Serve,
     /// Place a call
     Call(call::Args),
@@ -62,18 +85,22 @@ enum Command {
     Show(show::Args),
     /// Hang up a call
     Hangup {
-        /// The call's id
+        /// The call's id; `offhook calls --live` lists them
         id: String,
     },
     /// Make, list and revoke API keys (on the machine of the server)
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
+    #[command(after_help = DOCTOR)]
     Doctor,
+    /// Copy database, recordings and secret (on the machine of the server)
+    Backup(backup::Args),
     /// Show or check the configuration
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
     /// Print a completion script
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell it is for
         shell: clap_complete::Shell,
@@ -98,7 +125,7 @@ struct Demo {
 enum ConfigCommand {
     /// Every key, what it is set to, and by what; secrets are masked
     Show,
-    /// Only say whether it is right
+    /// Only say whether it is right; exit code 2 when it is not
     Check,
 }
 
@@ -147,6 +174,19 @@ impl From<DemoError> for Failure {
             DemoError::NoSuchNumber(_) => Self::Usage(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+/// Where a server may be.
+fn server_address(text: &str) -> Result<String, String> {
+    let url: Option<reqwest::Url> = text.parse().ok();
+    match url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err("write http:// or https:// and the host, e.g. http://127.0.0.1:7465".to_owned()),
     }
 }
 
@@ -212,6 +252,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Hangup { id } => call::hang_up(&id, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Backup(args) => backup::run(args, context).await,
         Command::Config(command) => show_config(command, context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

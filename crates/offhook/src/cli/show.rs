@@ -8,7 +8,7 @@ use crate::demo::show;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The call's id
+    /// The call's id; `offhook calls` lists them
     id: String,
     /// Print the whole transcript
     #[arg(long, short)]

@@ -8,16 +8,16 @@ use std::time::Duration;
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_core::call::Limits;
 use offhook_core::policy::{Countries, LimitRange, PolicyConfig};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize as _;
 use tracing_subscriber::EnvFilter;
 
 use super::env::Env;
 use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
 use super::secret::RawSecret;
-use super::written::Written;
+use super::written::{Origin, Written};
 use super::{Config, ConfigError, Log, Problem, RetentionDays, carrier, speech, xdg};
-use crate::gateway::Inbound;
+use crate::gateway::{Inbound, VOICES};
 
 /// The database of an installation that configures none.
 pub const DATABASE: &str = "offhook.db";
@@ -84,18 +84,32 @@ pub fn build(written: &Written, env: &Env) -> Result<Config, ConfigError> {
     })?;
     let mut build = Build { env, problems: Vec::new() };
     let config = build.config(&raw);
-    if build.problems.is_empty() { Ok(config) } else { Err(invalid(build.problems)) }
+    if build.problems.is_empty() {
+        return Ok(config);
+    }
+    let mut problems: Vec<Problem> =
+        build.problems.into_iter().map(|problem| placed(problem, written)).collect();
+    problems.sort_by_key(|problem| problem.line);
+    Err(invalid(problems))
+}
+
+/// With where the value was written: a line of the file, or a variable.
+fn placed(problem: Problem, written: &Written) -> Problem {
+    match written.origins.get(&problem.key) {
+        Some(Origin::File(line)) => Problem { line: Some(*line), ..problem },
+        Some(Origin::Env(name)) => Problem { key: name.clone(), ..problem },
+        None => problem,
+    }
 }
 
 impl Build<'_> {
     fn config(&mut self, raw: &RawConfig) -> Config {
         let listen = raw.listen.as_deref().or(Some(DEFAULT_LISTEN));
-        let listen = self.parse("listen", listen, "an address with a port, e.g. 127.0.0.1:7465");
+        let listen = self.parse("listen", listen, "an IP address with a port, e.g. 127.0.0.1:7465");
         let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let data_dir = self.data_dir(raw.data_dir.as_deref());
         let own_database = || format!("sqlite:{}", data_dir.join(DATABASE).display()).into();
-        let database_url =
-            self.secret("database_url", raw.database_url.as_ref()).unwrap_or_else(own_database);
+        let database_url = self.database_url(raw.database_url.as_ref()).unwrap_or_else(own_database);
         let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
         let sandbox = self.sandbox(raw, sip.is_some());
         let public_url = self.public_url(raw.public_url.as_deref());
@@ -131,9 +145,24 @@ impl Build<'_> {
     }
 
     fn data_dir(&mut self, written: Option<&str>) -> PathBuf {
+        if written.is_some_and(|path| path.trim().is_empty()) {
+            self.problem("data_dir", "is empty; name a directory, or leave the key out");
+        }
         let default = || Some(xdg(self.env, "XDG_DATA_HOME", ".local/share")?.join("offhook"));
         // Without a home there is still a place to run in.
         written.map(PathBuf::from).or_else(default).unwrap_or_else(|| PathBuf::from("offhook-data"))
+    }
+
+    fn database_url(&mut self, written: Option<&RawSecret>) -> Option<SecretString> {
+        let url = self.secret("database_url", written)?;
+        let scheme = url.expose_secret().split_once("://").map(|(scheme, _)| scheme.to_owned());
+        if scheme.is_some_and(|scheme| !["sqlite", "postgres", "postgresql"].contains(&scheme.as_str())) {
+            self.problem(
+                "database_url",
+                "must be sqlite:PATH, a plain path, or postgres://USER:PASSWORD@HOST/DATABASE",
+            );
+        }
+        Some(url)
     }
 
     fn log_filter(&mut self, written: Option<&str>) -> String {
@@ -226,7 +255,7 @@ impl Build<'_> {
             instructions,
             greeting: raw.greeting.clone(),
             personality: raw.personality.clone(),
-            voice: raw.voice.clone().unwrap_or_else(|| "jessica".to_owned()),
+            voice: raw.voice.clone().unwrap_or_else(|| VOICES[0].to_owned()),
         })
     }
 

@@ -135,8 +135,8 @@ fn formats(build: &mut Build<'_>, written: Option<&[String]>) -> Option<Vec<Audi
             _ => build.problem(key, format!("has {name:?}; PCMU and PCMA are known")),
         }
     }
-    if formats.is_empty() {
-        build.problem(key, "names no codec");
+    if written.is_some_and(<[String]>::is_empty) {
+        build.problem(key, "names no codec; PCMU and PCMA are known");
     }
     Some(formats)
 }
@@ -175,6 +175,12 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
     let outbound_proxy = raw.outbound_proxy.as_deref();
     let password = build.secret(&format!("{at}.password"), raw.password.as_ref());
     let has_account = raw.username.is_some() && password.is_some();
+    if raw.username.is_none() && raw.password.is_some() {
+        build.problem(
+            format!("{at}.password"),
+            "is set without a username, so nobody can be sent it; add the username",
+        );
+    }
     let register = raw.register.unwrap_or(has_account);
     if register && !has_account {
         build.problem(format!("{at}.register"), "is true, which needs username and password");
@@ -301,6 +307,8 @@ fn line(build: &mut Build<'_>, at: &str, raw: &RawLine, trunks: &[Trunk]) -> Opt
             return None;
         }
         (None, [only]) => only.name.clone(),
+        // What is wrong with the trunk has been said.
+        (None, []) => return None,
         (None, _) => {
             build.problem(format!("{at}.trunk"), "is missing: there is more than one trunk");
             return None;

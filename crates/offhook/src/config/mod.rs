@@ -116,8 +116,8 @@ impl fmt::Display for Problem {
 fn list(file: Option<&Path>, problems: &[Problem]) -> String {
     let place = |problem: &Problem| match (file, problem.line) {
         (Some(file), Some(line)) => format!("{}:{line}: ", file.display()),
-        (Some(file), None) => format!("{}: ", file.display()),
-        (None, _) => String::new(),
+        (Some(file), None) if !problem.key.starts_with("OFFHOOK_") => format!("{}: ", file.display()),
+        _ => String::new(),
     };
     problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect::<Vec<_>>().join("\n")
 }

@@ -17,7 +17,8 @@ const OTHER_NAMES: [&str; 5] =
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    File,
+    /// With the line it stands on.
+    File(usize),
     /// With the name of the variable.
     Env(String),
 }
@@ -70,7 +71,7 @@ impl Written {
     pub fn parse(file: Option<&Path>, text: &str, env: &Env) -> Result<Self, ConfigError> {
         let syntax = |error: toml::de::Error| ConfigError::Syntax {
             path: file.map(Path::to_owned).unwrap_or_default(),
-            why: error.to_string(),
+            why: error.to_string().trim_end().to_owned(),
         };
         let spanned = DeTable::parse(text).map_err(syntax)?;
         let mut reading = Reading { text, origins: BTreeMap::new(), problems: Vec::new() };
@@ -107,7 +108,7 @@ impl Reading<'_> {
             if let Some(key) = keys::find(&path) {
                 match kind_problem(key.kind, value.get_ref()) {
                     Some(why) => self.problem(&at, why, span.start),
-                    None => drop(self.origins.insert(at, Origin::File)),
+                    None => drop(self.origins.insert(at, Origin::File(self.line(span.start)))),
                 }
                 continue;
             }
@@ -133,8 +134,11 @@ impl Reading<'_> {
     }
 
     fn problem(&mut self, key: &str, why: String, offset: usize) {
-        let line = self.text.get(..offset).map(|before| before.matches('\n').count() + 1);
-        self.problems.push(Problem { key: key.to_owned(), why, line });
+        self.problems.push(Problem { key: key.to_owned(), why, line: Some(self.line(offset)) });
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).unwrap_or_default().matches('\n').count() + 1
     }
 }
 
@@ -159,14 +163,28 @@ fn kind_problem(kind: Kind, value: &DeValue<'_>) -> Option<String> {
             None => false,
         },
         Kind::Bool => value.is_bool(),
-        Kind::Int => value.is_integer(),
+        Kind::Int => match value.as_integer() {
+            Some(number) if number.as_str().starts_with('-') => return Some("must be 0 or more".to_owned()),
+            number => number.is_some(),
+        },
         Kind::Float => value.is_float() || value.is_integer(),
         Kind::List => value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_str())),
         Kind::Map | Kind::SecretMap => {
             value.as_table().is_some_and(|table| table.values().all(|item| item.get_ref().is_str()))
         }
     };
-    (!fits).then(|| format!("must be {}, not {}", a(&kind.words()), a(value.type_str())))
+    (!fits).then(|| format!("must be {}, not {}", spelled(kind), a(value.type_str())))
+}
+
+/// What may be written, and how TOML writes it.
+fn spelled(kind: Kind) -> String {
+    let form = match kind {
+        Kind::Text | Kind::Secret | Kind::SecretUrl => " in quotes",
+        Kind::List => ": [\"…\", \"…\"]",
+        Kind::Map | Kind::SecretMap => ": { name = \"…\" }",
+        Kind::Bool | Kind::Int | Kind::Float | Kind::Choice(_) => "",
+    };
+    format!("{}{form}", a(&kind.words()))
 }
 
 fn a(words: &str) -> String {
@@ -240,7 +258,10 @@ fn overlay(
 }
 
 fn parse(kind: Kind, text: &str) -> Result<Value, String> {
-    let wrong = || format!("must be {}", a(&kind.words()));
+    let wrong = || match kind {
+        Kind::Map | Kind::SecretMap => "must be name=value, separated by commas".to_owned(),
+        kind => format!("must be {}", a(&kind.words())),
+    };
     Ok(match kind {
         Kind::Text | Kind::Secret | Kind::SecretUrl => Value::String(text.to_owned()),
         Kind::Choice(choices) if choices.contains(&text) => Value::String(text.to_owned()),
@@ -250,7 +271,7 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
             "false" | "0" | "no" | "off" => Value::Boolean(false),
             _ => return Err(wrong()),
         },
-        Kind::Int => Value::Integer(text.parse().map_err(|_| wrong())?),
+        Kind::Int => Value::Integer(text.parse::<u32>().map_err(|_| wrong())?.into()),
         Kind::Float => Value::Float(text.parse().map_err(|_| wrong())?),
         Kind::List => Value::Array(items(text).map(|item| Value::String(item.to_owned())).collect()),
         Kind::Map | Kind::SecretMap => {

@@ -59,7 +59,14 @@ impl Default for Finding {
 impl Finding {
     pub fn new(name: &str) -> Self {
         let name = name.to_owned();
-        Self { name, subject: None, ok: true, state: String::new(), found: String::new(), todo: String::new() }
+        Self {
+            name,
+            subject: None,
+            ok: true,
+            state: String::new(),
+            found: String::new(),
+            todo: String::new(),
+        }
     }
 
     pub fn of(self, subject: &str) -> Self {
@@ -78,7 +85,11 @@ impl Finding {
 impl From<Check> for Finding {
     fn from(check: Check) -> Self {
         let finding = Self::new(check.name);
-        if check.ok { finding.well("ok", check.found) } else { finding.ill("failed", check.found, check.todo) }
+        if check.ok {
+            finding.well("ok", check.found)
+        } else {
+            finding.ill("failed", check.found, check.todo)
+        }
     }
 }
 
@@ -88,7 +99,8 @@ pub fn can_place_calls(findings: &[Finding]) -> bool {
     let vital = |finding: &&Finding| ["store", "calls"].contains(&finding.name.as_str());
     let trunk = |finding: &&Finding| finding.name == "trunk";
     findings.iter().filter(vital).all(|finding| finding.ok)
-        && (!findings.iter().any(|finding| trunk(&finding)) || findings.iter().filter(trunk).any(|finding| finding.ok))
+        && (!findings.iter().any(|finding| trunk(&finding))
+            || findings.iter().filter(trunk).any(|finding| finding.ok))
 }
 
 /// Every check, in the order a call needs it.
@@ -199,7 +211,8 @@ async fn carrier(sip: &SipConfig) -> Vec<Finding> {
     let _ = tokio::time::timeout(GOODBYE, carrier.shutdown()).await;
     let ports: Vec<String> =
         sip.listen.iter().map(|listen| format!("{} {}", listen.transport.name(), listen.addr)).collect();
-    let mut findings = vec![Finding::new("SIP ports").well("free", format!("{} can be used", ports.join(", ")))];
+    let mut findings =
+        vec![Finding::new("SIP ports").well("free", format!("{} can be used", ports.join(", ")))];
     let trunks = checked.trunks.iter();
     findings.extend(trunks.map(|report| readiness::trunk(&report.name, report.registered, Some(report))));
     findings
@@ -227,7 +240,10 @@ fn taken(sip: &SipConfig) -> Option<String> {
         };
         bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
     };
-    sip.listen.iter().find(used).map(|listen| format!("{} {} is in use by another program", listen.transport.name(), listen.addr))
+    sip.listen
+        .iter()
+        .find(used)
+        .map(|listen| format!("{} {} is in use by another program", listen.transport.name(), listen.addr))
 }
 
 async fn voice(config: &Config) -> Finding {
@@ -244,7 +260,12 @@ async fn voice(config: &Config) -> Finding {
         Ok(model) => model,
         Err(error) => return finding.ill("unusable", error, "calls are refused until this works"),
     };
+    let unspoken = model.language_problems(&config.language);
     match model.check().await {
+        Ok(_) if !unspoken.is_empty() => {
+            let advice = "calls are held in English: set speech.language, or choose other parts in speech.local";
+            finding.ill("language", unspoken.join("; "), advice)
+        }
         Ok(checked) => finding.well("ok", checked.what),
         Err(CheckError::Unusable { what, why, advice }) => {
             finding.ill("unusable", format!("{what} is not usable: {why}"), advice)

@@ -31,7 +31,8 @@ pub fn is_valid(pass: &str, secret: &Path, now: Timestamp) -> bool {
     };
     let (now, latest) = (now.unix_millis(), (now + VALID).unix_millis());
     let in_time = (now..=latest).contains(&until);
-    in_time && key(secret).is_some_and(|key| hmac::verify(&key, message(until).as_bytes(), &signature).is_ok())
+    in_time
+        && key(secret).is_some_and(|key| hmac::verify(&key, message(until).as_bytes(), &signature).is_ok())
 }
 
 fn key(secret: &Path) -> Option<hmac::Key> {

@@ -52,7 +52,8 @@ impl Readiness {
 
     /// Every part, in the order a call needs it; `thorough` is worth some seconds.
     pub async fn findings(&self, thorough: bool) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.gateway.readiness().await.into_iter().map(Finding::from).collect();
+        let mut findings: Vec<Finding> =
+            self.gateway.readiness().await.into_iter().map(Finding::from).collect();
         findings.extend(self.trunk_findings(thorough).await);
         findings.push(self.model().await);
         findings.push(room(&self.recordings()));
@@ -78,9 +79,12 @@ impl Readiness {
         let _ = tokio::time::timeout(patience, asked).await;
         let reports = self.trunks.last().as_ref().map(|(_, check)| check.trunks.clone()).unwrap_or_default();
         let lines = self.gateway.engine().carrier().lines();
-        trunks_of(&lines).into_iter().map(|line| {
-            trunk(&line.trunk, line.registered, reports.iter().find(|report| report.name == line.trunk))
-        }).collect()
+        trunks_of(&lines)
+            .into_iter()
+            .map(|line| {
+                trunk(&line.trunk, line.registered, reports.iter().find(|report| report.name == line.trunk))
+            })
+            .collect()
     }
 
     async fn ask_trunks(&self) {
@@ -198,7 +202,11 @@ pub(super) fn room(dir: &Path) -> Finding {
     let free = match rustix::fs::statvfs(dir) {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
         Err(why) => {
-            return finding.ill("not_known", format!("{}: {why}", dir.display()), "check that data_dir is there");
+            return finding.ill(
+                "not_known",
+                format!("{}: {why}", dir.display()),
+                "check that data_dir is there",
+            );
         }
     };
     let found = format!("{} free for recordings in {}", size(free), dir.display());
@@ -235,7 +243,12 @@ mod tests {
             (Some(true), Some(report(answers(), Some(true), None)), true, "registered"),
             // It was asked before it registered us, and many do not answer OPTIONS at all.
             (Some(true), Some(report(answers(), Some(false), Some("wait"))), true, "registered"),
-            (Some(true), Some(report(TrunkReply::Silence, Some(true), Some("firewall?"))), true, "registered"),
+            (
+                Some(true),
+                Some(report(TrunkReply::Silence, Some(true), Some("firewall?"))),
+                true,
+                "registered",
+            ),
             (Some(false), Some(report(answers(), Some(false), Some("password?"))), false, "not_registered"),
             (Some(false), Some(report(unreachable(), Some(false), Some("name?"))), false, "unreachable"),
             (None, Some(report(answers(), None, None)), true, "reachable"),

@@ -17,9 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub enum Running {
     Nobody,
     /// This installation, with what it says of itself.
-    Ours { version: String, findings: Vec<Finding> },
+    Ours {
+        version: String,
+        findings: Vec<Finding>,
+    },
     /// An offhook with other data, so with other calls and keys.
-    Another { version: String },
+    Another {
+        version: String,
+    },
     /// Something that is no offhook.
     Stranger,
 }

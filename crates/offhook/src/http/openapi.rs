@@ -39,7 +39,9 @@ pub fn base() -> OpenApi {
 pub fn described(document: OpenApi) -> OpenApi {
     let mut json = serde_json::to_value(&document).expect("the document is made of strings and numbers");
     let operations = json["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    for operation in operations.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut()) {
+    for operation in
+        operations.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut())
+    {
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
             if response["description"].as_str().unwrap_or_default().is_empty() {
                 response["description"] = description(status).into();
@@ -67,7 +69,9 @@ fn description(status: &str) -> &'static str {
     match status {
         "4XX" => "The request can't be met; the code says why.",
         "5XX" => "It can't be met now; with a Retry-After header it is worth another try.",
-        status => status.parse().ok().and_then(|status: StatusCode| status.canonical_reason()).unwrap_or("OK"),
+        status => {
+            status.parse().ok().and_then(|status: StatusCode| status.canonical_reason()).unwrap_or("OK")
+        }
     }
 }
 

@@ -61,7 +61,9 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer("/call/{id}/recording", with_key(server.get(&format!("/call/{id}/recording")))).await;
         recorded.answer("/call/{id}/events", with_key(server.get(&format!("/call/{id}/events")))).await;
     }
-    recorded.answer("/call/{id}/events", with_key(server.get(&format!("/call/{talk}/events?after=999")))).await;
+    recorded
+        .answer("/call/{id}/events", with_key(server.get(&format!("/call/{talk}/events?after=999"))))
+        .await;
     recorded.answer("/calls", with_key(server.get("/calls?direction=outbound&limit=5"))).await;
     let link = agent.finalized(talk).await["recording_url"].as_str().unwrap().to_owned();
     recorded.answer("/recordings/{id}", server.get(&link)).await;

@@ -12,7 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Run a script of this directory; its exit code and what it printed.
 pub async fn run(script: &str, arguments: &[&str], input: &str) -> (i32, String) {
     let Some(python) = std::env::var_os("OFFHOOK_PYTHON") else {
-        panic!("OFFHOOK_PYTHON does not name a Python with the packages of the tests; run ./test, which sets it up");
+        panic!(
+            "OFFHOOK_PYTHON does not name a Python with the packages of the tests; run ./test, which sets it up"
+        );
     };
     let path = format!("{}/tests/http/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
@@ -26,6 +28,7 @@ pub async fn run(script: &str, arguments: &[&str], input: &str) -> (i32, String)
         child.wait_with_output().await.unwrap()
     };
     let output = tokio::time::timeout(PATIENCE, ran).await.expect("it ends");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap_or(-1), printed)
 }
