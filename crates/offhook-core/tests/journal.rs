@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use offhook_core::EndReason;
+use offhook_core::call::{Action, Input, ToolCall, ToolCallId, Utterance};
 use offhook_core::journal::{AnsweredBy, Fact, Part, Release, TaskStatus, Value};
+use offhook_core::{Digit, EndReason, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 use proptest::prelude::*;
 
 /// Some value of every type a field can have.
@@ -123,7 +124,7 @@ fn integers_beyond_the_store_are_capped() {
     assert_eq!(stats.fields()[0], ("received_frames", Value::Int(i64::MAX)));
 }
 
-/// A fact in a log line, by accident or in a panic, gives away nothing of what was said, pressed or dialled.
+/// What goes through a call shows in a log line, by accident or in a panic, nothing of what was said, pressed or dialled.
 #[test]
 fn what_people_said_is_not_in_debug() {
     let facts = [
@@ -141,12 +142,32 @@ fn what_people_said_is_not_in_debug() {
         Fact::Problem { part: Part::Leg, code: "sip".into(), message: "sip:+14155550199@host".into() },
     ];
     let lines: Vec<String> = facts.iter().map(|fact| format!("{fact:?}")).collect();
+    let inputs = [
+        Input::Leg(LegEvent::Digit(Digit::from_char('7').unwrap())),
+        Input::Speech(SpeechEvent::VoiceText { utterance: Utterance(1), text: "My code is 4711".into() }),
+        Input::Speech(SpeechEvent::ToolCall {
+            id: ToolCallId(1),
+            tool: ToolCall::SendDigits { digits: "4711#".into() },
+        }),
+    ];
+    let inputs = inputs.iter().map(|input| format!("{input:?}"));
+    let actions = [
+        Action::Leg(LegCommand::SendDigits("4711#".into())),
+        Action::Speech(SpeechCommand::Say { text: "Your code is 4711".into() }),
+    ];
+    let lines: Vec<String> =
+        lines.into_iter().chain(inputs).chain(actions.iter().map(|action| format!("{action:?}"))).collect();
     expect_test::expect![[r#"
         call.dialing line=<12 characters>
         leg.digits_sent digits=<5 characters>
         turn.remote turn=3 started_ms=1 ended_ms=2 text=<14 characters> confidence=900
         tool.called tool=send_digits arguments=<5 characters>
         call.result status=done summary=<11 characters> evidence_turns=[3]
-        call.problem part=leg code=sip message=<21 characters>"#]]
+        call.problem part=leg code=sip message=<21 characters>
+        Leg(Digit(Digit))
+        Speech(VoiceText { utterance: Utterance(1), text: <15 characters> })
+        Speech(ToolCall { id: ToolCallId(1), tool: SendDigits { digits: <5 characters> } })
+        Leg(SendDigits <5 characters>)
+        Speech(Say { text: <17 characters> })"#]]
     .assert_eq(&lines.join("\n"));
 }

@@ -176,14 +176,26 @@ fn private_dir(path: &Path) -> io::Result<()> {
 async fn model(config: &Config) -> Result<Model, StartError> {
     let model = match &config.speech {
         SpeechModel::Local(local) => Model::Local(local::Local::find(local.clone())?),
-        SpeechModel::OpenAi(openai) => Model::OpenAi(openai::OpenAi::new(openai.clone())?),
+        SpeechModel::OpenAi(openai) => Model::OpenAi(realtime(openai.clone())?),
     };
+    for problem in model.language_problems(&config.language) {
+        tracing::warn!(%problem, "calls are held in English: the voice can't use speech.language");
+    }
     // A missing program is a clear error now, not silence on the line later. A model that is only out of reach may
     // come back: calls wait for it, and `doctor` says what is wrong.
     if let Model::Local(_) = &model {
         model.check().await?;
     }
     Ok(model)
+}
+
+/// What speaks on this machine, if anything does, apologises when the endpoint is lost in mid-call.
+fn realtime(config: openai::Config) -> Result<openai::OpenAi, openai::ConfigError> {
+    let model = openai::OpenAi::new(config)?;
+    Ok(match local::Synthesizer::any() {
+        Some(synthesizer) => model.with_synthesizer(synthesizer),
+        None => model,
+    })
 }
 
 /// The people behind the test numbers speak with the synthesizer of the local voice.

@@ -54,7 +54,7 @@ pub enum LegEvent {
 }
 
 /// Why a dial attempt did not become a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DialFailure {
     pub reason: EndReason,
     /// The final SIP response, where there was one.
@@ -62,6 +62,13 @@ pub struct DialFailure {
     pub q850_cause: Option<u8>,
     /// For the journal, in the carrier's words.
     pub detail: String,
+}
+
+/// Without the detail: carriers quote numbers.
+impl fmt::Debug for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DialFailure({}, SIP {:?}, Q.850 {:?})", self.reason, self.sip_status, self.q850_cause)
+    }
 }
 
 /// What a leg is told.

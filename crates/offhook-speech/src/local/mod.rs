@@ -36,6 +36,7 @@ use conversation::{Brain, Conversation};
 use ear::Ear;
 use endpoint::Endpoint;
 use session::{Parts, Session};
+use synthesizer::is_english;
 use vad::Vad;
 
 /// Why the local voice can't be put together.
@@ -105,20 +106,14 @@ impl Local {
     }
 
     pub(crate) fn language_problems(&self, language: &str) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !self.parts.synthesizer.speaks(language) {
-            problems.push(format!(
-                "{} can't speak {language}, and speaks English",
-                self.parts.synthesizer.what()
-            ));
-        }
-        if !self.parts.recognizer.understands(language) {
-            problems.push(format!("{} understands English, not {language}", self.parts.recognizer.what()));
-        }
-        if self.parts.brain.is_none() && !language.to_lowercase().starts_with("en") {
-            problems.push(format!("the script knows English, not {language}"));
-        }
-        problems
+        let (synthesizer, recognizer) = (&self.parts.synthesizer, &self.parts.recognizer);
+        let script = self.parts.brain.is_none().then(|| "the script".to_owned());
+        let parts = [
+            (!synthesizer.speaks(language)).then(|| synthesizer.what()),
+            (!recognizer.understands(language)).then(|| recognizer.what()),
+            script.filter(|_| !is_english(language)),
+        ];
+        parts.into_iter().flatten().map(|part| format!("{part} knows English, not {language}")).collect()
     }
 
     /// What it hears and speaks: the telephone band, whatever the leg carries.

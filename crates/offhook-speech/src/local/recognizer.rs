@@ -6,7 +6,7 @@ use super::config::RecognizerConfig;
 use super::endpoint::{Endpoint, EndpointError};
 use super::pocketsphinx::Pocketsphinx;
 use super::program::ProgramError;
-use super::synthesizer::endpoint;
+use super::synthesizer::{endpoint, is_english};
 use super::{FindError, tagged, wav};
 
 /// What was understood of a turn.
@@ -65,7 +65,7 @@ impl Recognizer {
 
     /// Whether it understands this language (BCP 47) at all.
     pub fn understands(&self, language: &str) -> bool {
-        !matches!(self, Self::Pocketsphinx(_)) || language.to_lowercase().starts_with("en")
+        !matches!(self, Self::Pocketsphinx(_)) || is_english(language)
     }
 
     /// What is said in `samples`, 8 kHz; `None` when nothing of it could be understood.

@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use offhook_core::brief::Language;
+
 use super::config::{Server, SynthesizerConfig};
 use super::endpoint::{Endpoint, EndpointError};
 use super::program::{Program, ProgramError};
@@ -43,6 +45,11 @@ impl Synthesizer {
     /// For one sentence; a minute of speech takes flite a second.
     const LIMIT: Duration = Duration::from_secs(15);
 
+    /// The first program found on this machine that speaks, with its usual voices.
+    pub fn any() -> Option<Self> {
+        Self::find(SynthesizerConfig::Auto, BTreeMap::new()).ok()
+    }
+
     pub(super) fn find(
         config: SynthesizerConfig,
         voices: BTreeMap<String, String>,
@@ -69,7 +76,7 @@ impl Synthesizer {
 
     /// Whether it can speak this language (BCP 47) at all.
     pub fn speaks(&self, language: &str) -> bool {
-        !matches!(self.engine, Engine::Flite(_)) || language.to_lowercase().starts_with("en")
+        !matches!(self.engine, Engine::Flite(_)) || is_english(language)
     }
 
     pub(super) fn endpoint(&self) -> Option<&Endpoint> {
@@ -177,6 +184,11 @@ async fn run(program: &Program, text: &str, arguments: &[&str]) -> Result<Vec<i1
 fn samples(wav: &[u8], by: impl Fn() -> String) -> Result<Vec<i16>, SpeakError> {
     let (samples, rate) = wav::read(wav).ok_or_else(|| SpeakError::NotWav(by()))?;
     Ok(wav::to_8khz(samples, rate))
+}
+
+/// What flite, pocketsphinx and the script know.
+pub(super) fn is_english(language: &str) -> bool {
+    Language::find(language).is_some_and(|language| language.tag == "en")
 }
 
 pub(super) fn program(name: &'static str, package: &'static str) -> Result<Program, FindError> {

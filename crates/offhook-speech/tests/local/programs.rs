@@ -110,3 +110,16 @@ async fn a_missing_program_is_named_with_what_to_do() {
         tokio::time::timeout(Duration::from_secs(30), Model::Local(local()).check()).await.unwrap().unwrap();
     assert_eq!(checked.what, "local (flite, pocketsphinx, script)");
 }
+
+/// Better English that is understood than German that nobody can understand.
+#[test]
+fn a_language_no_part_knows_is_said_part_by_part_and_english_is_spoken() {
+    let model = Model::Local(local());
+    assert_eq!(model.language_for("en-GB"), "en-GB");
+    assert_eq!(model.language_for("de-DE"), "en-US");
+    expect_test::expect![[r#"
+        flite knows English, not de-DE
+        pocketsphinx knows English, not de-DE
+        the script knows English, not de-DE"#]]
+    .assert_eq(&model.language_problems("de-DE").join("\n"));
+}
