@@ -5,4 +5,5 @@ mod files;
 mod killed;
 mod outage;
 mod rush;
+mod waves;
 mod world;
