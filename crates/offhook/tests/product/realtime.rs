@@ -32,7 +32,7 @@ fn model(replies: Vec<Reply>, heard: &[&str]) -> Script {
 }
 
 fn goodbye(text: &str) -> Reply {
-    let result = json!({ "status": "done", "summary": "Thursday at three is free.", "evidence_turns": [3] });
+    let result = json!({ "status": "done", "summary": "Thursday at three is free.", "quotes": ["Thursday at three is free"] });
     Reply::say(text).and_call("end_call", &json!({ "reason": "done", "result": result }).to_string())
 }
 
@@ -88,6 +88,7 @@ async fn a_conversation_with_keys_and_a_result() {
         over["transcript"].as_array().unwrap().iter().filter_map(|turn| turn.get("tool")).collect();
     assert_eq!(tools, ["send_digits", "end_call"]);
     assert_eq!(over["result"]["status"], "done");
+    assert_eq!(over["result"]["evidence_turns"], json!([4]), "the turn in which the person said so");
     assert_eq!(over["answered_by"], "human");
     assert_eq!(record(&rig).await.digits_text(), "2", "the key reached the menu");
 
@@ -190,13 +191,15 @@ async fn a_connection_lost_once_is_reopened_and_the_call_goes_on() {
 #[tokio::test]
 async fn a_connection_lost_twice_ends_the_call_honestly() {
     let fake = FakeRealtime::start(model(vec![Reply::say("Sorry, what did you say?")], &[HELLO])).await;
-    let rig = rig(fake.url(), person(&[Step::Await { ms: 60_000 }])).await;
+    let rig = rig(fake.url(), person(&[Step::Await { ms: 60_000 }, Step::Linger { ms: 20_000 }])).await;
     let call = rig.owner().call(CLINIC).await;
     call.until_code("turn.voice").await;
     fake.break_connections();
     call.until_code("speech.reopened").await;
     fake.break_connections();
     let over = call.over().await;
+    let apology = offhook_core::brief::Language::of("en").apology;
+    assert_eq!(turns(&over).last(), Some(&("assistant", apology)), "the line is not just dropped");
     assert_eq!((&over["outcome"], &over["end_reason"]), (&json!("answered"), &json!("speech.lost")));
     assert!(turns(&over).contains(&("user", HELLO)), "{over:#}");
     assert!(over["recording_url"].is_string());
