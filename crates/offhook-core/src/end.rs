@@ -148,7 +148,7 @@ end_reasons! {
     RemoteHungUp = "remote.hung_up", Remote, NoAnswer, AskFirst, "The other side hung up.";
     /// SIP 486 or 600.
     RemoteBusy = "remote.busy", Remote, Busy, AskFirst, "The line is busy; try again in a few minutes.";
-    /// SIP 408 or 480 after ringing: the network gave up before our own ring limit did.
+    /// SIP 408, 480 or 487 after ringing: the network gave up before our own ring limit did.
     RemoteNoAnswer = "remote.no_answer", Remote, NoAnswer, AskFirst, "Nobody picked up.";
     /// SIP 603, 607, 608 and other 6xx.
     RemoteDeclined = "remote.declined", Remote, Rejected, AskFirst, "The call was declined.";
@@ -174,7 +174,7 @@ end_reasons! {
     PolicyRefused = "policy.refused", Policy, Failed, Never, "A calling rule refused the call.";
     /// The INVITE certainly never left: no DNS answer, connection refused, no free port.
     CarrierUnreachable = "carrier.unreachable", Carrier, NetworkError, OnceSilently, "The telephone carrier could not be reached.";
-    /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 491.
+    /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 487, 491.
     CarrierFailed = "carrier.failed", Carrier, NetworkError, OnceSilently, "The telephone carrier failed.";
     /// The trunk refuses us: 401 or 407 after our credentials, 402, 403, 488, 606 and other 4xx, 305.
     CarrierRefused = "carrier.refused", Carrier, Failed, Never, "The telephone carrier refused the call; check account, credentials and caller ID.";
@@ -252,18 +252,17 @@ impl fmt::Display for EndReason {
 /// RFC 8688 for 608). Unknown responses count as x00 of their class (RFC 3261 §8.1.3.2).
 ///
 /// `rang` is whether a provisional response said the phone was ringing: 480 means "nobody there" after that,
-/// and "not reachable" without it.
+/// and "not reachable" without it. A call that we cancelled ends for the reason we had, whatever comes back.
 pub fn from_sip_status(status: u16, rang: bool) -> EndReason {
     match status {
         486 | 600 => EndReason::RemoteBusy,
-        408 | 480 if rang => EndReason::RemoteNoAnswer,
+        408 | 480 | 487 if rang => EndReason::RemoteNoAnswer,
         // The INVITE got somewhere; whether any phone rang is not known.
         408 => EndReason::CarrierUncertain,
         480 | 502 => EndReason::RemoteUnreachable,
         301 | 404 | 410 | 484 | 485 | 604 => EndReason::RemoteInvalidNumber,
-        487 => EndReason::OwnerCancelled,
-        // Lost or looping on the carrier's side: nothing we can set right.
-        430 | 481 | 482 | 483 | 491 => EndReason::CarrierFailed,
+        // Lost, looping or given up on the carrier's side: nothing we can set right.
+        430 | 481 | 482 | 483 | 487 | 491 => EndReason::CarrierFailed,
         606 => EndReason::CarrierRefused,
         // It is to be called through another proxy; which one is for the operator to say.
         305 => EndReason::CarrierRefused,

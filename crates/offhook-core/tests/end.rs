@@ -65,18 +65,17 @@ fn every_final_response_has_a_reason() {
     use EndReason::*;
     let table: &[(&[u16], bool, EndReason)] = &[
         (&[486, 600], false, RemoteBusy),
-        (&[408, 480], true, RemoteNoAnswer),
+        (&[408, 480, 487], true, RemoteNoAnswer),
         (&[480, 502, 300, 302, 380], false, RemoteUnreachable),
         (&[603, 607, 608, 699], true, RemoteDeclined),
         (&[301, 404, 410, 484, 485, 604], false, RemoteInvalidNumber),
-        (&[487], true, OwnerCancelled),
         (&[408], false, CarrierUncertain),
         (
             &[305, 401, 402, 403, 405, 406, 407, 415, 420, 421, 422, 433, 488, 493, 499, 606],
             false,
             CarrierRefused,
         ),
-        (&[430, 481, 482, 483, 491, 500, 501, 503, 504, 505, 513, 580, 599], false, CarrierFailed),
+        (&[430, 481, 482, 483, 487, 491, 500, 501, 503, 504, 505, 513, 580, 599], false, CarrierFailed),
     ];
     for (statuses, rang, reason) in table {
         for status in *statuses {
@@ -90,11 +89,7 @@ fn no_response_is_blamed_on_us_or_counts_as_answered() {
     for status in 300..=699 {
         for rang in [false, true] {
             let reason = from_sip_status(status, rang);
-            assert!(
-                matches!(reason.by(), EndedBy::Remote | EndedBy::Carrier)
-                    || reason == EndReason::OwnerCancelled,
-                "{status}: {reason}"
-            );
+            assert!(matches!(reason.by(), EndedBy::Remote | EndedBy::Carrier), "{status}: {reason}");
         }
     }
 }
