@@ -14,6 +14,7 @@ pub mod sip;
 use std::fmt;
 use std::time::Duration;
 
+use offhook_core::policy::Allow;
 use offhook_core::{AudioFormat, PhoneNumber};
 
 pub use leg::{Busy, Leg, LegOutput};
@@ -27,12 +28,26 @@ pub enum Carrier {
     Sip(SipCarrier),
 }
 
-/// A call to be placed.
-#[derive(Clone, Debug)]
+/// A call to be placed: to the number that was permitted, and to no other.
+///
+/// ```compile_fail
+/// use offhook_carrier::Dial;
+/// fn elsewhere(to: offhook_core::PhoneNumber) -> Dial {
+///     Dial { to, from: None }
+/// }
+/// ```
+#[derive(Debug)]
 pub struct Dial {
-    pub to: PhoneNumber,
+    pub(crate) to: PhoneNumber,
     /// One of our lines; the least busy one when `None`.
-    pub from: Option<PhoneNumber>,
+    pub(crate) from: Option<PhoneNumber>,
+}
+
+impl Dial {
+    /// What this permission is for; `None` where that is answering a call.
+    pub fn permitted(allow: &Allow) -> Option<Self> {
+        Some(Self { to: allow.destination()?.clone(), from: allow.line().cloned() })
+    }
 }
 
 /// Why a call was not placed. In every case nothing has left this machine.

@@ -101,10 +101,9 @@ impl Engine {
     /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
     pub fn start(&self, allow: Allow, start: Start) {
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), ..self.inner.limits };
-        let (direction, line) = match (start.leg, allow.destination()) {
+        let (direction, line) = match (start.leg, Dial::permitted(&allow)) {
             (Some(leg), _) => (Direction::Inbound, Line::Inbound(leg)),
-            (None, Some(to)) => {
-                let dial = Dial { to: to.clone(), from: allow.line().cloned() };
+            (None, Some(dial)) => {
                 (Direction::Outbound, Line::Outbound { carrier: self.inner.carrier.clone(), dial })
             }
             (None, None) => return self.never_started(start.id, start.last_seq),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use offhook_carrier::sip::{LineConfig, Listen, Server, Trunk};
 use offhook_carrier::{Dial, IncomingCall, Leg, LegOutput, SipCarrier, SipConfig};
-use offhook_core::{EndReason, LegCommand, LegEvent, PhoneNumber};
+use offhook_core::policy::{Ask, Countries, Facts, Policy, PolicyConfig};
+use offhook_core::{EndReason, LegCommand, LegEvent, PhoneNumber, Timestamp};
 use offhook_testkit::programs::{PATIENCE, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -18,6 +19,15 @@ pub const HANG_UP: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCan
 
 pub fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text).unwrap()
+}
+
+/// What the policy permits when it permits everything.
+pub fn permitted(to: &str, from: Option<&str>) -> Dial {
+    let config = PolicyConfig { countries: Countries::Any, sandbox: true, ..PolicyConfig::default() };
+    let (to, from) = (number(to), from.map(number));
+    let ask = Ask { line: from.as_ref(), ..Ask::outbound(&to) };
+    let allow = Policy::new(config).decide(&ask, &Facts::default(), Timestamp::default());
+    Dial::permitted(&allow.into_result().unwrap()).unwrap()
 }
 
 pub struct Rig {
@@ -57,7 +67,7 @@ impl Rig {
     }
 
     pub fn dial(&self) -> Leg {
-        self.carrier.dial(Dial { to: number(THEIR_NUMBER), from: None }).unwrap()
+        self.carrier.dial(permitted(THEIR_NUMBER, None)).unwrap()
     }
 
     /// The next call that comes in.

@@ -1,9 +1,9 @@
 //! Calls we place.
 
-use offhook_carrier::{Dial, DialError};
+use offhook_carrier::DialError;
 use offhook_core::{Digit, EndReason, LegCommand, LegEvent};
 
-use crate::far_end::{OUR_NUMBER, Rig, THEIR_NUMBER, event, number};
+use crate::far_end::{OUR_NUMBER, Rig, THEIR_NUMBER, event, number, permitted};
 
 const OWNER: LegCommand = LegCommand::HangUp { reason: EndReason::OwnerCancelled };
 
@@ -243,7 +243,7 @@ async fn keys_by_info() {
 #[tokio::test]
 async fn lines_have_limits() {
     let rig = Rig::with(|config| config.lines[0].max_calls = 1).await;
-    let from = |from: Option<&str>| Dial { to: number(THEIR_NUMBER), from: from.map(number) };
+    let from = |from: Option<&str>| permitted(THEIR_NUMBER, from);
     assert_eq!(rig.carrier.dial(from(Some("+14155550177"))).err(), Some(DialError::UnknownLine));
     let leg = rig.carrier.dial(from(Some(OUR_NUMBER))).unwrap();
     assert_eq!(leg.line(), &number(OUR_NUMBER));

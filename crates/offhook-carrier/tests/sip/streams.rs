@@ -6,14 +6,14 @@ use std::time::Duration;
 use offhook_carrier::sip::{
     Inbound, LineConfig, Listen, Server, Timing, TlsIdentity, TlsTrust, Transport, Trunk,
 };
-use offhook_carrier::{Dial, IncomingCall, Leg, LegOutput, SipCarrier, SipConfig, SrtpPolicy, TrunkReply};
+use offhook_carrier::{IncomingCall, Leg, LegOutput, SipCarrier, SipConfig, SrtpPolicy, TrunkReply};
 use offhook_core::{AudioFormat, Digit, EndReason, Frame, LegCommand, LegEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::far_end::{OUR_NUMBER, PATIENCE, Seen, THEIR_NUMBER, event, number};
+use crate::far_end::{OUR_NUMBER, PATIENCE, Seen, THEIR_NUMBER, event, number, permitted};
 
 const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
 const KEY: &str = include_str!("tls/key.pem");
@@ -64,7 +64,7 @@ fn address(carrier: &SipCarrier) -> SocketAddr {
 }
 
 fn dial(carrier: &SipCarrier) -> Leg {
-    carrier.dial(Dial { to: number(THEIR_NUMBER), from: None }).unwrap()
+    carrier.dial(permitted(THEIR_NUMBER, None)).unwrap()
 }
 
 async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {
