@@ -430,6 +430,20 @@ async fn what_is_wrong_with_a_command_is_told_with_what_to_do() {
     stop(app).await;
 }
 
+/// A service has secrets that its operator's shell has not.
+#[tokio::test]
+async fn keys_are_made_without_the_secrets_of_the_service() {
+    let machine = Machine::new();
+    machine.file(
+        ".config/offhook/offhook.toml",
+        "[speech]\nmodel = \"openai-realtime\"\n[speech.openai]\napi_key = \"${ONLY_THE_SERVICE_HAS_IT}\"\n",
+    );
+    std::fs::create_dir_all(machine.home.path().join(".local/share/offhook")).unwrap();
+    Machine::expect(&machine.run(&["config", "check"]).await, 2);
+    let key = Machine::expect(&machine.run(&["key", "create"]).await, 0);
+    assert!(key.starts_with("clawcall_sk_"), "{key}");
+}
+
 #[tokio::test]
 async fn a_backup_of_a_running_server_is_a_whole_installation() {
     let machine = Machine::new();

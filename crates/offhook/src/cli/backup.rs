@@ -25,12 +25,12 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let config = context.config()?;
+    let place = context.place()?;
     let to = args.to;
     let wrong = |why: io::Error| Failure::Failed(format!("{}: {why}", to.display()));
     private_dir(&to).map_err(wrong)?;
     // First the database: what it names is copied after it.
-    let store = Store::open(config.database_url.expose_secret()).await.map_err(super::failed)?;
+    let store = Store::open(place.database_url.expose_secret()).await.map_err(super::failed)?;
     let copied = store.backup_to(&to.join("offhook.db")).await;
     store.close().await;
     let database = match copied {
@@ -41,8 +41,8 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         Err(error) => return Err(super::failed(error)),
     };
-    let recordings = files(&config.data_dir.join("recordings"), &to.join("recordings")).map_err(wrong)?;
-    let secret = config.data_dir.join("secret");
+    let recordings = files(&place.data_dir.join("recordings"), &to.join("recordings")).map_err(wrong)?;
+    let secret = place.data_dir.join("secret");
     if secret.exists() {
         copy(&secret, &to.join("secret")).map_err(wrong)?;
     }

@@ -28,8 +28,8 @@ pub enum Command {
 }
 
 pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
-    let config = context.config()?;
-    let store = Store::open(config.database_url.expose_secret()).await.map_err(failed)?;
+    let place = context.place()?;
+    let store = Store::open(place.database_url.expose_secret()).await.map_err(failed)?;
     match command {
         Command::Create { label, admin } => {
             let key = keys::create(&store, label, admin).await.map_err(failed)?;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{self, Config, ConfigError, Env};
+use crate::config::{self, Config, ConfigError, Env, Place};
 use crate::demo::{self, DemoArgs, DemoError};
 
 const EXAMPLES: &str = "\
@@ -206,6 +206,12 @@ impl Context {
             eprintln!("offhook: {warning}");
         }
         Ok(config)
+    }
+}
+
+impl Context {
+    fn place(&self) -> Result<Place, Failure> {
+        Ok(Config::place(self.config_file.as_deref(), &self.env)?)
     }
 }
 

@@ -49,6 +49,9 @@ pub async fn list(args: ListArgs, context: &Context) -> Result<(), Failure> {
     if calls.is_empty() {
         println!("No calls yet. Place one: offhook call +14155550100 \"Ask for an appointment\" --wait");
     }
+    if !calls.is_empty() {
+        println!("{:<36}  {:<24}  {:<16} {:<15} {:>6}", "id", "queued at", "to", "state", "talk");
+    }
     for call in calls {
         println!("{}", row(call));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use offhook_core::brief::{Disclosure, Opening};
@@ -16,7 +16,7 @@ use super::env::Env;
 use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
-use super::{Config, ConfigError, Log, Problem, RetentionDays, carrier, speech, xdg};
+use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, speech, xdg};
 use crate::gateway::{Inbound, VOICES};
 
 /// The database of an installation that configures none.
@@ -93,6 +93,26 @@ pub fn build(written: &Written, env: &Env) -> Result<Config, ConfigError> {
     Err(invalid(problems))
 }
 
+/// Only where the data is: for commands that need no more, and must work without the secrets of a service.
+pub fn place(written: &Written, env: &Env) -> Result<Place, ConfigError> {
+    let text = |key: &str| written.table.get(key).and_then(toml::Value::as_str);
+    let mut build = Build { env, problems: Vec::new() };
+    let data_dir = build.data_dir(text("data_dir"));
+    let url = text("database_url").map(RawSecret::from);
+    let database_url = build.database_url(url.as_ref()).unwrap_or_else(|| own_database(&data_dir));
+    match build.problems.is_empty() {
+        true => Ok(Place { data_dir, database_url }),
+        false => {
+            let problems = build.problems.into_iter().map(|problem| placed(problem, written)).collect();
+            Err(ConfigError::Invalid { file: written.file.clone(), problems })
+        }
+    }
+}
+
+fn own_database(data_dir: &Path) -> SecretString {
+    format!("sqlite:{}", data_dir.join(DATABASE).display()).into()
+}
+
 /// With where the value was written: a line of the file, or a variable.
 fn placed(problem: Problem, written: &Written) -> Problem {
     match written.origins.get(&problem.key) {
@@ -108,8 +128,8 @@ impl Build<'_> {
         let listen = self.parse("listen", listen, "an IP address with a port, e.g. 127.0.0.1:7465");
         let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let data_dir = self.data_dir(raw.data_dir.as_deref());
-        let own_database = || format!("sqlite:{}", data_dir.join(DATABASE).display()).into();
-        let database_url = self.database_url(raw.database_url.as_ref()).unwrap_or_else(own_database);
+        let database_url =
+            self.database_url(raw.database_url.as_ref()).unwrap_or_else(|| own_database(&data_dir));
         let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
         let sandbox = self.sandbox(raw, sip.is_some());
         let public_url = self.public_url(raw.public_url.as_deref());

@@ -78,6 +78,13 @@ pub struct RetentionDays {
     pub calls: Option<u32>,
 }
 
+/// Where an installation keeps its data.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub data_dir: PathBuf,
+    pub database_url: SecretString,
+}
+
 /// How the process logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -125,13 +132,16 @@ fn list(file: Option<&Path>, problems: &[Problem]) -> String {
 impl Config {
     /// From the file, which must exist when it is named, and the environment.
     pub fn load(file: Option<&Path>, env: &Env) -> Result<(Self, Written), ConfigError> {
-        let file = match file {
-            Some(file) => Some(file.to_owned()),
-            None => default_file(env).filter(|file| file.exists()),
-        };
+        let file = file.map(Path::to_owned).or_else(|| default_file(env).filter(|file| file.exists()));
         let written = Written::read(file.as_deref(), env)?;
         let config = build::build(&written, env)?;
         Ok((config, written))
+    }
+
+    /// Only where the data is; what is wrong with other keys does not matter.
+    pub fn place(file: Option<&Path>, env: &Env) -> Result<Place, ConfigError> {
+        let file = file.map(Path::to_owned).or_else(|| default_file(env).filter(|file| file.exists()));
+        build::place(&Written::read(file.as_deref(), env)?, env)
     }
 
     /// From a text, for tests and for programs that bring their own.

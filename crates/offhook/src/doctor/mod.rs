@@ -263,7 +263,8 @@ async fn voice(config: &Config) -> Finding {
     let unspoken = model.language_problems(&config.language);
     match model.check().await {
         Ok(_) if !unspoken.is_empty() => {
-            let advice = "calls are held in English: set speech.language, or choose other parts in speech.local";
+            let advice =
+                "calls are held in English: set speech.language, or choose other parts in speech.local";
             finding.ill("language", unspoken.join("; "), advice)
         }
         Ok(checked) => finding.well("ok", checked.what),

@@ -23,7 +23,7 @@ const TRUNKS_FRESH_WHEN_ILL: Duration = Duration::from_secs(10);
 /// How long `/readyz` waits for trunks before it tells what was known before: less than most probes, but longer for a
 /// person.
 const TRUNKS_PATIENCE: Duration = Duration::from_millis(500);
-const TRUNKS_PATIENCE_OF_DOCTOR: Duration = Duration::from_secs(5);
+const TRUNKS_PATIENCE_OF_DOCTOR: Duration = Duration::from_secs(7);
 /// So many calls back, one is found that came as far as the model; the newest may just have begun.
 const CALLS_BACK: u32 = 5;
 /// A stereo call takes a mebibyte a minute; with less room than this recordings will soon be cut short.
@@ -182,7 +182,15 @@ pub(super) fn trunk(name: &str, registered: Option<bool>, report: Option<&TrunkR
     };
     match &report.advice {
         None => finding.well(state, answer),
-        Some(advice) => finding.ill(state, format!("{answer}{unregistered}"), advice),
+        Some(advice) => finding.ill(state, format!("{answer}{unregistered}"), todo(advice, &report.server)),
+    }
+}
+
+/// The advice without the words that only say again what was found: `sip.example.com does not answer; check …`.
+fn todo<'a>(advice: &'a str, server: &str) -> &'a str {
+    match advice.split_once("; ") {
+        Some((found, todo)) if found.starts_with(server) => todo,
+        _ => advice,
     }
 }
 
@@ -259,6 +267,20 @@ mod tests {
             assert_eq!((finding.ok, finding.state.as_str()), (ok, state), "{registered:?} {report:?}");
             assert_eq!(finding.todo.is_empty(), ok, "what is not well comes with what to do: {finding:?}");
             assert_eq!(finding.subject.as_deref(), Some("example"));
+        }
+    }
+
+    #[test]
+    fn what_to_do_is_not_what_was_found() {
+        for (advice, expected) in [
+            ("sip.example.com does not answer; check the server", "check the server"),
+            (
+                "the registration was refused; check the password",
+                "the registration was refused; check the password",
+            ),
+            ("call them", "call them"),
+        ] {
+            assert_eq!(todo(advice, "sip.example.com"), expected);
         }
     }
 

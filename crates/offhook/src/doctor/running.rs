@@ -10,7 +10,7 @@ use super::{Finding, pass};
 use crate::clock;
 
 /// A server on this machine answers at once, but asks its trunks before it says how they are.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who answers on the address of the API.
 #[derive(Debug)]

@@ -60,7 +60,9 @@ impl Program {
         let log = self.log.await.unwrap();
         let quiet = Quiet::default();
         quiet.never_number(CLINIC);
-        [HELLO, "this call is recorded", "Ask when they open."].iter().for_each(|said| quiet.never_said(said));
+        [HELLO, "this call is recorded", "Ask when they open."]
+            .iter()
+            .for_each(|said| quiet.never_said(said));
         quiet.read(&log);
         quiet.check();
         assert!(log.contains(tells), "it logs: {log}");
