@@ -1,10 +1,11 @@
 //! Ways in for the fuzzer: each takes bytes as the network gives them, and may neither panic nor loop.
 
+use super::config::NumberFormat;
 use super::digest::{Challenge, Credentials, Subject};
 use super::message::{Message, Request, Response};
 use super::session_timer;
 use super::stream::{Framer, Piece};
-use super::{dialog, reason, uri, usage};
+use super::{dialog, identity, reason, uri, usage};
 
 /// A datagram, and the same bytes as a stream.
 pub fn message(bytes: &[u8]) {
@@ -35,6 +36,8 @@ pub fn challenge(field: &str) {
 fn read(message: &Message) {
     let headers = message.headers();
     let _ = (reason::q850(headers), session_timer::settled(headers, std::time::Instant::now()));
+    let _ = (reason::warning(headers), dialog::contact(headers), usage::unsupported(headers));
+    let _ = (identity::calling(headers, NumberFormat::Digits), format!("{message:?}"));
     for (_, value) in headers.iter() {
         let _ = (uri::NameAddr::parse(value), uri::Uri::parse(value), uri::unquote(value));
         let _ = uri::split_list(value).count();
@@ -46,6 +49,7 @@ fn read(message: &Message) {
 }
 
 fn read_request(request: &Request) {
+    let _ = identity::called(&["+14155550199"], request);
     let _ = (request.sdp(), request.response(200, "tag").with_body(usage::SDP, "v=0").to_bytes());
     if let Some(mut dialog) = dialog::Dialog::of_request(request, "tag", "<sip:a@b>".into()) {
         let _ = (dialog.next_hop(), dialog.received(request), dialog.ack(request).to_bytes());
@@ -74,7 +78,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_value_is_too_odd(value in value(), header in prop::sample::select(vec![
-            "From", "To", "Via", "Contact", "Record-Route", "WWW-Authenticate", "Reason", "Session-Expires", "CSeq",
+            "From", "To", "Via", "Contact", "Require", "Warning", "P-Asserted-Identity", "P-Called-Party-ID", "Record-Route", "WWW-Authenticate", "Reason", "Session-Expires", "CSeq",
         ]), response in any::<bool>()) {
             let start = if response { "SIP/2.0 401 Who" } else { "INVITE sip:a@b SIP/2.0" };
             let mut text = format!("{start}\r\n{header}: {value}\r\n");

@@ -137,6 +137,41 @@ async fn a_call_that_one_server_has_no_room_for_is_taken_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_call_stays_with_the_server_that_took_it() {
+    let pair = Pair::new().await;
+    let (mut leg, refused) = pair.dialled().await;
+    pair.rig.far.reply(&refused, "503 Service Unavailable", "", "").await;
+    let invite = pair.second.expect("INVITE").await;
+    // No Contact: what belongs to the call goes where the call was placed, and that is the name of both servers.
+    pair.second.reply(&invite, "200 OK", "", &pair.second.sdp("sendrecv")).await;
+    pair.second.expect("ACK").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    leg.send(HANG_UP).unwrap();
+    let bye = pair.second.expect("BYE").await;
+    assert_eq!(bye.start_line(), format!("BYE sip:{THEIR_NUMBER}@{DOMAIN} SIP/2.0"));
+    pair.second.reply(&bye, "200 OK", "", "").await;
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+}
+
+#[tokio::test]
+async fn a_hang_up_that_its_server_does_not_hear_goes_to_the_next() {
+    let pair = Pair::new().await;
+    let (mut leg, invite) = pair.dialled().await;
+    let contact = format!("Contact: <sip:far@{DOMAIN}>\r\n");
+    pair.rig.far.reply(&invite, "200 OK", &contact, &pair.rig.far.sdp("sendrecv")).await;
+    pair.rig.far.expect("ACK").await;
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    leg.send(HANG_UP).unwrap();
+    let lost = pair.rig.far.expect("BYE").await;
+    let bye = pair.second.expect("BYE").await;
+    assert_ne!(bye.branch(), lost.branch());
+    pair.second.reply(&bye, "200 OK", "", "").await;
+    pair.rig.until_free().await;
+}
+
+#[tokio::test]
 async fn when_the_last_server_has_no_room_the_call_fails() {
     let pair = Pair::new().await;
     let (mut leg, invite) = pair.dialled().await;

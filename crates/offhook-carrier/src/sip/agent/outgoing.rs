@@ -56,12 +56,7 @@ impl Agent {
     fn way(&self, trunk: usize, hop: &Hop) -> Way {
         let state = &self.trunks[trunk];
         let (uri, routed, flow) = match hop {
-            Hop::Trunk => {
-                return match state.targets(now()) {
-                    Some(targets) => Way::Targets(targets.into()),
-                    None => Way::Lookup(state.config.hop().clone()),
-                };
-            }
+            Hop::Trunk => return self.way_to_trunk(trunk, None),
             Hop::Dialog { uri, routed, flow } => (uri, *routed, flow.filter(|flow| self.net.is_open(flow))),
         };
         // A stream that is open leads back to where the dialog came from, whatever its Contact says (RFC 5923).
@@ -78,10 +73,20 @@ impl Agent {
             }
             (Some(target), _) => Way::Targets([target].into()),
             (None, _) if server.host == state.config.hop().host && server.port == state.config.hop().port => {
-                self.way(trunk, &Hop::Trunk)
+                self.way_to_trunk(trunk, flow)
             }
             (None, _) => Way::Lookup(server),
         }
+    }
+
+    /// Its places, best first; before them the one that has the dialog: others may know nothing of it.
+    fn way_to_trunk(&self, trunk: usize, had: Option<Flow>) -> Way {
+        let state = &self.trunks[trunk];
+        let Some(mut targets) = state.targets(now()) else { return Way::Lookup(state.config.hop().clone()) };
+        targets.sort_by_key(|target| {
+            had.is_none_or(|flow| (flow.transport, flow.remote) != (target.transport, target.addr))
+        });
+        Way::Targets(targets.into())
     }
 
     pub(super) fn request(&mut self, user: User, trunk: usize, request: Request, hop: Hop) {
