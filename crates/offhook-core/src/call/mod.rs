@@ -268,14 +268,13 @@ impl Call {
     }
 
     fn deadline_reached(&mut self, now: Timestamp, due: Due) {
-        match (due, &self.state) {
-            (Due::Open, _) => self.open(now),
-            (Due::AskIfThere, _) => self.ask_if_there(now),
-            (Due::WrapUp, _) => self.wrap_up(),
-            (Due::LeaveMessage, _) => self.leave_message(now),
-            (Due::HangUp(reason), _) => self.hang_up(now, reason),
-            (Due::Finish, CallState::Ending(closing)) => self.finish(now, closing.reason),
-            (Due::Finish, _) => {}
+        match due {
+            Due::Open => self.open(now),
+            Due::AskIfThere => self.ask_if_there(now),
+            Due::WrapUp => self.wrap_up(),
+            Due::LeaveMessage => self.leave_message(now),
+            Due::HangUp(reason) => self.hang_up(now, reason),
+            Due::Finish(reason) => self.finish(now, reason),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From the first request to the answer.
 
-use super::state::{CallState, Conversation, Phase};
+use super::state::{CallState, Conversation, Phase, Quiet};
 use super::{Action, Call, DialFailure, Direction, LegCommand, SpeechCommand};
 use crate::brief::Opening;
 use crate::journal::{Fact, Part};
@@ -54,7 +54,7 @@ impl Call {
         let say = self.brief.opening_words();
         if let Some(conversation) = self.conversation() {
             conversation.phase = if say.is_some() { Phase::Opening } else { Phase::Talking };
-            conversation.quiet = super::state::Quiet::Since(now);
+            conversation.quiet = Quiet::Since(now);
             self.speech(SpeechCommand::Open { say: say.map(Into::into) });
         }
     }

@@ -118,8 +118,8 @@ pub(super) enum Due {
     /// The message is left without a beep.
     LeaveMessage,
     HangUp(EndReason),
-    /// The far end or the recognizer is not waited for any longer.
-    Finish,
+    /// The far end and the recognizer are not waited for any longer.
+    Finish(EndReason),
 }
 
 impl CallState {
@@ -131,7 +131,7 @@ impl CallState {
                 Some((*give_up_at, Due::HangUp(EndReason::PolicyRingLimit)))
             }
             Self::Connected(conversation) => Some(conversation.next(limits)),
-            Self::Ending(closing) => Some((closing.give_up_at, Due::Finish)),
+            Self::Ending(closing) => Some((closing.give_up_at, Due::Finish(closing.reason))),
             Self::Ended(_) => None,
         }
     }

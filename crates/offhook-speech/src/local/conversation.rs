@@ -281,21 +281,9 @@ impl Conversation {
                 }
                 self.mouth.say(&text, true);
             }
-            SpeechCommand::Note { text, respond } => {
-                if let Brain::Chat(chat) = &mut self.brain {
-                    chat.note(&text);
-                    if respond {
-                        self.think();
-                    }
-                }
-            }
+            SpeechCommand::Note { text, respond } => self.remark(respond, |chat| chat.note(&text)),
             SpeechCommand::ToolOutput { id, output, respond } => {
-                if let Brain::Chat(chat) = &mut self.brain {
-                    chat.tool_output(id, &output);
-                    if respond {
-                        self.think();
-                    }
-                }
+                self.remark(respond, |chat| chat.tool_output(id, &output));
             }
             SpeechCommand::Truncate(heard) => {
                 let cut = self.mouth.cut(now_ms, heard);
@@ -306,15 +294,27 @@ impl Conversation {
                 self.suspended = false;
                 self.quiet_since_ms = now_ms;
             }
-            SpeechCommand::Close => {
-                self.ear.finish();
-                self.drain_ear(now_ms);
-                self.closing = true;
-                self.mouth.hush(now_ms);
-                self.effects.push_back(Effect::StopThinking);
-                self.report_last();
+            SpeechCommand::Close => self.close(now_ms),
+        }
+    }
+
+    /// Tell the chat model something, and have it answer if it should; a script goes its own way.
+    fn remark(&mut self, respond: bool, tell: impl FnOnce(&mut Chat)) {
+        if let Brain::Chat(chat) = &mut self.brain {
+            tell(chat);
+            if respond {
+                self.think();
             }
         }
+    }
+
+    fn close(&mut self, now_ms: u64) {
+        self.ear.finish();
+        self.drain_ear(now_ms);
+        self.closing = true;
+        self.mouth.hush(now_ms);
+        self.effects.push_back(Effect::StopThinking);
+        self.report_last();
     }
 
     /// Once all is recognized that was said before the end: what became of the task, if that was not told.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use offhook_core::audio::AudioFormat;
 use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCallId};
 use offhook_speech::SpeechOutput;
 use offhook_speech::openai::{Eagerness, NoiseReduction, TurnDetection};
@@ -101,9 +102,10 @@ async fn configure_everything() -> Vec<serde_json::Value> {
         config.speed = Some(1.1);
         let mut talk = Talk::open(config, PCM24);
         talk.until("Ready", |event| matches!(event, SpeechEvent::Ready { .. })).await;
+        talk.session.use_format(AudioFormat::Pcma);
         talk.send(SpeechCommand::Open { say: None });
         talk.until_done().await;
-        talk.until_sent(&server, "session.update", 2).await;
+        talk.until_sent(&server, "session.update", 3).await;
     }
     server.recorded().into_iter().map(|recorded| recorded.event).collect()
 }

@@ -130,13 +130,14 @@ impl Protocol {
         self.emit(SpeechEvent::VoiceText { utterance, text });
     }
 
-    /// Close what is open of a response, or of all: its words as far as they came, and the end of its audio.
-    pub(super) fn end_utterances(&mut self, response_id: Option<&str>) {
+    /// Close what is open of a response, or of all: its words as far as they came, and the end of its audio. What was
+    /// not `completed` may have words without audio.
+    pub(super) fn end_utterances(&mut self, response_id: Option<&str>, completed: bool) {
         let format = self.settings.prompt.format;
         let pace = self.voice.pace;
         let mut events = Vec::new();
         for spoken in self.voice.unfinished(response_id) {
-            spoken.broken_off |= !spoken.audio_done;
+            spoken.broken_off |= !spoken.audio_done && !completed;
             let utterance = spoken.utterance;
             if !std::mem::replace(&mut spoken.audio_done, true) {
                 events.push(SpeechEvent::UtteranceDone { utterance });
@@ -209,7 +210,7 @@ impl Protocol {
     }
 
     fn response_done(&mut self, response: &Response<'_>, now: Timestamp) {
-        self.end_utterances(Some(response.id()));
+        self.end_utterances(Some(response.id()), response.status() == "completed");
         let Some(active) = self.responses.done(response.id()) else { return };
         let wanted = active.asked.map(|(_, wanted)| wanted);
         match response.status() {

@@ -186,7 +186,7 @@ impl Protocol {
         self.expires_at = None;
         self.rollover_due = false;
         self.outgoing.clear();
-        self.end_utterances(None);
+        self.end_utterances(None, false);
         if self.remote.speaking {
             self.emit(SpeechEvent::RemoteSpeechStopped);
         }
@@ -326,7 +326,7 @@ impl Protocol {
         self.cancel_active();
         self.problem("response_timeout", "the model did not go on with a response");
         if let Some(active) = self.responses.take_active() {
-            self.end_utterances(active.response_id.as_deref());
+            self.end_utterances(active.response_id.as_deref(), false);
         }
         self.settle_turns();
         self.ask_next(now);

@@ -22,6 +22,9 @@ const LINES: &[&str] = &[
     "suspend",
     "resume",
     "tick",
+    "format pcma",
+    "format pcmu",
+    "server session.updated session.audio.output.format.type=audio/pcma",
     "server session.created session.expires_at=1763686800",
     "server session.updated session.model=m",
     "server input_audio_buffer.speech_started item_id=u1 audio_start_ms=5",
@@ -50,10 +53,13 @@ const LINES: &[&str] = &[
 
 proptest! {
     #[test]
-    fn promises_are_kept(steps in prop::collection::vec((0..LINES.len(), 0_i64..4_000), 0..120)) {
+    fn promises_are_kept(opened: bool, steps in prop::collection::vec((0..LINES.len(), 0_i64..4_000), 0..120)) {
         let mut run = Run::new(|_| {});
         let mut at = 0;
-        run.play("0 connected\n0 server session.updated session.model=m\n0 open Hello.");
+        run.play("0 connected\n0 server session.updated session.model=m");
+        if opened {
+            run.play("0 open Hello.");
+        }
         for (index, wait) in steps {
             at += wait;
             run.play(&format!("{at} {}", LINES[index]));
