@@ -174,6 +174,11 @@ impl Challenge {
         value
     }
 
+    /// Whether this answer of ours was for the same realm.
+    pub fn is_answered_by(&self, answer: &str) -> bool {
+        answer.contains(&format!(" realm={},", quote(&self.realm)))
+    }
+
     pub fn header(&self) -> &'static str {
         if self.proxy { "Proxy-Authorization" } else { "Authorization" }
     }

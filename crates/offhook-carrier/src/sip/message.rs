@@ -131,6 +131,10 @@ impl Headers {
         self.0.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
     }
 
+    pub fn remove_where(&mut self, name: &str, goes: impl Fn(&str) -> bool) {
+        self.0.retain(|(have, value)| !have.eq_ignore_ascii_case(name) || !goes(value));
+    }
+
     /// The first field of that name, as written.
     pub fn first(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

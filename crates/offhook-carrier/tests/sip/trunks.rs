@@ -109,6 +109,30 @@ async fn a_stale_nonce_is_replaced_and_a_wrong_password_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn every_proxy_on_the_way_gets_its_own_answer() {
+    let rig = Rig::with(with_account).await;
+    let mut leg = rig.dial();
+    let challenge = |realm: &str, nonce: &str| {
+        format!("Proxy-Authenticate: Digest realm=\"{realm}\", nonce=\"{nonce}\"\r\n")
+    };
+    let invite = rig.far.expect("INVITE").await;
+    rig.far.reply(&invite, "407 Who", &challenge("near", "n1"), "").await;
+    rig.far.expect("ACK").await;
+    let invite = rig.far.expect("INVITE").await;
+    assert_eq!(invite.headers("Proxy-Authorization").len(), 1);
+    rig.far.reply(&invite, "407 Who", &challenge("beyond", "n2"), "").await;
+    rig.far.expect("ACK").await;
+    let invite = rig.far.expect("INVITE").await;
+    let answers = invite.headers("Proxy-Authorization");
+    assert_eq!(answers.len(), 2);
+    assert!(answers[0].contains("realm=\"near\", nonce=\"n1\"") && answers[1].contains("realm=\"beyond\""));
+    // The first one does not believe us any more.
+    rig.far.reply(&invite, "407 Who", &challenge("near", "n3"), "").await;
+    let LegEvent::Failed(failure) = event(&mut leg).await else { panic!() };
+    assert_eq!(failure.reason, EndReason::CarrierRefused);
+}
+
+#[tokio::test]
 async fn everything_goes_through_the_outbound_proxy() {
     let rig = Rig::with(|config| {
         let proxy = config.trunks[0].server.clone();

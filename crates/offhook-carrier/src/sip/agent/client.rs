@@ -88,27 +88,23 @@ impl ClientEntry {
 
     /// Whether these challenges are worth an answer.
     fn may_answer(&self, challenges: &[Challenge]) -> bool {
-        let Some(first) = challenges.first() else { return false };
-        let refused = |challenge: &Challenge| self.nonces.contains(&challenge.nonce);
-        if challenges.iter().any(refused) || self.nonces.len() >= MAX_CHALLENGES {
-            return false;
-        }
-        // A second challenge that is not about an old nonce means that the password is wrong.
-        let again = self.request.headers.first(first.header()).is_some();
-        !again || challenges.iter().any(|challenge| challenge.stale)
+        let refused = |challenge: &Challenge| {
+            let fields = || self.request.headers.fields(challenge.header());
+            // A second challenge of a realm that is not about an old nonce means that the password is wrong.
+            let again = fields().any(|answer| challenge.is_answered_by(answer)) && !challenge.stale;
+            again || self.nonces.contains(&challenge.nonce)
+        };
+        !challenges.is_empty() && !challenges.iter().any(refused) && self.nonces.len() < MAX_CHALLENGES
     }
 }
 
 impl Outgoing {
-    /// Put the answers in place of earlier ones.
+    /// Put the answers in place of earlier ones; what was told another proxy on the way stays (RFC 3261 §22.3).
     fn answer(&mut self, challenges: Vec<Challenge>, credentials: &Credentials) {
-        for header in ["Authorization", "Proxy-Authorization"] {
-            if challenges.iter().any(|challenge| challenge.header() == header) {
-                self.request.headers.remove(header);
-            }
-        }
         let uri = self.request.uri.to_string();
         for challenge in challenges {
+            let headers = &mut self.request.headers;
+            headers.remove_where(challenge.header(), |answer| challenge.is_answered_by(answer));
             let request = &self.request;
             let about = Subject { method: request.method.as_str(), uri: &uri, body: &request.body };
             let answer = challenge.answer(credentials, about, &token(), 1);
