@@ -251,12 +251,7 @@ impl Usage {
         let body = String::from_utf8_lossy(&info.body);
         let status = match content_type.split(';').next().unwrap_or("").trim() {
             "application/dtmf-relay" | "application/dtmf" => {
-                let key = body.lines().find_map(|line| match line.split_once('=') {
-                    Some((name, value)) => name.trim().eq_ignore_ascii_case("signal").then(|| value.trim()),
-                    None => Some(line.trim()),
-                });
-                let mut keys = key.unwrap_or("").chars();
-                if let (Some(digit), None) = (keys.next().and_then(Digit::from_char), keys.next()) {
+                if let Some(digit) = digit_of(&body) {
                     self.tell(LegEvent::Digit(digit));
                 }
                 200
@@ -265,5 +260,42 @@ impl Usage {
             _ => 415,
         };
         self.respond(cx, transaction, info, status);
+    }
+}
+
+/// The key in `Signal=5` or in `5` alone. Some write star and pound by their numbers in RFC 4733.
+fn digit_of(body: &str) -> Option<Digit> {
+    let key = body.lines().find_map(|line| match line.split_once('=') {
+        Some((name, value)) => name.trim().eq_ignore_ascii_case("signal").then(|| value.trim()),
+        None => Some(line.trim()),
+    })?;
+    let mut letters = key.chars();
+    match (key, letters.next(), letters.next()) {
+        ("10", ..) => Digit::from_char('*'),
+        ("11", ..) => Digit::from_char('#'),
+        (_, Some(only), None) => Digit::from_char(only),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_info_bodies() {
+        for (body, key) in [
+            ("Signal=5\r\nDuration=160\r\n", Some('5')),
+            ("Duration= 250\r\nsignal = #\r\n", Some('#')),
+            ("Signal=10\r\n", Some('*')),
+            ("Signal=11\r\n", Some('#')),
+            ("7", Some('7')),
+            ("*\r\n", Some('*')),
+            ("Signal=12345\r\n", None),
+            ("Signal=x\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(digit_of(body).map(Digit::as_char), key, "{body:?}");
+        }
     }
 }
