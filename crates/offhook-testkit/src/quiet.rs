@@ -37,17 +37,29 @@ const SHORTEST: usize = 6;
 const WORDS: usize = 4;
 const WORDS_LEN: usize = 16;
 
-/// What begins something private that nobody told us of, which characters it has, and how many make it one.
-const MARKS: [(&str, fn(char) -> bool, usize); 6] = [
+/// What begins something private that nobody told us of.
+struct Mark {
+    start: &'static str,
+    /// Which characters it has.
+    fits: fn(char) -> bool,
+    /// How many of them make it one.
+    least: usize,
+}
+
+const fn mark(start: &'static str, fits: fn(char) -> bool, least: usize) -> Mark {
+    Mark { start, fits, least }
+}
+
+const MARKS: [Mark; 6] = [
     // A telephone number: as it is written, and in an address.
-    ("+", is_digit, 8),
-    ("sip:", is_digit, 8),
-    ("tel:", is_digit, 8),
+    mark("+", is_digit, 8),
+    mark("sip:", is_digit, 8),
+    mark("tel:", is_digit, 8),
     // An API key of ours, and one of a speech model.
-    ("clawcall_sk_", is_token, 8),
-    ("sk-", is_token, 16),
+    mark("clawcall_sk_", is_token, 8),
+    mark("sk-", is_token, 16),
     // The key of an SRTP stream in SDP.
-    ("inline:", is_base64, 8),
+    mark("inline:", is_base64, 8),
 ];
 
 fn is_digit(c: char) -> bool {
@@ -153,9 +165,9 @@ impl Quiet {
 
 /// Whether a line holds a number or a key that nobody told us of.
 fn looks_private(line: &str) -> bool {
-    MARKS.iter().any(|(mark, fits, least)| {
-        let run = |at: usize| line[at + mark.len()..].chars().take_while(|c| fits(*c)).count();
-        line.match_indices(mark).any(|(at, _)| run(at) >= *least)
+    MARKS.iter().any(|mark| {
+        let run = |at: usize| line[at + mark.start.len()..].chars().take_while(|c| (mark.fits)(*c)).count();
+        line.match_indices(mark.start).any(|(at, _)| run(at) >= mark.least)
     })
 }
 

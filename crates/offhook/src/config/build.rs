@@ -16,7 +16,7 @@ use super::env::Env;
 use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
-use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, speech, xdg};
+use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, choice, speech, xdg};
 use crate::gateway::{Inbound, VOICES};
 
 /// The database of an installation that configures none.
@@ -149,7 +149,7 @@ impl Build<'_> {
             ),
             log: Log {
                 filter: self.log_filter(raw.log.as_deref()),
-                json: raw.log_format.as_deref() == Some("json"),
+                json: raw.log_format == Some(choice::LogFormat::Json),
             },
             sip: sip.filter(|_| !sandbox),
             sandbox,
@@ -233,9 +233,9 @@ impl Build<'_> {
     }
 
     fn opening(&mut self, raw: &RawSpeech) -> Opening {
-        match raw.opening.as_deref() {
-            Some("speak_first") => Opening::SpeakFirst,
-            _ => Opening::ListenFirst {
+        match raw.opening.unwrap_or_default() {
+            choice::Opening::SpeakFirst => Opening::SpeakFirst,
+            choice::Opening::ListenFirst => Opening::ListenFirst {
                 deadline: self.limit("speech.listen_seconds", raw.listen_seconds, Duration::from_secs(2)),
             },
         }

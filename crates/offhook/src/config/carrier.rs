@@ -12,6 +12,7 @@ use offhook_carrier::{MediaConfig, SrtpPolicy};
 use offhook_core::{AudioFormat, PhoneNumber};
 
 use super::build::Build;
+use super::choice;
 use super::raw::{RawLine, RawSip, RawTrunk};
 
 /// The carrier, when a trunk is configured.
@@ -143,10 +144,10 @@ fn formats(build: &mut Build<'_>, written: Option<&[String]>) -> Option<Vec<Audi
 
 fn inbound(build: &mut Build<'_>, raw: &RawSip) -> Inbound {
     let also = build.each("carrier.sip.inbound_addrs", raw.inbound_addrs.as_deref());
-    match raw.inbound.as_deref() {
-        Some("anybody") => Inbound::Anybody,
-        Some("nobody") => Inbound::Nobody,
-        _ => Inbound::Trunks { also },
+    match raw.inbound.unwrap_or_default() {
+        choice::Callers::Anybody => Inbound::Anybody,
+        choice::Callers::Nobody => Inbound::Nobody,
+        choice::Callers::Trunks => Inbound::Trunks { also },
     }
 }
 
@@ -169,8 +170,12 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
         return None;
     };
     let mut server = server(build, &format!("{at}.server"), address)?;
-    if let Some(transport) = raw.transport.as_deref().and_then(Transport::parse) {
-        server.transport = Some(transport);
+    if let Some(transport) = raw.transport {
+        server.transport = Some(match transport {
+            choice::Transport::Udp => Transport::Udp,
+            choice::Transport::Tcp => Transport::Tcp,
+            choice::Transport::Tls => Transport::Tls,
+        });
     }
     let outbound_proxy = raw.outbound_proxy.as_deref();
     let password = build.secret(&format!("{at}.password"), raw.password.as_ref());
@@ -194,23 +199,23 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
         password,
         realm: raw.realm.clone(),
         from_user: from_user(build, at, raw),
-        identity: match raw.identity.as_deref() {
-            Some("p-asserted") => Identity::Asserted,
-            Some("p-preferred") => Identity::Preferred,
-            _ => Identity::From,
+        identity: match raw.identity.unwrap_or_default() {
+            choice::Identity::Asserted => Identity::Asserted,
+            choice::Identity::Preferred => Identity::Preferred,
+            choice::Identity::From => Identity::From,
         },
-        number_format: match raw.number_format.as_deref() {
-            Some("e164") => NumberFormat::Digits,
-            _ => NumberFormat::PlusE164,
+        number_format: match raw.number_format.unwrap_or_default() {
+            choice::NumberFormat::Digits => NumberFormat::Digits,
+            choice::NumberFormat::Plus => NumberFormat::PlusE164,
         },
         register,
         expires: Duration::from_secs(raw.expires_seconds.unwrap_or(3_600).clamp(60, 86_400)),
         options_keepalive: seconds(raw.keepalive_seconds, 0),
         session_timer: session_timer(build, at, raw.session_timer_seconds),
-        srtp: match raw.srtp.as_deref() {
-            Some("optional") => SrtpPolicy::Optional,
-            Some("required") => SrtpPolicy::Required,
-            _ => SrtpPolicy::Off,
+        srtp: match raw.srtp.unwrap_or_default() {
+            choice::Srtp::Optional => SrtpPolicy::Optional,
+            choice::Srtp::Required => SrtpPolicy::Required,
+            choice::Srtp::Off => SrtpPolicy::Off,
         },
         tls: tls(build, at, raw),
         ..Trunk::peer(name, server)
@@ -219,14 +224,15 @@ fn trunk(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> Option<Trunk> {
 
 fn from_user(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> FromUser {
     let key = format!("{at}.from");
-    match raw.from.as_deref() {
-        Some("account") if raw.username.is_none() => {
-            build.problem(key, "is \"account\", which needs a username");
+    match raw.from.unwrap_or_default() {
+        choice::From::Account => {
+            if raw.username.is_none() {
+                build.problem(key, "is \"account\", which needs a username");
+            }
             FromUser::Account
         }
-        Some("account") => FromUser::Account,
-        Some("anonymous") => {
-            if !matches!(raw.identity.as_deref(), Some("p-asserted" | "p-preferred")) {
+        choice::From::Anonymous => {
+            if raw.identity.unwrap_or_default() == choice::Identity::From {
                 build.problem(
                     key,
                     "is \"anonymous\", so identity has to be \"p-asserted\" or \"p-preferred\"",
@@ -234,7 +240,7 @@ fn from_user(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> FromUser {
             }
             FromUser::Anonymous
         }
-        _ => FromUser::Number,
+        choice::From::Number => FromUser::Number,
     }
 }
 

@@ -3,6 +3,9 @@
 //! This table is the one source of the environment names, the check for unknown keys, `offhook config show` and
 //! `docs/config.md`; a test holds it against the fields of [`super::RawConfig`].
 
+use super::choice;
+use crate::gateway::VOICES;
+
 /// One key of `offhook.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -131,7 +134,12 @@ pub const KEYS: &[Key] = &[
         "info",
         "What is logged, as a filter of `tracing`: `info`, `debug`, `offhook_carrier=debug,info`. Never in it: whole phone numbers, transcripts, secrets.",
     ),
-    key("log_format", Choice(&["text", "json"]), "text", "How log lines are written."),
+    key(
+        "log_format",
+        Choice(choice::LogFormat::WORDS),
+        choice::LogFormat::DEFAULT,
+        "How log lines are written.",
+    ),
     key(
         "carrier.sip.listen",
         List,
@@ -183,8 +191,8 @@ pub const KEYS: &[Key] = &[
     key("carrier.sip.max_calls", Int, "2000", "All calls; past it a caller gets 503."),
     key(
         "carrier.sip.inbound",
-        Choice(&["trunks", "anybody", "nobody"]),
-        "trunks",
+        Choice(choice::Callers::WORDS),
+        choice::Callers::DEFAULT,
         "From whom calls are accepted: from the addresses of the trunks, from anybody who can reach the port (scanners will), from nobody.",
     ),
     key(
@@ -209,7 +217,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "carrier.sip.trunk[].transport",
-        Choice(&["udp", "tcp", "tls"]),
+        Choice(choice::Transport::WORDS),
         "what server says, else udp",
         "How the peer is spoken to.",
     ),
@@ -230,20 +238,20 @@ pub const KEYS: &[Key] = &[
     key("carrier.sip.trunk[].realm", Text, "any", "Answer only challenges of this realm."),
     key(
         "carrier.sip.trunk[].from",
-        Choice(&["number", "account", "anonymous"]),
-        "number",
+        Choice(choice::From::WORDS),
+        choice::From::DEFAULT,
         "Whom the From header of a call names: the number of the line, `username`, or nobody (the number is then hidden from the one who is called, and `identity` has to tell it the trunk).",
     ),
     key(
         "carrier.sip.trunk[].identity",
-        Choice(&["from", "p-asserted", "p-preferred"]),
-        "from",
+        Choice(choice::Identity::WORDS),
+        choice::Identity::DEFAULT,
         "Where else the number of the line stands: nowhere but in From, in P-Asserted-Identity, or in P-Preferred-Identity.",
     ),
     key(
         "carrier.sip.trunk[].number_format",
-        Choice(&["+e164", "e164"]),
-        "+e164",
+        Choice(choice::NumberFormat::WORDS),
+        choice::NumberFormat::DEFAULT,
         "How numbers are written to the trunk, ours and those we call: `+14155550123`, or `14155550123`.",
     ),
     key(
@@ -272,8 +280,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "carrier.sip.trunk[].srtp",
-        Choice(&["off", "optional", "required"]),
-        "off",
+        Choice(choice::Srtp::WORDS),
+        choice::Srtp::DEFAULT,
         "Whether audio is encrypted. Use it with `tls` only: the keys travel in the signalling.",
     ),
     key(
@@ -294,15 +302,15 @@ pub const KEYS: &[Key] = &[
     key("line[].max_calls", Int, "10", "Calls at the same time on this number."),
     key(
         "speech.model",
-        Choice(&["local", "openai-realtime"]),
-        "local",
+        Choice(choice::Model::WORDS),
+        choice::Model::DEFAULT,
         "What talks: programs on this machine, or a Realtime endpoint.",
     ),
     key("speech.language", Text, "en-US", "The language of a call that names none (BCP 47)."),
     key(
         "speech.opening",
-        Choice(&["speak_first", "listen_first"]),
-        "listen_first",
+        Choice(choice::Opening::WORDS),
+        choice::Opening::DEFAULT,
         "Who speaks first when a call is answered; people expect to say hello before they are spoken to.",
     ),
     key("speech.listen_seconds", Int, "2", "With `listen_first`: how long to wait for a hello."),
@@ -333,7 +341,7 @@ pub const KEYS: &[Key] = &[
     key("speech.openai.api_key", Secret, "", "The key of the endpoint."),
     key(
         "speech.openai.auth",
-        Choice(&["bearer", "api-key", "none"]),
+        Choice(choice::Auth::WORDS),
         "api-key for an Azure address, else bearer",
         "How the key is sent.",
     ),
@@ -352,8 +360,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "speech.openai.turn_detection",
-        Choice(&["server_vad", "semantic_vad"]),
-        "server_vad",
+        Choice(choice::TurnDetection::WORDS),
+        choice::TurnDetection::DEFAULT,
         "How the end of the remote's turn is found: by pauses, or by what was said.",
     ),
     key("speech.openai.vad_threshold", Float, "0.5", "server_vad: 0 to 1; higher needs louder speech."),
@@ -372,14 +380,14 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "speech.openai.eagerness",
-        Choice(&["auto", "low", "medium", "high"]),
-        "auto",
+        Choice(choice::Eagerness::WORDS),
+        choice::Eagerness::DEFAULT,
         "semantic_vad: how quickly to answer.",
     ),
     key(
         "speech.openai.noise_reduction",
-        Choice(&["off", "near_field", "far_field"]),
-        "off",
+        Choice(choice::NoiseReduction::WORDS),
+        choice::NoiseReduction::DEFAULT,
         "What the endpoint does about noise.",
     ),
     key("speech.openai.speed", Float, "the endpoint's", "How fast the voice speaks, 0.25 to 1.5."),
@@ -398,8 +406,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "speech.local.synthesizer",
-        Choice(&["auto", "flite", "espeak-ng", "say", "http"]),
-        "auto",
+        Choice(choice::Synthesizer::WORDS),
+        choice::Synthesizer::DEFAULT,
         "What speaks: a program on this machine (`auto` takes the first that is there), or a server.",
     ),
     key(
@@ -412,8 +420,8 @@ pub const KEYS: &[Key] = &[
     key("speech.local.synthesizer_http.model", Text, "", "The model to ask for."),
     key(
         "speech.local.recognizer",
-        Choice(&["pocketsphinx", "http"]),
-        "pocketsphinx",
+        Choice(choice::Recognizer::WORDS),
+        choice::Recognizer::DEFAULT,
         "What listens: the program on this machine, or a server. Pocketsphinx understands short answers and keywords, not free conversation.",
     ),
     key(
@@ -426,8 +434,8 @@ pub const KEYS: &[Key] = &[
     key("speech.local.recognizer_http.model", Text, "", "The model to ask for."),
     key(
         "speech.local.brain",
-        Choice(&["script", "http"]),
-        "script",
+        Choice(choice::Brain::WORDS),
+        choice::Brain::DEFAULT,
         "What decides what to say: a fixed course of conversation, or a chat model.",
     ),
     key(
@@ -453,7 +461,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("inbound.greeting", Text, "", "The first words, after the disclosure."),
     key("inbound.personality", Text, "", "Identity, tone and boundaries, in one to three sentences."),
-    key("inbound.voice", Choice(&crate::gateway::VOICES), "jessica", "How it sounds."),
+    key("inbound.voice", Choice(&VOICES), VOICES[0], "How it sounds."),
     key(
         "policy.countries",
         List,

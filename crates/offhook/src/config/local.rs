@@ -5,30 +5,33 @@ use std::time::Duration;
 use offhook_speech::local::{BrainConfig, Config, RecognizerConfig, Server, SynthesizerConfig};
 
 use super::build::Build;
+use super::choice;
 use super::raw::{RawLocal, RawServer};
 use super::speech;
 
 pub(super) fn voice(build: &mut Build<'_>, raw: &RawLocal) -> Config {
     let usual = Config::default();
     Config {
-        synthesizer: match raw.synthesizer.as_deref() {
-            Some("flite") => SynthesizerConfig::Flite,
-            Some("espeak-ng") => SynthesizerConfig::EspeakNg,
-            Some("say") => SynthesizerConfig::Say,
-            Some("http") => {
+        synthesizer: match raw.synthesizer.unwrap_or_default() {
+            choice::Synthesizer::Auto => SynthesizerConfig::Auto,
+            choice::Synthesizer::Flite => SynthesizerConfig::Flite,
+            choice::Synthesizer::EspeakNg => SynthesizerConfig::EspeakNg,
+            choice::Synthesizer::Say => SynthesizerConfig::Say,
+            choice::Synthesizer::Http => {
                 SynthesizerConfig::Http(server(build, "speech.local.synthesizer_http", &raw.synthesizer_http))
             }
-            _ => SynthesizerConfig::Auto,
         },
-        recognizer: match raw.recognizer.as_deref() {
-            Some("http") => {
+        recognizer: match raw.recognizer.unwrap_or_default() {
+            choice::Recognizer::Http => {
                 RecognizerConfig::Http(server(build, "speech.local.recognizer_http", &raw.recognizer_http))
             }
-            _ => RecognizerConfig::Pocketsphinx,
+            choice::Recognizer::Pocketsphinx => RecognizerConfig::Pocketsphinx,
         },
-        brain: match raw.brain.as_deref() {
-            Some("http") => BrainConfig::Http(server(build, "speech.local.brain_http", &raw.brain_http)),
-            _ => BrainConfig::Script,
+        brain: match raw.brain.unwrap_or_default() {
+            choice::Brain::Http => {
+                BrainConfig::Http(server(build, "speech.local.brain_http", &raw.brain_http))
+            }
+            choice::Brain::Script => BrainConfig::Script,
         },
         voices: speech::voices(&usual.voices, raw.voices.as_ref()),
         turn_end: turn_end(build, raw.turn_end_ms).unwrap_or(usual.turn_end),

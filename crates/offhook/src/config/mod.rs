@@ -5,6 +5,7 @@
 
 mod build;
 mod carrier;
+mod choice;
 mod env;
 mod keys;
 mod local;

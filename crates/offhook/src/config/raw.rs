@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::choice;
 use super::secret::RawSecret;
 
 macro_rules! raw {
@@ -34,7 +35,7 @@ raw! {
         calling_enabled: Flag,
         recording_link_minutes: Int,
         log: Text,
-        log_format: Text,
+        log_format: Option<choice::LogFormat>,
         carrier: RawCarrier,
         line: Vec<RawLine>,
         speech: RawSpeech,
@@ -56,7 +57,7 @@ raw! {
         media_timeout_seconds: Int,
         max_pending: Int,
         max_calls: Int,
-        inbound: Text,
+        inbound: Option<choice::Callers>,
         inbound_addrs: List,
         tls_certificate: Text,
         tls_key: Option<RawSecret>,
@@ -66,20 +67,20 @@ raw! {
     RawTrunk {
         name: Text,
         server: Text,
-        transport: Text,
+        transport: Option<choice::Transport>,
         outbound_proxy: Text,
         username: Text,
         auth_username: Text,
         password: Option<RawSecret>,
         realm: Text,
-        from: Text,
-        identity: Text,
-        number_format: Text,
+        from: Option<choice::From>,
+        identity: Option<choice::Identity>,
+        number_format: Option<choice::NumberFormat>,
         register: Flag,
         expires_seconds: Int,
         keepalive_seconds: Int,
         session_timer_seconds: Int,
-        srtp: Text,
+        srtp: Option<choice::Srtp>,
         tls_ca: Text,
         tls_insecure: Flag,
     }
@@ -92,9 +93,9 @@ raw! {
     }
 
     RawSpeech {
-        model: Text,
+        model: Option<choice::Model>,
         language: Text,
-        opening: Text,
+        opening: Option<choice::Opening>,
         listen_seconds: Int,
         disclosure_ai: Flag,
         disclosure_recording: Flag,
@@ -106,17 +107,17 @@ raw! {
     RawOpenAi {
         base_url: Text,
         api_key: Option<RawSecret>,
-        auth: Text,
+        auth: Option<choice::Auth>,
         model: Text,
         transcription_model: Text,
         voices: Map,
-        turn_detection: Text,
+        turn_detection: Option<choice::TurnDetection>,
         vad_threshold: Option<f64>,
         vad_prefix_padding_ms: Int,
         vad_silence_ms: Int,
         vad_idle_timeout_ms: Int,
-        eagerness: Text,
-        noise_reduction: Text,
+        eagerness: Option<choice::Eagerness>,
+        noise_reduction: Option<choice::NoiseReduction>,
         speed: Option<f64>,
         headers: Option<BTreeMap<String, RawSecret>>,
         connect_timeout_seconds: Int,
@@ -124,11 +125,11 @@ raw! {
     }
 
     RawLocal {
-        synthesizer: Text,
+        synthesizer: Option<choice::Synthesizer>,
         synthesizer_http: RawServer,
-        recognizer: Text,
+        recognizer: Option<choice::Recognizer>,
         recognizer_http: RawServer,
-        brain: Text,
+        brain: Option<choice::Brain>,
         brain_http: RawServer,
         voices: Map,
         turn_end_ms: Int,

@@ -8,16 +8,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::SpeechModel;
 use super::build::Build;
+use super::choice;
 use super::local;
 use super::raw::{RawOpenAi, RawSpeech};
 
 pub(super) fn model(build: &mut Build<'_>, raw: &RawSpeech) -> SpeechModel {
     // The name of a Realtime deployment has no other use than to be talked to.
     let deployment = build.env.get("AZURE_OPENAI_REALTIME_DEPLOYMENT").is_some();
-    let default = if deployment { "openai-realtime" } else { "local" };
-    match raw.model.as_deref().unwrap_or(default) {
-        "openai-realtime" => SpeechModel::OpenAi(openai(build, &raw.openai)),
-        _ => SpeechModel::Local(local::voice(build, &raw.local)),
+    let default = if deployment { choice::Model::OpenAi } else { choice::Model::default() };
+    match raw.model.unwrap_or(default) {
+        choice::Model::OpenAi => SpeechModel::OpenAi(openai(build, &raw.openai)),
+        choice::Model::Local => SpeechModel::Local(local::voice(build, &raw.local)),
     }
 }
 
@@ -39,10 +40,10 @@ fn openai(build: &mut Build<'_>, raw: &RawOpenAi) -> Config {
             .unwrap_or_else(|| usual.transcription_model.clone()),
         voices: voices(&usual.voices, raw.voices.as_ref()),
         turn_detection: turn_detection(build, raw),
-        noise_reduction: match raw.noise_reduction.as_deref() {
-            Some("near_field") => Some(NoiseReduction::NearField),
-            Some("far_field") => Some(NoiseReduction::FarField),
-            _ => None,
+        noise_reduction: match raw.noise_reduction.unwrap_or_default() {
+            choice::NoiseReduction::NearField => Some(NoiseReduction::NearField),
+            choice::NoiseReduction::FarField => Some(NoiseReduction::FarField),
+            choice::NoiseReduction::Off => None,
         },
         speed: within(build, "speech.openai.speed", raw.speed, 0.25, 1.5),
         headers: headers(build, raw),
@@ -57,15 +58,16 @@ fn at_least_a_second(seconds: u64) -> Duration {
 }
 
 fn auth(build: &mut Build<'_>, raw: &RawOpenAi, is_azure: bool) -> Auth {
-    let scheme = raw.auth.as_deref().unwrap_or(if is_azure { "api-key" } else { "bearer" });
-    if scheme == "none" {
+    let usual = if is_azure { choice::Auth::ApiKey } else { choice::Auth::Bearer };
+    let scheme = raw.auth.unwrap_or(usual);
+    if scheme == choice::Auth::None {
         return Auth::None;
     }
     let written = build.secret("speech.openai.api_key", raw.api_key.as_ref());
     let named = |name: &str| build.env.get(name).map(SecretString::from);
     let azure = is_azure.then(|| named("AZURE_OPENAI_API_KEY")).flatten();
     match written.or(azure).or_else(|| named("OPENAI_API_KEY")) {
-        Some(key) if scheme == "api-key" => Auth::ApiKey(key),
+        Some(key) if scheme == choice::Auth::ApiKey => Auth::ApiKey(key),
         Some(key) => Auth::Bearer(key),
         None => {
             // A key that is written but can't be read has been reported already.
@@ -81,13 +83,13 @@ fn auth(build: &mut Build<'_>, raw: &RawOpenAi, is_azure: bool) -> Auth {
 }
 
 fn turn_detection(build: &mut Build<'_>, raw: &RawOpenAi) -> TurnDetection {
-    if raw.turn_detection.as_deref() == Some("semantic_vad") {
+    if raw.turn_detection == Some(choice::TurnDetection::Semantic) {
         return TurnDetection::SemanticVad {
-            eagerness: match raw.eagerness.as_deref() {
-                Some("low") => Eagerness::Low,
-                Some("medium") => Eagerness::Medium,
-                Some("high") => Eagerness::High,
-                _ => Eagerness::Auto,
+            eagerness: match raw.eagerness.unwrap_or_default() {
+                choice::Eagerness::Low => Eagerness::Low,
+                choice::Eagerness::Medium => Eagerness::Medium,
+                choice::Eagerness::High => Eagerness::High,
+                choice::Eagerness::Auto => Eagerness::Auto,
             },
         };
     }

@@ -219,10 +219,12 @@ pub(super) fn room(dir: &Path) -> Finding {
     };
     let found = format!("{} free for recordings in {}", size(free), dir.display());
     let todo = "free some space, or lower retention.recordings_days";
-    match free {
-        ..NO_ROOM => finding.ill("full", found, todo),
-        ..LITTLE_ROOM => finding.ill("low", found, todo),
-        _ => finding.well("ok", found),
+    if free < NO_ROOM {
+        finding.ill("full", found, todo)
+    } else if free < LITTLE_ROOM {
+        finding.ill("low", found, todo)
+    } else {
+        finding.well("ok", found)
     }
 }
 

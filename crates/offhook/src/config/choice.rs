@@ -1,0 +1,61 @@
+//! The words that may be written where only some may: each list stands here and nowhere else.
+
+use serde::Deserialize;
+
+/// Enums of words; the first is what counts when nothing is written, unless the builder says otherwise.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $first:ident = $first_word:literal $(, $variant:ident = $word:literal)* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        pub enum $name {
+            #[default]
+            #[serde(rename = $first_word)]
+            $first,
+            $(#[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            pub const WORDS: &'static [&'static str] = &[$first_word $(, $word)*];
+            pub const DEFAULT: &'static str = $first_word;
+        }
+    )*};
+}
+
+choices! {
+    LogFormat { Text = "text", Json = "json" }
+
+    /// From whom calls are accepted.
+    Callers { Trunks = "trunks", Anybody = "anybody", Nobody = "nobody" }
+
+    /// Without a default: what the address of the server says.
+    Transport { Udp = "udp", Tcp = "tcp", Tls = "tls" }
+
+    /// Who stands in From.
+    From { Number = "number", Account = "account", Anonymous = "anonymous" }
+
+    /// Where the number stands besides.
+    Identity { From = "from", Asserted = "p-asserted", Preferred = "p-preferred" }
+
+    NumberFormat { Plus = "+e164", Digits = "e164" }
+
+    Srtp { Off = "off", Optional = "optional", Required = "required" }
+
+    Model { Local = "local", OpenAi = "openai-realtime" }
+
+    Opening { ListenFirst = "listen_first", SpeakFirst = "speak_first" }
+
+    /// The default depends on the address.
+    Auth { Bearer = "bearer", ApiKey = "api-key", None = "none" }
+
+    TurnDetection { Server = "server_vad", Semantic = "semantic_vad" }
+
+    Eagerness { Auto = "auto", Low = "low", Medium = "medium", High = "high" }
+
+    NoiseReduction { Off = "off", NearField = "near_field", FarField = "far_field" }
+
+    Synthesizer { Auto = "auto", Flite = "flite", EspeakNg = "espeak-ng", Say = "say", Http = "http" }
+
+    Recognizer { Pocketsphinx = "pocketsphinx", Http = "http" }
+
+    Brain { Script = "script", Http = "http" }
+}
