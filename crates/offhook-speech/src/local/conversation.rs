@@ -61,12 +61,21 @@ pub struct Conversation {
     /// Recognized, and not yet put to the brain.
     heard: Vec<Heard>,
     remote_has_spoken: bool,
+    stage: Stage,
+    /// On hold: nothing is heard, and nothing said.
     suspended: bool,
-    open: bool,
-    closing: bool,
     /// Since when nobody speaks.
     quiet_since_ms: u64,
     synthesis_failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The remote may say hello; it is not our turn yet.
+    Waiting,
+    Talking,
+    /// Only what was said last is still to be understood.
+    Closing,
 }
 
 #[derive(Debug)]
@@ -91,12 +100,16 @@ impl Conversation {
             last_turn: 0,
             heard: Vec::new(),
             remote_has_spoken: false,
+            stage: Stage::Waiting,
             suspended: false,
-            open: false,
-            closing: false,
             quiet_since_ms: 0,
             synthesis_failures: 0,
         }
+    }
+
+    /// Whether nothing is heard and said, for now or for good.
+    fn is_mute(&self) -> bool {
+        self.suspended || self.stage == Stage::Closing
     }
 
     /// The next thing to do about what happened.
@@ -104,8 +117,8 @@ impl Conversation {
         if let Some(effect) = self.effects.pop_front() {
             return Some(effect);
         }
-        if self.closing || self.suspended {
-            return None;
+        if self.is_mute() {
+            return self.mouth.told().map(Effect::Emit);
         }
         self.mouth.poll(now_ms, self.ear.is_speech()).map(|event| match event {
             MouthEvent::Synthesize { job, sentence } => Effect::Synthesize { job, sentence },
@@ -116,7 +129,7 @@ impl Conversation {
 
     /// When to call [`Self::tick`] at the latest.
     pub fn deadline_ms(&self) -> Option<u64> {
-        if self.suspended || self.closing {
+        if self.is_mute() {
             return None;
         }
         [self.mouth.deadline_ms(), self.go_on_at_ms()].into_iter().flatten().min()
@@ -125,13 +138,16 @@ impl Conversation {
     /// When the brain goes on by itself, if nobody speaks before.
     fn go_on_at_ms(&self) -> Option<u64> {
         let Brain::Script(script) = &self.brain else { return None };
-        let busy = self.ear.is_speech() || !self.turns.is_empty() || !self.open || self.mouth.has_more();
+        let busy = self.ear.is_speech()
+            || !self.turns.is_empty()
+            || self.stage == Stage::Waiting
+            || self.mouth.has_more();
         let patience = script.patience_ms(self.remote_has_spoken).filter(|_| !busy)?;
         Some(self.quiet_since_ms.max(self.mouth.playing_until_ms()) + patience)
     }
 
     pub fn tick(&mut self, now_ms: u64) {
-        if self.suspended || self.closing {
+        if self.is_mute() {
             return;
         }
         if self.go_on_at_ms().is_some_and(|at| at <= now_ms)
@@ -145,7 +161,7 @@ impl Conversation {
 
     /// The next of the remote's audio, 8 kHz.
     pub fn hear(&mut self, now_ms: u64, samples: &[i16]) {
-        if self.suspended || self.closing {
+        if self.is_mute() {
             self.ear.skip(samples);
         } else {
             self.ear.push(samples);
@@ -221,15 +237,10 @@ impl Conversation {
 
     /// Put to the brain what was heard, once the remote is done.
     fn consider(&mut self) {
-        if self.heard.is_empty()
-            || self.ear.is_speech()
-            || !self.turns.is_empty()
-            || self.suspended
-            || self.closing
-        {
+        if self.heard.is_empty() || self.ear.is_speech() || !self.turns.is_empty() || self.is_mute() {
             return;
         }
-        if matches!(self.brain, Brain::Chat(_)) && !self.open {
+        if matches!(self.brain, Brain::Chat(_)) && self.stage == Stage::Waiting {
             return;
         }
         // What was going to be said was thought up before this was heard.
@@ -311,7 +322,7 @@ impl Conversation {
     fn close(&mut self, now_ms: u64) {
         self.ear.finish();
         self.drain_ear(now_ms);
-        self.closing = true;
+        self.stage = Stage::Closing;
         self.mouth.hush(now_ms);
         self.effects.push_back(Effect::StopThinking);
         self.report_last();
@@ -320,7 +331,7 @@ impl Conversation {
     /// Once all is recognized that was said before the end: what became of the task, if that was not told.
     fn report_last(&mut self) {
         if let Brain::Script(script) = &mut self.brain
-            && self.closing
+            && self.stage == Stage::Closing
             && self.turns.is_empty()
             && let Some(result) = script.cut_short(&std::mem::take(&mut self.heard))
         {
@@ -330,7 +341,7 @@ impl Conversation {
     }
 
     fn opened(&mut self, now_ms: u64, say: Option<Words>) {
-        self.open = true;
+        self.stage = Stage::Talking;
         self.quiet_since_ms = now_ms;
         if let Some(say) = &say {
             self.mouth.say(say, true);

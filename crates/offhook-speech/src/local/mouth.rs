@@ -145,6 +145,16 @@ impl Mouth {
         self.events.pop_front()
     }
 
+    /// What there is to tell while nothing may be said; audio that was on its way is dropped.
+    pub fn told(&mut self) -> Option<SpeechEvent> {
+        while let Some(event) = self.events.pop_front() {
+            if let MouthEvent::Event(event) = event {
+                return Some(event);
+            }
+        }
+        None
+    }
+
     fn advance(&mut self, now_ms: u64, remote_speaks: bool) {
         loop {
             if let Some(current) = &mut self.current {

@@ -347,4 +347,10 @@ async fn the_last_words_are_written_down_before_the_session_ends() {
         |event| matches!(event, SpeechEvent::RemoteSaid { text: Some(text), confidence: Some(1_000), .. } if text == "Sorry, I must go."),
     );
     assert!(said, "{}", phone.lines.join("\n"));
+    let result = phone.events.iter().find_map(|event| match event {
+        SpeechEvent::ToolCall { tool: ToolCall::EndCall { result: Some(result), .. }, .. } => Some(result),
+        _ => None,
+    });
+    expect![[r#"The other side ended the call early. They said: "Sorry, I must go.""#]]
+        .assert_eq(result.map_or("", |result| result.summary.as_str()));
 }
