@@ -50,8 +50,8 @@ impl Store {
         const ATTEMPTS: u32 = 3;
         for _ in 1..ATTEMPTS {
             match self.write_once(batch).await {
-                // PostgreSQL: a row was deleted between the look and the write, or two writers crossed.
-                Err(StoreError::Gone | StoreError::Busy) => {}
+                // A row was deleted between the look and the write, or two writers crossed. Who was busy has waited already.
+                Err(StoreError::Gone | StoreError::Crossed) => {}
                 done => return done,
             }
         }

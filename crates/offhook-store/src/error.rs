@@ -11,6 +11,9 @@ pub enum StoreError {
     /// A row was deleted by somebody else in the middle of a write; the write did not happen.
     #[error("a row this depends on is gone; look it up again")]
     Gone,
+    /// PostgreSQL: two writers waited for each other, or one saw what the other changed; neither write happened.
+    #[error("another write crossed this one; try again")]
+    Crossed,
     #[error("a row with this id exists already")]
     Duplicate,
     #[error("column {column} holds what this version of offhook can't read; was it written by a newer one?")]
@@ -26,8 +29,10 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) => match (database.kind(), database.code().as_deref()) {
                 (ErrorKind::ForeignKeyViolation, _) => Self::Gone,
                 (ErrorKind::UniqueViolation, _) => Self::Duplicate,
-                // SQLITE_BUSY and its extended codes; PostgreSQL: serialization failure, deadlock.
-                (_, Some("5" | "261" | "517" | "773" | "40001" | "40P01")) => Self::Busy,
+                // SQLITE_BUSY and its extended codes.
+                (_, Some("5" | "261" | "517" | "773")) => Self::Busy,
+                // Serialization failure, deadlock.
+                (_, Some("40001" | "40P01")) => Self::Crossed,
                 // SQLITE_FULL; PostgreSQL: disk_full.
                 (_, Some("13" | "53100")) => Self::Full,
                 _ => Self::Unavailable(error),
