@@ -282,6 +282,13 @@ fn what_can_not_be_meant() {
 }
 
 #[test]
+fn nameservers_have_the_usual_port_unless_it_is_said() {
+    let text = format!("carrier.sip.nameservers = [\"192.0.2.53\", \"[2001:db8::53]:5353\"]\n{TRUNK}");
+    let servers = parse(&text).sip.expect("a trunk is configured").nameservers;
+    assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|addr| addr.parse().unwrap()));
+}
+
+#[test]
 fn each_trunk_is_told_who_calls_as_it_wants_it() {
     let trunk = |keys: &str| {
         let text = TRUNK.replace("password", &format!("{keys}\npassword"));
