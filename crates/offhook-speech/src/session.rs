@@ -5,6 +5,7 @@
 //! other half of [`SpeechSession::from_channels`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -18,7 +19,7 @@ use crate::apology::{Apology, Prepared};
 use crate::openai;
 
 /// What a conversation brings forth.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum SpeechOutput {
     Event(SpeechEvent),
     /// Audio of the voice in the session's format, as fast as the model makes it.
@@ -26,6 +27,16 @@ pub enum SpeechOutput {
         utterance: Utterance,
         bytes: Vec<u8>,
     },
+}
+
+/// Without the audio.
+impl fmt::Debug for SpeechOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => event.fmt(f),
+            Self::Audio { utterance, bytes } => write!(f, "Audio({utterance:?}, {} bytes)", bytes.len()),
+        }
+    }
 }
 
 /// The command queue is full: the model does not keep up. The command was not taken.

@@ -116,7 +116,11 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
         "wait_on_hold" => from_json(arguments).map(|WaitOnHold {}| ToolCall::WaitOnHold),
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
-    parsed.unwrap_or_else(|why| ToolCall::Invalid { name: name.to_owned(), arguments: arguments.into(), why })
+    parsed.unwrap_or_else(|why| ToolCall::Invalid {
+        name: name.to_owned(),
+        arguments: arguments.into(),
+        why: why.into(),
+    })
 }
 
 fn names() -> String {

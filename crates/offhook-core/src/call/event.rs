@@ -163,7 +163,8 @@ pub enum ToolCall {
     Invalid {
         name: String,
         arguments: Words,
-        why: String,
+        /// Parsers quote what they stumble over.
+        why: Words,
     },
 }
 

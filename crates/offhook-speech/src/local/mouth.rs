@@ -61,10 +61,12 @@ struct Current {
     spoken: String,
 }
 
+/// A line whose audio was handed over, as far as it was made.
 #[derive(Debug)]
 struct Handed {
     utterance: Utterance,
     text: String,
+    spoken: String,
     ends_at_ms: u64,
 }
 
@@ -190,16 +192,15 @@ impl Mouth {
         self.current = Some(Current { utterance, line, job: None, spoken: String::new() });
     }
 
-    fn finish_current(&mut self) {
-        let Some(current) = self.current.take() else { return };
-        if !current.spoken.is_empty() {
-            self.handed.push_back(Handed {
-                utterance: current.utterance,
-                text: current.spoken,
-                ends_at_ms: self.playing_until_ms,
-            });
+    /// No more of the line is made. It is returned if no audio of it was.
+    fn finish_current(&mut self) -> Option<String> {
+        let Current { utterance, line: Line { text, .. }, spoken, .. } = self.current.take()?;
+        self.emit(SpeechEvent::UtteranceDone { utterance });
+        if spoken.is_empty() {
+            return Some(text);
         }
-        self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
+        self.handed.push_back(Handed { utterance, text, spoken, ends_at_ms: self.playing_until_ms });
+        None
     }
 
     fn tool_at_ms(&self) -> u64 {
@@ -243,16 +244,12 @@ impl Mouth {
     /// The call cut an utterance off.
     pub fn cut(&mut self, now_ms: u64, heard: Heard) -> Option<Cut> {
         self.playing_until_ms = now_ms;
-        let handed = self.handed.iter().position(|handed| handed.utterance == heard.utterance);
-        let cut = match (handed.and_then(|index| self.handed.remove(index)), &self.current) {
-            (Some(Handed { text, .. }), _) => Cut { heard: heard.words(&text).to_owned(), text },
-            (None, Some(current)) if current.utterance <= heard.utterance => {
-                let Current { utterance, line, spoken, .. } = self.current.take()?;
-                self.emit(SpeechEvent::UtteranceDone { utterance });
-                Cut { heard: heard.words(&spoken).to_owned(), text: line.text }
-            }
-            _ => return None,
-        };
+        if self.current.as_ref().is_some_and(|current| current.utterance <= heard.utterance) {
+            self.finish_current();
+        }
+        let handed = self.handed.iter().position(|handed| handed.utterance == heard.utterance)?;
+        let Handed { text, spoken, .. } = self.handed.remove(handed)?;
+        let cut = Cut { heard: heard.words(&spoken).to_owned(), text };
         // What came after it was dropped unheard.
         self.handed.retain(|handed| handed.utterance < heard.utterance);
         if self.current.as_ref().is_some_and(|current| current.utterance > heard.utterance) {
@@ -276,11 +273,9 @@ impl Mouth {
 
     /// Stop altogether.
     pub fn hush(&mut self, now_ms: u64) -> Vec<Cut> {
+        let unsaid = self.finish_current().map(Cut::unheard);
         self.playing_until_ms = now_ms;
-        if let Some(current) = self.current.take() {
-            self.emit(SpeechEvent::UtteranceDone { utterance: current.utterance });
-        }
-        self.take_unsaid()
+        unsaid.into_iter().chain(self.take_unsaid()).collect()
     }
 
     /// What was played to its end can't be cut off any more.

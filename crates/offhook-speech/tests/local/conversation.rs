@@ -289,6 +289,38 @@ async fn a_barge_in_is_reported_at_once_and_the_line_said_again() {
         4000 we: I am an AI assistant, calling on behalf of Jordan Lee. I would like to ask for an appointment on Thursday afternoon."#]].assert_eq(&phone.lines.join("\n"));
 }
 
+/// The far end puts the call on hold in mid-sentence: what nobody heard is said again when they are back.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_hold_cuts_off_is_said_again() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.voice_says("recorded").await;
+    phone.say("Hello?");
+    phone
+        .until("the first line", 5_000, |phone| {
+            phone.lines.last().is_some_and(|line| line.contains("we: I would"))
+        })
+        .await;
+    phone.for_ms(200).await;
+    phone.send(SpeechCommand::Suspend);
+    phone.barge_in();
+    phone.for_ms(5_000).await;
+    phone.send(SpeechCommand::Resume);
+    phone.say("Thank you for waiting, how can I help?");
+    phone.remote_is_done().await;
+    phone.for_ms(3_000).await;
+    expect![[r#"
+        they begin
+        they stop
+        they: Hello?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they begin
+        they stop
+        they: Thank you for waiting, how can I help?
+        we: I would like to ask for an appointment on Thursday afternoon."#]]
+    .assert_eq(&phone.talk().skip(2).collect::<Vec<_>>().join("\n"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_said_before_it_is_our_turn() {
     let mut phone = call(TASK);

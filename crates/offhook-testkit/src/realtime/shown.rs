@@ -26,7 +26,7 @@ pub fn shown_tool(tool: &ToolCall) -> String {
             let result = result.as_ref().map_or("no result".to_owned(), shown_claim);
             format!("end_call {:?}: {result}", reason.as_str())
         }
-        ToolCall::Invalid { name, why, .. } => format!("invalid {name}: {why}"),
+        ToolCall::Invalid { name, why, .. } => format!("invalid {name}: {}", why.as_str()),
         tool => format!("{} {}", tool.name(), tool.arguments()).trim_end().to_owned(),
     }
 }
