@@ -2,10 +2,11 @@
 
 use offhook_store::Store;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Context, Failure, failed};
-use crate::gateway::keys;
+use crate::clock::iso;
+use crate::gateway::{KeyView, keys};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -38,23 +39,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         }
         Command::List => {
             for key in keys::list(&store).await.map_err(failed)? {
-                let (label, kind) =
-                    (key.label.as_deref().unwrap_or(""), if key.admin { "admin" } else { "" });
-                let state = if key.revoked_at.is_some() { "revoked" } else { "" };
-                let used = key.last_used_at.map(crate::clock::iso);
-                if context.json {
-                    println!(
-                        "{}",
-                        json!({"id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(), "last_used_at": used})
-                    );
-                } else {
-                    println!(
-                        "{}  {:<24} {:<24} {kind:<6} {state}",
-                        key.id,
-                        used.as_deref().unwrap_or("never used"),
-                        label
-                    );
-                }
+                println!("{}", if context.json { line(&key).to_string() } else { row(&key) });
             }
         }
         Command::Revoke { id } => {
@@ -72,4 +57,19 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     }
     store.close().await;
     Ok(())
+}
+
+fn row(key: &KeyView) -> String {
+    let used = key.last_used_at.map_or_else(|| "never used".to_owned(), iso);
+    let label = key.label.as_deref().unwrap_or_default();
+    let kind = if key.admin { "admin" } else { "" };
+    let state = if key.revoked_at.is_some() { "revoked" } else { "" };
+    format!("{}  {used:<24} {label:<24} {kind:<6} {state}", key.id).trim_end().to_owned()
+}
+
+fn line(key: &KeyView) -> Value {
+    json!({
+        "id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(),
+        "last_used_at": key.last_used_at.map(iso),
+    })
 }

@@ -20,7 +20,7 @@ pub struct NewCall {
     #[schema(value_type = String, required, example = "+14155550100")]
     to: Value,
     /// The call instructions: all the voice knows.
-    #[schema(value_type = String, required, example = "Ask whether they are open on Sunday, for Mira Okafor.")]
+    #[schema(value_type = String, required, min_length = 1, example = "Ask whether they are open on Sunday, for Mira Okafor.")]
     task: Value,
     /// Identity, tone and boundaries, in one to three sentences.
     #[schema(value_type = Option<String>)]
@@ -44,7 +44,7 @@ pub struct NewCall {
     #[schema(value_type = Option<String>, example = "en-US")]
     language: Value,
     /// The longest the conversation may last, within what the operator allows.
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 86_400)]
     max_duration_seconds: Value,
     /// What to do when a machine answers; otherwise we hang up.
     #[schema(value_type = Option<OnVoicemail>)]
