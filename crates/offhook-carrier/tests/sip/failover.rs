@@ -266,6 +266,15 @@ async fn a_silent_server_is_asked_again_and_used_again() {
     assert!(check.is_well(), "{check:?}");
 }
 
+#[tokio::test]
+async fn stopping_waits_for_no_server_that_is_only_asked() {
+    let pair = Pair::new().await;
+    pair.rig.far.expect("OPTIONS").await;
+    let started = tokio::time::Instant::now();
+    pair.rig.carrier.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
 fn with_registration(config: &mut SipConfig) {
     let trunk: &mut Trunk = &mut config.trunks[0];
     trunk.username = Some("user".into());

@@ -69,8 +69,9 @@ impl ClientEntry {
         }
     }
 
+    /// Whether there is something to wait for before we stop: not for who is asked whether he is there.
     pub fn is_pending(&self) -> bool {
-        self.machine.is_pending() && self.user.is_some()
+        self.machine.is_pending() && self.user.is_some() && self.request.method != Method::Options
     }
 
     /// The same request, to be sent once more for this user.

@@ -163,6 +163,9 @@ impl Agent {
 
     /// Where a trunk has several places: find out which of them answer, before a call has to.
     pub(super) fn ask_places(&mut self, trunk: usize) {
+        if self.stopping.is_some() {
+            return;
+        }
         for target in self.trunks[trunk].places.take_unsure(now()) {
             let Some(request) = self.trunks[trunk].options() else { return };
             let (hop, targets) = (Hop::Trunk, [target].into());
