@@ -416,7 +416,8 @@ async fn what_is_wrong_with_a_command_is_told_with_what_to_do() {
         (&["call", "+14155550101", "Ask", "--max-duration", "0"], 2, "1..=86400"),
         (&["call", "+14155550101", "Ask", "--from", "+14155550123"], 4, "not one of our lines"),
         (&["call", "+14155550101", "Ask", "--voicemail", ""], 4, "must say what to leave"),
-        (&["key", "revoke", "xyz"], 1, "offhook key list"),
+        (&["key", "revoke", "xyz"], 1, "there is no database"),
+        (&["backup", "/tmp"], 1, "there is no database"),
         (&["demo", "--number", "5"], 2, "offhook demo --help"),
         (&["completions", "tcsh"], 2, "bash, elvish, fish, powershell, zsh"),
         (&["--config", "/nope", "serve"], 2, "/nope can't be read"),
@@ -438,10 +439,19 @@ async fn keys_are_made_without_the_secrets_of_the_service() {
         ".config/offhook/offhook.toml",
         "[speech]\nmodel = \"openai-realtime\"\n[speech.openai]\napi_key = \"${ONLY_THE_SERVICE_HAS_IT}\"\n",
     );
-    std::fs::create_dir_all(machine.home.path().join(".local/share/offhook")).unwrap();
     Machine::expect(&machine.run(&["config", "check"]).await, 2);
-    let key = Machine::expect(&machine.run(&["key", "create"]).await, 0);
+    // Where no server ever ran, a key would be of no use.
+    let output = machine.run(&["key", "create"]).await;
+    Machine::expect(&output, 1);
+    assert!(errors(&output).contains("offhook.db; start `offhook serve` first"), "{}", errors(&output));
+
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    let output =
+        machine.command(&["key", "create"]).env("OFFHOOK_DATA_DIR", data.path()).output().await.unwrap();
+    let key = Machine::expect(&output, 0);
     assert!(key.starts_with("clawcall_sk_"), "{key}");
+    stop(app).await;
 }
 
 #[tokio::test]

@@ -4,8 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use offhook_store::{BackupError, Store};
-use secrecy::ExposeSecret as _;
+use offhook_store::BackupError;
 use serde_json::json;
 
 use super::{Context, Failure};
@@ -25,12 +24,11 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let place = context.place()?;
+    let (place, store) = context.store().await?;
     let to = args.to;
     let wrong = |why: io::Error| Failure::Failed(format!("{}: {why}", to.display()));
     private_dir(&to).map_err(wrong)?;
     // First the database: what it names is copied after it.
-    let store = Store::open(place.database_url.expose_secret()).await.map_err(super::failed)?;
     let copied = store.backup_to(&to.join("offhook.db")).await;
     store.close().await;
     let database = match copied {

@@ -1,6 +1,5 @@
 //! `offhook key`: works on the store itself, so it needs no key of its own.
 
-use offhook_store::Store;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -29,8 +28,7 @@ pub enum Command {
 }
 
 pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
-    let place = context.place()?;
-    let store = Store::open(place.database_url.expose_secret()).await.map_err(failed)?;
+    let (_, store) = context.store().await?;
     match command {
         Command::Create { label, admin } => {
             let key = keys::create(&store, label, admin).await.map_err(failed)?;

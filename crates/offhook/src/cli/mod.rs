@@ -10,10 +10,12 @@ mod show;
 mod state;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use offhook_store::Store;
+use secrecy::ExposeSecret as _;
 
 use crate::config::{self, Config, ConfigError, Env, Place};
 use crate::demo::{self, DemoArgs, DemoError};
@@ -210,8 +212,19 @@ impl Context {
 }
 
 impl Context {
-    fn place(&self) -> Result<Place, Failure> {
-        Ok(Config::place(self.config_file.as_deref(), &self.env)?)
+    /// Where the server on this machine keeps its data, and the store there.
+    async fn store(&self) -> Result<(Place, Store), Failure> {
+        let place = Config::place(self.config_file.as_deref(), &self.env)?;
+        let url = place.database_url.expose_secret();
+        // A new and empty one would be of no server.
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
+            return Err(Failure::Failed(format!(
+                "there is no database at {path}; start `offhook serve` first, or name the server's configuration \
+                 with --config and its directory with OFFHOOK_DATA_DIR"
+            )));
+        }
+        let store = Store::open(url).await.map_err(failed)?;
+        Ok((place, store))
     }
 }
 
