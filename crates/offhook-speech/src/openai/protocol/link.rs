@@ -341,7 +341,8 @@ impl Protocol {
         }
         let quiet = self.responses.is_idle() && !self.remote.speaking && !self.remote.awaits_words();
         if quiet || now >= expires_at - ROLLOVER_AT_LATEST {
-            self.reopen("the session reaches its maximum duration", false, now);
+            // In mid-speech something is lost by it.
+            self.reopen("the session reaches its maximum duration", !quiet, now);
         }
     }
 }

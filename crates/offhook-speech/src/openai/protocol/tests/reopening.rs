@@ -181,6 +181,8 @@ fn a_session_is_renewed_in_mid_speech_when_it_must_be() {
         3479000 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=90
         3589999 hear 1
         3590001 tick
+        3590100 connected
+        3590200 server session.updated session.model=m
         ",
     );
     expect![[r#"
@@ -190,6 +192,10 @@ fn a_session_is_renewed_in_mid_speech_when_it_must_be() {
         3590000 Reopening { why: "the session reaches its maximum duration" }
         3590000 RemoteSpeechStopped
         3590000 RemoteSaid not understood, 20-20 ms
+        3590100 > #4 session.update all, reported
+        3590200 > #5 conversation.item.create assistant "Hello."
+        3590200 > #6 response.create by instruction
+        3590200 Reopened
     "#]]
     .assert_eq(&run.log);
 }
