@@ -1,8 +1,8 @@
 //! The use-cases. Every surface (HTTP, MCP, command line, demo) is a codec over this and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`hang_up`], look at calls ([`view`]) and their [`journal`], [`recording`]s,
-//! [`keys`], [`inbound`] calls, [`readiness`], and what a start finds left over ([`restart`]), what is deleted
-//! again ([`retention`]).
+//! [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! ([`retention`]).
 
 mod error;
 mod hang_up;
@@ -15,6 +15,7 @@ mod readiness;
 mod recording;
 mod restart;
 mod retention;
+mod secret;
 mod settings;
 mod view;
 mod wish;
@@ -34,11 +35,12 @@ use in_flight::InFlight;
 pub use error::{AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;
 pub use journal::JournalStream;
-pub use keys::{Caller, KeyView, PREFIX as KEY_PREFIX, Secret};
+pub use keys::{Caller, KeyView, PREFIX as KEY_PREFIX};
 pub use offhook_store::{Idempotency, Lifecycle};
 pub use place::{PlaceCall, Placed};
 pub use readiness::Check;
 pub use recording::RecordingFile;
+pub use secret::Secret;
 pub use settings::{Inbound, Settings};
 pub use view::{CallView, EndView, ListCalls, ResultView, Role, TranscriptTurn};
 pub use wish::VOICES;

@@ -35,7 +35,8 @@ impl Gateway {
     async fn finalize(&self, call: &CallRow) -> Result<(), StoreError> {
         let journal = self.inner.store.journal(call.id, 0).await?;
         let released = self.release(&journal).await;
-        let last_seq = journal.last().map_or(0, |entry| entry.seq);
+        // Not the last one that was read: a newer version may have written facts that this one skips.
+        let last_seq = self.inner.store.last_seq(call.id).await?;
         // The call ended when it was last heard of, as far as anybody can tell.
         let ended_at = journal.last().map_or(call.queued_at, |entry| entry.at);
         let (feed, _) = broadcast::channel(1);
