@@ -1,6 +1,8 @@
 //! Whether the server is well, and who is told how.
 
+use offhook::config::SpeechModel;
 use offhook::gateway::keys;
+use offhook_speech::openai;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -46,6 +48,25 @@ async fn details_are_for_who_runs_it() {
             assert_eq!((check["found"].is_string(), check["todo"].is_string()), (told, told), "{check}");
         }
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_model_that_could_not_be_opened_is_told_and_calls_go_on() {
+    // A port that was free a moment ago, and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let model =
+        openai::Config::new(format!("http://127.0.0.1:{port}/v1"), openai::Auth::None, "any".to_owned());
+    let server = Server::with("", SpeechModel::OpenAi(model)).await;
+    let (id, agent) = server.first_call(BUSY).await;
+    assert_eq!(agent.finalized(&id).await["end_reason"], "speech.unavailable");
+    let admin = keys::create(server.app().gateway().store(), None, true).await.unwrap();
+    let ready = send(server.get("/readyz").header("X-Api-Key", admin.expose_secret())).await;
+    assert_eq!(ready.status, 200, "the next call may find it");
+    let body = ready.json();
+    let model = body["checks"].as_array().unwrap().iter().find(|check| check["name"] == "model").unwrap();
+    assert_eq!((&model["ok"], &model["state"]), (&json!(false), &json!("failed")));
+    assert!(model["found"].as_str().unwrap().contains("did not get it: "), "{model}");
     server.stop().await;
 }
 

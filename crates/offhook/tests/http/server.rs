@@ -62,6 +62,10 @@ impl Server {
 
     /// With further lines of configuration.
     pub async fn configured(text: &str) -> Self {
+        Self::with(text, SpeechModel::Local(local::Config::tagged())).await
+    }
+
+    pub async fn with(text: &str, speech: SpeechModel) -> Self {
         let quiet = Quiet::install();
         offhook_sandbox::NUMBERS.iter().for_each(|number| quiet.never_number(number.number));
         offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never_said(sentence));
@@ -69,7 +73,7 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         let text = format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{text}", dir.path());
         let mut config = Config::parse(&text, &Env::default()).unwrap();
-        config.speech = SpeechModel::Local(local::Config::tagged());
+        config.speech = speech;
         let app = App::start(config).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
         Self { app, quiet, http: http.build().unwrap(), dir }
