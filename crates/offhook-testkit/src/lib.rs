@@ -1,8 +1,8 @@
 //! Counterparties for tests and measurements: fakes of foreign services, and programs of others. Never part of the
 //! product.
 
-pub mod programs;
 pub mod postgres;
+pub mod programs;
 pub mod quiet;
 pub mod realtime;
 pub mod tone;
