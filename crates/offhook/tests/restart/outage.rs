@@ -2,11 +2,13 @@
 
 use offhook::app::App;
 use offhook::gateway::{Caller, Gateway, PlaceCall, PlaceCallError};
-use offhook_core::{CallId, EndReason, Fact, Timestamp};
+use offhook::writer::{Health, Writer};
+use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, Timestamp};
 use offhook_sandbox::{Ending, Stage};
-use offhook_store::{AuditEntry, Store};
+use offhook_store::{AuditEntry, CallRequest, Direction, NewCall, Store};
 use offhook_testkit::postgres::Cluster;
 use secrecy::ExposeSecret as _;
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use crate::world::{BUSY, PATIENCE, SILENT, World, wish};
@@ -179,4 +181,53 @@ async fn a_shutdown_does_not_wait_for_a_store_that_stays_away() {
     assert_whole(app.gateway(), running, EndReason::GatewayRestarted).await;
     app.shutdown().await;
     world.exchange.shutdown().await;
+}
+
+/// A call that tells more than can wait loses its last facts, none in between, and the memory of it stays bounded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_bounded_and_has_no_gaps() {
+    const ROOM: usize = 64;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("offhook.db").to_str().unwrap()).await.unwrap();
+    let (id, owner) = (
+        CallId::from_parts(Timestamp::default(), [1; 10]),
+        OwnerId::from_parts(Timestamp::default(), [1; 10]),
+    );
+    store.create_owner(owner, Timestamp::default()).await.unwrap();
+    let new = NewCall {
+        id,
+        owner,
+        minted: None,
+        idempotency: None,
+        direction: Direction::Outbound,
+        request: CallRequest::default(),
+        queued_at: Timestamp::default(),
+        entries: vec![JournalEntry {
+            seq: 1,
+            at: Timestamp::default(),
+            fact: Fact::Queued { policy: String::new() },
+        }],
+    };
+    store.insert_call(&new).await.unwrap();
+    fill(&store).await;
+
+    let writer = Writer::with_room(store.clone(), ROOM);
+    let mut journal = writer.journal(id, 1, broadcast::channel(1).0);
+    let policy = "too long for a page that is there ".repeat(1_000);
+    journal.write(Timestamp::default(), Fact::Queued { policy });
+    journal.pass_on();
+    until("it is away", async || writer.health() != Health::Well).await;
+    for _ in 0..1_000 {
+        journal.write(Timestamp::default(), Fact::Held {});
+        journal.pass_on();
+    }
+    assert!(matches!(writer.health(), Health::Full { .. }));
+    timeout(PATIENCE, journal.close()).await.expect("nobody waits for a store that is away");
+
+    store.limit_pages(0).await.unwrap();
+    until("it is back", async || writer.health() == Health::Well).await;
+    assert!(writer.flush().await);
+    let written = store.journal(id, 0).await.unwrap();
+    assert!(written.iter().map(|entry| entry.seq).eq(1..=written.len() as u64), "{written:?}");
+    assert!((ROOM..=ROOM + 2).contains(&written.len()), "{}", written.len());
 }
