@@ -61,7 +61,7 @@ impl Recorder {
     pub fn start(dir: PathBuf, writer: Writer) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let (orders, inbox) = sync_channel(QUEUE);
-        let disk = Disk { dir: dir.clone(), files: HashMap::new() };
+        let disk = Disk { dir: dir.clone(), files: HashMap::new(), pairs: Vec::new() };
         thread::Builder::new().name("recorder".to_owned()).spawn(move || disk.run(inbox))?;
         Ok(Self { orders, dir, writer })
     }
@@ -267,6 +267,8 @@ impl Drop for Recording {
 struct Disk {
     dir: PathBuf,
     files: HashMap<CallId, Open>,
+    /// What is being written, kept for its room.
+    pairs: Vec<u8>,
 }
 
 /// A file that is being written, and how much of it is whole.
@@ -323,9 +325,11 @@ impl Disk {
         if at != open.length {
             open.file.set_len(at.max(open.length))?;
         }
-        open.file.write_all_at(&interleave(chunk), at)?;
-        open.length = at + samples(chunk.format, chunk.remote.len() as u64) * BYTES_PER_SAMPLE;
-        write_sizes(&open.file, open.length)
+        interleave(chunk, &mut self.pairs);
+        open.file.write_all_at(&self.pairs, at)?;
+        open.length = at + self.pairs.len() as u64;
+        let header = header(chunk.format.sample_rate().hz(), data_length(open.length));
+        open.file.write_all_at(&header, 0)
     }
 }
 
@@ -336,19 +340,22 @@ fn samples(format: AudioFormat, bytes: u64) -> u64 {
     bytes / format.bytes_per_sample() as u64
 }
 
-fn interleave(chunk: &Chunk) -> Vec<u8> {
-    let (remote, voice) = (decode(chunk.format, &chunk.remote), decode(chunk.format, &chunk.voice));
-    let pairs = remote.iter().zip(&voice);
-    pairs.flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()]).flatten().collect()
+/// Both sides of a chunk as the file holds them, sample by sample.
+fn interleave(chunk: &Chunk, out: &mut Vec<u8>) {
+    match chunk.format {
+        AudioFormat::Pcmu => pair_up::<1>(chunk, out, |[byte]| g711::decode_ulaw(byte).to_le_bytes()),
+        AudioFormat::Pcma => pair_up::<1>(chunk, out, |[byte]| g711::decode_alaw(byte).to_le_bytes()),
+        AudioFormat::Pcm16(_) => pair_up::<2>(chunk, out, |sample| sample),
+    }
 }
 
-fn decode(format: AudioFormat, bytes: &[u8]) -> Vec<i16> {
-    match format {
-        AudioFormat::Pcmu => bytes.iter().map(|byte| g711::decode_ulaw(*byte)).collect(),
-        AudioFormat::Pcma => bytes.iter().map(|byte| g711::decode_alaw(*byte)).collect(),
-        AudioFormat::Pcm16(_) => {
-            bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
-        }
+fn pair_up<const N: usize>(chunk: &Chunk, out: &mut Vec<u8>, linear: impl Fn([u8; N]) -> [u8; 2]) {
+    let (remote, voice) = (chunk.remote.as_chunks::<N>().0, chunk.voice.as_chunks::<N>().0);
+    out.clear();
+    out.reserve(remote.len() * BYTES_PER_SAMPLE as usize);
+    for (remote, voice) in remote.iter().zip(voice) {
+        let ([a, b], [c, d]) = (linear(*remote), linear(*voice));
+        out.extend_from_slice(&[a, b, c, d]);
     }
 }
 
@@ -390,10 +397,15 @@ fn header(rate: u32, length: u32) -> [u8; HEADER] {
 
 /// Make the two sizes of the header agree with a file of this length.
 fn write_sizes(file: &File, length: u64) -> io::Result<()> {
-    let data = length.saturating_sub(HEADER as u64) / BYTES_PER_SAMPLE * BYTES_PER_SAMPLE;
-    let data = u32::try_from(data).unwrap_or(u32::MAX - HEADER as u32);
+    let data = data_length(length);
     file.write_all_at(&(data + HEADER as u32 - 8).to_le_bytes(), 4)?;
     file.write_all_at(&data.to_le_bytes(), 40)
+}
+
+/// Bytes of whole samples in a file of this length; the most that a header can say in one that is longer.
+fn data_length(file_length: u64) -> u32 {
+    let data = file_length.saturating_sub(HEADER as u64) / BYTES_PER_SAMPLE * BYTES_PER_SAMPLE;
+    u32::try_from(data).unwrap_or(u32::MAX).min(u32::MAX - HEADER as u32)
 }
 
 #[cfg(test)]

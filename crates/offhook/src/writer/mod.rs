@@ -14,7 +14,7 @@ mod task;
 
 use std::time::Duration;
 
-use offhook_core::{CallId, JournalEntry, Timestamp};
+use offhook_core::{CallId, Fact, JournalEntry, Timestamp};
 use offhook_store::{InsertCallError, Inserted, KeyId, NewCall, NewRecording, Store};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,18 @@ pub(crate) enum Order {
     Keep { call: CallId, recording: NewRecording },
     KeyUsed { key: KeyId, at: Timestamp },
     Flush(oneshot::Sender<()>),
+}
+
+impl Order {
+    /// Whether somebody waits for it, or a process that is killed in the next moment must have told it: what rings
+    /// somewhere because of us, and how to hang that up.
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Insert { .. } | Self::Flush(_) => true,
+            Self::Append { entry, .. } => matches!(entry.fact, Fact::Dialing { .. } | Fact::Ticket { .. }),
+            Self::Keep { .. } | Self::KeyUsed { .. } => false,
+        }
+    }
 }
 
 /// Cheap to clone; all clones share the queue.

@@ -6,12 +6,15 @@ use std::time::Duration;
 use offhook_core::{CallId, EndReason, JournalEntry};
 use offhook_store::{Batch, InsertCallError, Inserted, NewCall, Store, StoreError, Written};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Health, Order, ended};
 
 /// Orders in one transaction.
 const BATCH: usize = 512;
+/// How long facts that nobody waits for stay together: a thousand calls tell enough to keep a disk busy with commits.
+const GATHER: Duration = Duration::from_millis(20);
 /// Between two tries to write to a store that refuses.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -44,6 +47,7 @@ impl Task {
                 // Nobody may have anything to write while no calls are let in.
                 () = tokio::time::sleep(RETRY), if ill => self.probe().await,
             }
+            self.gather(&mut orders).await;
             left.add(orders.drain(..));
             left = self.write(left).await;
         }
@@ -56,6 +60,19 @@ impl Task {
             left = self.write(left).await;
         }
         left.lost();
+    }
+
+    /// Wait a moment for more to write with it, unless somebody waits for what is there.
+    async fn gather(&mut self, orders: &mut Vec<Order>) {
+        let until = Instant::now() + GATHER;
+        let mut looked_at = 0;
+        while !orders.is_empty() && !orders[looked_at..].iter().any(Order::is_urgent) {
+            looked_at = orders.len();
+            let more = self.inbox.recv_many(orders, BATCH.saturating_sub(looked_at));
+            if !matches!(tokio::time::timeout_at(until, more).await, Ok(1..)) {
+                break;
+            }
+        }
     }
 
     async fn probe(&self) {
