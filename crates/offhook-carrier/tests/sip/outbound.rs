@@ -228,6 +228,26 @@ async fn early_media_and_reliable_provisional_responses() {
 }
 
 #[tokio::test]
+async fn a_reliable_response_waits_for_the_one_before_it() {
+    let rig = Rig::new().await;
+    let mut leg = rig.dial();
+    let invite = rig.far.expect("INVITE").await;
+    // The second one was lost, so the third is not acknowledged and comes again.
+    for (rseq, acknowledged) in [(41, true), (43, false), (42, true), (41, false), (43, true)] {
+        let reliable = format!("{}Require: 100rel\r\nRSeq: {rseq}\r\n", rig.far.contact());
+        rig.far.reply(&invite, "180 Ringing", &reliable, "").await;
+        if acknowledged {
+            let prack = rig.far.expect("PRACK").await;
+            assert_eq!(prack.must("RAck"), format!("{rseq} {} INVITE", invite.seq()));
+            rig.far.reply(&prack, "200 OK", "", "").await;
+        } else {
+            rig.far.stays_without("PRACK", rig.at).await;
+        }
+    }
+    assert_eq!(event(&mut leg).await, LegEvent::Ringing { early_media: false });
+}
+
+#[tokio::test]
 async fn keys_by_info() {
     let rig = Rig::new().await;
     let (mut leg, invite) = rig.live_call().await;

@@ -213,3 +213,53 @@ async fn a_longer_interval_is_agreed_to() {
     rig.far.expect("ACK").await;
     assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
 }
+
+#[tokio::test]
+async fn a_longer_interval_is_asked_for_without_spent_credentials() {
+    let rig = Rig::with(|config| {
+        config.trunks[0].session_timer = Some(Duration::from_secs(90));
+        config.trunks[0].username = Some("user".into());
+        config.trunks[0].password = Some("secret".to_owned().into());
+    })
+    .await;
+    let mut leg = rig.dial();
+    let challenge = "Proxy-Authenticate: Digest realm=\"far\", nonce=\"once\", qop=\"auth\"\r\n";
+    for interval in ["90", "600"] {
+        let invite = rig.far.expect("INVITE").await;
+        assert_eq!((invite.must("Session-Expires"), invite.header("Proxy-Authorization")), (interval, None));
+        rig.far.reply(&invite, "407 Who", challenge, "").await;
+        rig.far.expect("ACK").await;
+        let invite = rig.far.expect("INVITE").await;
+        assert!(invite.must("Proxy-Authorization").contains("nc=00000001"));
+        match interval {
+            "90" => rig.far.reply(&invite, "422 Interval Too Small", "Min-SE: 600\r\n", "").await,
+            _ => rig.far.pick_up(&invite, "").await,
+        }
+        rig.far.expect("ACK").await;
+    }
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. }));
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+}
+
+#[tokio::test]
+async fn a_far_end_moves_only_with_an_offer_that_is_accepted() {
+    for (media, answer, target) in
+        [("m=video 9 RTP/AVP 31", "SIP/2.0 488", "far"), ("m=audio 9 RTP/AVP 0", "SIP/2.0 200", "moved")]
+    {
+        let rig = Rig::new().await;
+        let (mut leg, invite) = rig.live_call().await;
+        let moved = format!("Contact: <sip:moved@{}>\r\n", rig.far.addr);
+        let sdp =
+            format!("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}\r\n");
+        rig.far.send(rig.at, &rig.far.in_dialog(&invite, "UPDATE", 1, &moved, &sdp)).await;
+        let answered = rig.far.expect(answer);
+        // The leg answers while it is polled.
+        tokio::select! {
+            _ = answered => {}
+            end = event(&mut leg) => panic!("{end:?}"),
+        }
+        leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+        let bye = rig.far.expect("BYE").await;
+        assert_eq!(bye.start_line(), format!("BYE sip:{target}@{} SIP/2.0", rig.far.addr), "{media}");
+    }
+}

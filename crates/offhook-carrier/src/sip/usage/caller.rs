@@ -92,7 +92,7 @@ impl Usage {
         }
     }
 
-    /// Remember the early dialog and acknowledge a reliable response in it; `false` when it is an old one.
+    /// Remember the early dialog and acknowledge a reliable response in it; `false` when it is not its turn.
     fn note_early_dialog(&mut self, cx: &mut Cx<'_>, response: &Response) -> bool {
         let Some(tag) = response.headers.to_tag() else { return true };
         let Some(invite) = &self.invite else { return true };
@@ -109,7 +109,8 @@ impl Usage {
             response.headers.number("RSeq").filter(|_| response.headers.has_token("Require", "100rel"));
         let Some(rseq) = rseq else { return true };
         let (mut dialog, last) = self.early[at].clone();
-        if last != 0 && rseq <= last {
+        // An old one again, or one before it was lost: that comes first (RFC 3262 §4).
+        if last != 0 && rseq != last.wrapping_add(1) {
             return false;
         }
         let seq = invite.headers.cseq().map_or(1, |(seq, _)| seq);
@@ -177,7 +178,10 @@ impl Usage {
         invite.headers.set("CSeq", format!("{seq} INVITE"));
         invite.headers.set("Session-Expires", least.to_string());
         invite.headers.set("Min-SE", least.to_string());
-        invite.headers.remove("Via");
+        // As if it were the first one: credentials are for one request, and whoever counts would refuse them now.
+        for header in ["Via", "Authorization", "Proxy-Authorization"] {
+            invite.headers.remove(header);
+        }
         self.phase = Phase::Calling { provisional: false, cancelled: false };
         cx.out.push(Effect::Request { request: invite, hop: Hop::Trunk, purpose: Purpose::Invite });
     }

@@ -58,6 +58,8 @@ impl Usage {
 
     /// 200 with our session description, and the session timer that was asked for.
     fn accept(&mut self, cx: &mut Cx<'_>, transaction: u64, request: &Request, offered: bool) {
+        // Only who is accepted has moved (RFC 3261 §12.2.2).
+        self.retarget(&request.headers);
         let response = self.with_contact(request.response(200, &self.local_tag));
         let mut response = response.with("Allow", ALLOW).with("Supported", SUPPORTED);
         self.settle_timer(cx, request, &mut response);
@@ -111,7 +113,7 @@ impl Usage {
     }
 
     fn tell_answered(&mut self) {
-        if !std::mem::replace(&mut self.rang, true) {
+        if !std::mem::replace(&mut self.told_answered, true) {
             self.tell(LegEvent::Answered { sip_call_id: Some(self.call_id.clone()) });
         }
     }
@@ -181,7 +183,6 @@ impl Usage {
             return cx.out.push(Effect::Respond { transaction, response });
         }
         self.flow = Some(flow);
-        self.retarget(&request.headers);
         match request.sdp() {
             Some(sdp) => {
                 if request.method == Method::Invite {
@@ -193,6 +194,7 @@ impl Usage {
             // Without an offer we make one: the session as it is (RFC 3261 §14.2).
             None if request.method == Method::Invite => self.accept(cx, transaction, &request, true),
             None => {
+                self.retarget(&request.headers);
                 let mut response = self.with_contact(request.response(200, &self.local_tag));
                 self.settle_timer(cx, &request, &mut response);
                 cx.out.push(Effect::Respond { transaction, response });

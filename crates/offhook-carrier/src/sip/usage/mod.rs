@@ -166,6 +166,7 @@ pub struct Usage {
     local_sdp: LocalSdp,
     remote_sdp_seen: bool,
     flow: Option<Flow>,
+    /// The far end said that it rings.
     rang: bool,
     /// A provisional response other than 100 came: somebody's phone may ring.
     proceeds: bool,
@@ -180,6 +181,8 @@ pub struct Usage {
     hang_up: Option<EndReason>,
     /// Tell the leg it is over then, whatever the far end does.
     close_at: Option<Instant>,
+    /// An inbound call: its first ACK came.
+    told_answered: bool,
     told_end: bool,
     interval_raised: bool,
 }
@@ -235,6 +238,7 @@ impl Usage {
             unacknowledged: None,
             hang_up: None,
             close_at: None,
+            told_answered: false,
             told_end: false,
             interval_raised: false,
         }
