@@ -1,11 +1,11 @@
 //! Fifty calls at once, and nothing left of them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::net::Ipv4Addr;
 
 use offhook_carrier::{Leg, LegOutput, SipConfig};
 use offhook_core::{LegCommand, LegEvent};
-use offhook_testkit::programs::{sockets, until};
+use offhook_testkit::programs::until;
 use tokio::task::JoinSet;
 
 use crate::rig::{HANG_UP, Rig, established, event};
@@ -13,16 +13,22 @@ use crate::sipp::Scenario;
 
 const CALLS: u32 = 50;
 
-/// Audio sockets this process has open on `ports`: two for each call.
-fn audio_sockets(ports: &std::ops::RangeInclusive<u16>) -> usize {
+/// Audio sockets this process has open at `ip`, an address that only one test uses: two for each call.
+fn audio_sockets(ip: Ipv4Addr) -> usize {
     let ours: HashSet<u64> = std::fs::read_dir("/proc/self/fd")
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
         .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
         .collect();
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let at = format!("{:08X}:", u32::from_ne_bytes(ip.octets()));
     // The table may show a socket twice when it changes while it is read.
-    let on_ports = sockets(Path::new("/proc/net/udp")).filter(|socket| ports.contains(&socket.port));
-    let inodes: HashSet<u64> = on_ports.map(|socket| socket.inode).collect();
+    let inodes: HashSet<u64> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(1).is_some_and(|local| local.starts_with(&at)))
+        .filter_map(|fields| fields.get(9)?.parse().ok())
+        .collect();
     inodes.intersection(&ours).count()
 }
 
@@ -38,9 +44,9 @@ async fn live(mut leg: Leg, mut hang_up: tokio::sync::watch::Receiver<bool>) {
     assert_eq!(event(&mut leg).await, LegEvent::Closed);
 }
 
-async fn hang_up_all(rig: &Rig, legs: Vec<Leg>, ports: std::ops::RangeInclusive<u16>) {
+async fn hang_up_all(rig: &Rig, legs: Vec<Leg>, ip: Ipv4Addr) {
     assert_eq!(rig.busy_lines(), CALLS as usize);
-    assert_eq!(audio_sockets(&ports), 2 * CALLS as usize);
+    assert_eq!(audio_sockets(ip), 2 * CALLS as usize);
     let (hang_up, told) = tokio::sync::watch::channel(false);
     let mut calls: JoinSet<()> = legs.into_iter().map(|leg| live(leg, told.clone())).collect();
     hang_up.send(true).unwrap();
@@ -48,16 +54,15 @@ async fn hang_up_all(rig: &Rig, legs: Vec<Leg>, ports: std::ops::RangeInclusive<
         over.unwrap();
     }
     rig.until_free().await;
-    until("every audio socket is closed", || audio_sockets(&ports) == 0).await;
+    until("every audio socket is closed", || audio_sockets(ip) == 0).await;
 }
 
 #[tokio::test]
 async fn fifty_calls_out_at_once_leave_nothing() {
-    // Outside the range the system hands out, and with room for what others may hold of it.
-    let ports = 61_000..=61_199;
+    let ip = Ipv4Addr::new(127, 0, 50, 1);
     let sipp = Scenario::new("answer").calls(CALLS).answer().await;
     let rig = Rig::with(&sipp.addr.to_string(), |config: &mut SipConfig| {
-        config.rtp.ports = Some(ports.clone());
+        config.rtp.bind_ip = ip.into();
     })
     .await;
     let mut legs: Vec<Leg> = (0..CALLS).map(|_| rig.dial()).collect();
@@ -65,15 +70,15 @@ async fn fifty_calls_out_at_once_leave_nothing() {
         assert_eq!(event(leg).await, LegEvent::Ringing { early_media: false });
         established(leg).await;
     }
-    hang_up_all(&rig, legs, ports).await;
+    hang_up_all(&rig, legs, ip).await;
     sipp.finish().await;
 }
 
 #[tokio::test]
 async fn fifty_calls_in_at_once_leave_nothing() {
-    let ports = 61_200..=61_399;
+    let ip = Ipv4Addr::new(127, 0, 50, 2);
     let mut rig = Rig::with("127.0.0.1:9", |config: &mut SipConfig| {
-        config.rtp.ports = Some(ports.clone());
+        config.rtp.bind_ip = ip.into();
     })
     .await;
     let sipp = Scenario::new("call").calls(CALLS).call(rig.at);
@@ -87,6 +92,6 @@ async fn fifty_calls_in_at_once_leave_nothing() {
     for leg in &mut legs {
         established(leg).await;
     }
-    hang_up_all(&rig, legs, ports).await;
+    hang_up_all(&rig, legs, ip).await;
     sipp.finish().await;
 }
