@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls_native_certs::CertificateResult;
 use secrecy::ExposeSecret;
 use tokio_rustls::TlsAcceptor;
 
@@ -55,8 +56,7 @@ fn client(trust: &TlsTrust) -> io::Result<Arc<ClientConfig>> {
             .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
             .with_no_client_auth(),
         TlsTrust::System => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let roots = system_roots(rustls_native_certs::load_native_certs())?;
             builder.with_root_certificates(roots).with_no_client_auth()
         }
         TlsTrust::Roots { pem } => {
@@ -68,6 +68,35 @@ fn client(trust: &TlsTrust) -> io::Result<Arc<ClientConfig>> {
         }
     };
     Ok(Arc::new(config))
+}
+
+/// The machine's certificates, or Mozilla's list where it has none; not where it has some that can't be read, for then
+/// somebody meant others.
+fn system_roots(found: CertificateResult) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let (usable, unusable) = roots.add_parsable_certificates(found.certs);
+    let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    let errors = errors.join("; ");
+    match (usable, unusable + found.errors.len()) {
+        (0, 0) => {
+            tracing::warn!("this machine has no root certificates; those built in are used");
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        (0, _) => {
+            let why = format!("none of this machine's root certificates can be used: {errors}");
+            return Err(io::Error::other(why));
+        }
+        (_, 0) => {}
+        (usable, unusable) => {
+            tracing::warn!(
+                usable,
+                unusable,
+                errors,
+                "some of this machine's root certificates can't be used"
+            );
+        }
+    }
+    Ok(roots)
 }
 
 pub fn acceptor(identity: &TlsIdentity) -> io::Result<TlsAcceptor> {
@@ -126,5 +155,36 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &[u8] = include_bytes!("../../tests/sip/tls/certificate.pem");
+
+    fn found(usable: bool, unusable: usize) -> CertificateResult {
+        let mut found = CertificateResult::default();
+        found.certs = if usable { certificates(CERTIFICATE).unwrap() } else { Vec::new() };
+        found.certs.extend((0..unusable).map(|_| CertificateDer::from(b"no certificate".to_vec())));
+        found
+    }
+
+    #[test]
+    fn a_machine_without_certificates_trusts_a_list_and_one_with_broken_ones_nobody() {
+        assert_eq!(system_roots(found(true, 0)).unwrap().len(), 1);
+        assert_eq!(system_roots(found(true, 3)).unwrap().len(), 1);
+        assert_eq!(system_roots(found(false, 0)).unwrap().len(), webpki_roots::TLS_SERVER_ROOTS.len());
+        let error = system_roots(found(false, 3)).unwrap_err();
+        assert!(error.to_string().contains("can be used"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_is_not_there_is_named() {
+        let missing = std::path::Path::new("no/such/file.pem");
+        let error =
+            system_roots(rustls_native_certs::load_certs_from_paths(Some(missing), None)).unwrap_err();
+        assert!(error.to_string().contains("no/such/file.pem"), "{error}");
     }
 }
