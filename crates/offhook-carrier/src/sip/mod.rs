@@ -2,10 +2,11 @@
 //!
 //! One task, the `agent`, owns all signalling: sockets, transactions, dialogs, registrations. What it decides is
 //! decided by state machines without IO (`transaction`, `dialog`, `usage`, `session_timer`, `digest`); what it does is
-//! in `net` and `resolve`. Audio never passes through it.
+//! in `net`, `connection` and `resolve`. Audio never passes through it.
 
 mod agent;
 pub mod config;
+mod connection;
 mod dialog;
 mod digest;
 #[doc(hidden)]

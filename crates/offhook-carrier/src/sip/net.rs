@@ -1,4 +1,4 @@
-//! Sockets (RFC 3261 §18): datagrams sent straight from the agent, one task per stream.
+//! Sockets (RFC 3261 §18): datagrams sent straight from the agent, one task per stream (`connection`).
 
 use std::collections::HashMap;
 use std::io;
@@ -7,29 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::config::{Listen, Transport};
+use super::connection::{self, CONNECT_PATIENCE, Guest};
 use super::message::{MAX_MESSAGE, Message};
 use super::resolve::Target;
-use super::stream::{Framer, Piece};
 use super::tls::{self, Trust};
 
 /// Messages received and not yet looked at. Past it datagrams are lost, as in any full socket, and streams wait.
 const ARRIVALS: usize = 4_096;
 const OUTGOING: usize = 512;
+/// More than all guests but those we know may have together, see [`Guest::places`].
 const MAX_ACCEPTED: usize = 1_024;
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// Where datagrams are taken anyhow, a connection is not worth the wait.
 const STAND_IN_PATIENCE: Duration = Duration::from_secs(2);
-const PING_EVERY: Duration = Duration::from_secs(30);
-const IDLE_LIMIT: Duration = Duration::from_secs(600);
 
 /// A way to one far end: a socket of ours and an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,10 +43,11 @@ pub enum Arrival {
         flow: Flow,
         message: Message,
     },
-    /// A far end connected to us.
+    /// A far end connected to us; `admit` says as whom, and it is hung up on when that is dropped.
     Opened {
         flow: Flow,
         outgoing: mpsc::Sender<Vec<u8>>,
+        admit: oneshot::Sender<Guest>,
     },
     /// `never_open`: nothing that was sent on it can have arrived.
     Closed {
@@ -84,6 +81,8 @@ struct Datagrams {
 struct Stream {
     outgoing: mpsc::Sender<Vec<u8>>,
     flow: Flow,
+    /// Who connected to us; `None` where we did.
+    guest: Option<Guest>,
 }
 
 #[derive(Debug)]
@@ -192,28 +191,43 @@ impl Net {
         let flow = Flow { transport: target.transport, socket: self.next_stream, remote: target.addr };
         self.next_stream += 1;
         let (outgoing, waiting) = mpsc::channel(OUTGOING);
-        self.streams.insert(flow.socket, Stream { outgoing, flow });
+        self.streams.insert(flow.socket, Stream { outgoing, flow, guest: None });
         let (arrivals, server_name) = (self.arrivals.clone(), target.server_name.clone());
         let patience = if target.stands_in { STAND_IN_PATIENCE } else { CONNECT_PATIENCE };
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            let opened = tokio::time::timeout(patience, open(flow, &server_name, tls)).await;
+            let opened = tokio::time::timeout(patience, connection::open(flow, &server_name, tls)).await;
             let opened = opened.unwrap_or_else(|_| {
                 Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("no connection within {} s", patience.as_secs()),
                 ))
             });
-            let (never_open, ended) = match opened {
-                Ok(stream) => (false, converse(stream, flow, waiting, arrivals.clone(), true).await),
-                Err(error) => (true, Err(error)),
-            };
-            let _ = arrivals.send(Arrival::Closed { flow, never_open, why: why(ended) }).await;
+            match opened {
+                Ok(stream) => connection::converse(stream, flow, waiting, arrivals, None).await,
+                Err(error) => {
+                    let why = error.to_string();
+                    let _ = arrivals.send(Arrival::Closed { flow, never_open: true, why }).await;
+                }
+            }
         }));
         flow
     }
 
-    pub fn opened(&mut self, flow: Flow, outgoing: mpsc::Sender<Vec<u8>>) {
-        self.streams.insert(flow.socket, Stream { outgoing, flow });
+    /// Somebody connected to us; everybody gets no more than their share of the places.
+    pub fn admit(
+        &mut self,
+        flow: Flow,
+        outgoing: mpsc::Sender<Vec<u8>>,
+        admit: oneshot::Sender<Guest>,
+        guest: Guest,
+    ) {
+        let alike = || self.streams.values().filter(|stream| stream.guest == Some(guest));
+        let from_there = alike().filter(|stream| stream.flow.remote.ip() == flow.remote.ip()).count();
+        if alike().count() >= guest.places() || from_there >= guest.places_of_one() {
+            debug!(remote = %flow.remote, ?guest, "too many SIP connections; one was refused");
+        } else if admit.send(guest).is_ok() {
+            self.streams.insert(flow.socket, Stream { outgoing, flow, guest: Some(guest) });
+        }
     }
 
     pub fn closed(&mut self, flow: Flow) {
@@ -360,113 +374,13 @@ async fn accept(
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             let _place = place;
             let (outgoing, waiting) = mpsc::channel(OUTGOING);
-            if arrivals.send(Arrival::Opened { flow, outgoing }).await.is_err() {
+            let (admit, admitted) = oneshot::channel();
+            if arrivals.send(Arrival::Opened { flow, outgoing, admit }).await.is_err() {
                 return;
             }
-            let ended = serve(stream, acceptor, flow, waiting, arrivals.clone()).await;
-            let _ = arrivals.send(Arrival::Closed { flow, never_open: false, why: why(ended) }).await;
+            let Ok(guest) = admitted.await else { return };
+            connection::serve(stream, acceptor, flow, waiting, arrivals, guest).await;
         }));
-    }
-}
-
-async fn serve(
-    stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    flow: Flow,
-    waiting: mpsc::Receiver<Vec<u8>>,
-    arrivals: mpsc::Sender<Arrival>,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    match acceptor {
-        None => converse(Box::new(stream), flow, waiting, arrivals, false).await,
-        Some(acceptor) => {
-            let stream = tokio::time::timeout(CONNECT_PATIENCE, acceptor.accept(stream))
-                .await
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake within 10 s"))??;
-            converse(Box::new(stream), flow, waiting, arrivals, false).await
-        }
-    }
-}
-
-fn why(ended: io::Result<()>) -> String {
-    ended.err().map_or_else(|| "closed by the far end".to_owned(), |error| error.to_string())
-}
-
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-async fn open(flow: Flow, server_name: &str, tls: Option<Arc<ClientConfig>>) -> io::Result<Box<dyn Duplex>> {
-    let stream = TcpStream::connect(flow.remote).await?;
-    stream.set_nodelay(true)?;
-    let Some(tls) = tls else { return Ok(Box::new(stream)) };
-    let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
-    Ok(Box::new(TlsConnector::from(tls).connect(name, stream).await?))
-}
-
-/// Read and write one stream until it ends. `ours`: we opened it, so it is for us to keep it open (RFC 5626 §4.4.1).
-async fn converse(
-    stream: Box<dyn Duplex>,
-    flow: Flow,
-    waiting: mpsc::Receiver<Vec<u8>>,
-    arrivals: mpsc::Sender<Arrival>,
-    ours: bool,
-) -> io::Result<()> {
-    let (reader, writer) = tokio::io::split(stream);
-    let (pong, pongs) = mpsc::channel::<()>(1);
-    tokio::select! {
-        ended = read_stream(reader, flow, arrivals, pong, ours) => ended,
-        ended = write_stream(writer, waiting, pongs, ours) => ended,
-    }
-}
-
-async fn read_stream(
-    mut reader: impl AsyncRead + Unpin,
-    flow: Flow,
-    arrivals: mpsc::Sender<Arrival>,
-    pong: mpsc::Sender<()>,
-    ours: bool,
-) -> io::Result<()> {
-    let mut framer = Framer::default();
-    loop {
-        while let Some(piece) = framer.next_piece().map_err(io::Error::other)? {
-            match piece {
-                // Two answers to pings of ours look like a ping.
-                Piece::Ping if ours => {}
-                Piece::Ping => drop(pong.try_send(())),
-                Piece::Message(bytes) => match Message::parse(&bytes) {
-                    Ok(message) => {
-                        if arrivals.send(Arrival::Message { flow, message }).await.is_err() {
-                            return Ok(());
-                        }
-                    }
-                    Err(error) => debug!(%error, remote = %flow.remote, "a message that is not SIP"),
-                },
-            }
-        }
-        let read = tokio::time::timeout(IDLE_LIMIT, reader.read_buf(framer.buffer())).await;
-        let nothing = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing was heard for 10 minutes");
-        if read.map_err(nothing)?? == 0 {
-            return Ok(());
-        }
-    }
-}
-
-async fn write_stream(
-    mut writer: impl AsyncWrite + Unpin,
-    mut waiting: mpsc::Receiver<Vec<u8>>,
-    mut pongs: mpsc::Receiver<()>,
-    ours: bool,
-) -> io::Result<()> {
-    loop {
-        tokio::select! {
-            message = waiting.recv() => match message {
-                Some(bytes) => writer.write_all(&bytes).await?,
-                None => return Ok(()),
-            },
-            Some(()) = pongs.recv() => writer.write_all(b"\r\n").await?,
-            () = tokio::time::sleep(PING_EVERY), if ours => writer.write_all(b"\r\n\r\n").await?,
-        }
-        writer.flush().await?;
     }
 }
 

@@ -25,6 +25,10 @@ const LOCATE_EVERY: Duration = Duration::from_secs(120);
 const MAX_ADDRESSES: usize = 256;
 const FIRST_RETRY: Duration = Duration::from_secs(4);
 const LAST_RETRY: Duration = Duration::from_secs(300);
+/// However short a registrar makes it, and however often it breaks connections.
+const SOONEST: Duration = Duration::from_secs(10);
+/// A NAT that shows another port every time is followed no faster.
+const MOVES_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct TrunkState {
@@ -45,7 +49,12 @@ pub struct TrunkState {
     tag: String,
     seq: u32,
     asked: Duration,
+    /// The registrar wanted longer registrations, and nothing came of it yet.
+    raised: bool,
     failures: u32,
+    registered_at: Option<Instant>,
+    /// When our address was last followed, or will be.
+    moved_at: Option<Instant>,
     pub register_at: Option<Instant>,
     pub options_at: Option<Instant>,
     pub registered_over: Option<Flow>,
@@ -102,7 +111,10 @@ impl TrunkState {
             tag: token(),
             seq: 0,
             asked: config.expires,
+            raised: false,
             failures: 0,
+            registered_at: None,
+            moved_at: None,
             register_at: config.register.then_some(now),
             options_at: config.options_keepalive.map(|_| now),
             registered_over: None,
@@ -213,9 +225,15 @@ impl TrunkState {
         Some(request)
     }
 
-    /// The final response to a REGISTER.
+    /// Whether it is known if it registers us.
+    pub fn is_settled(&self) -> bool {
+        !self.config.register || self.health.is_registered() || self.failures > 0
+    }
+
+    /// The final response to this REGISTER.
     pub fn on_registered(
         &mut self,
+        register: &Request,
         response: &Response,
         sent_by: SocketAddr,
         nat_matters: bool,
@@ -223,10 +241,25 @@ impl TrunkState {
     ) {
         let seconds = |name: &str| response.headers.number(name).map(|s| Duration::from_secs(s.into()));
         match response.status {
-            200..300 => self.registration_granted(response, sent_by, nat_matters, now),
+            200..300 if register.headers.number("Expires") == Some(0) => {
+                self.health.registered.store(false, Ordering::Relaxed);
+                self.register_at = None;
+            }
+            200..300 => {
+                let granted = self.granted(register, response);
+                // Nothing was asked back: a registration that lasts no time at all is none.
+                if granted.is_zero() {
+                    return self.registration_failed(Some(response.status), None, now);
+                }
+                self.registration_granted(granted, now);
+                if nat_matters {
+                    self.follow_address(response, sent_by, now);
+                }
+            }
             423 => {
                 let least = seconds("Min-Expires").unwrap_or(self.asked * 2);
-                if least <= self.asked {
+                if least <= self.asked || std::mem::replace(&mut self.raised, true) {
+                    self.asked = self.asked.max(least);
                     return self.registration_failed(Some(423), None, now);
                 }
                 self.asked = least;
@@ -236,28 +269,33 @@ impl TrunkState {
         }
     }
 
-    fn registration_granted(
-        &mut self,
-        response: &Response,
-        sent_by: SocketAddr,
-        nat_matters: bool,
-        now: Instant,
-    ) {
-        let granted = self.granted(response);
-        self.health.registered.store(!granted.is_zero(), Ordering::Relaxed);
-        if granted.is_zero() {
-            self.register_at = None;
+    fn registration_granted(&mut self, granted: Duration, now: Instant) {
+        self.health.registered.store(true, Ordering::Relaxed);
+        self.failures = 0;
+        self.raised = false;
+        self.last_refusal = None;
+        self.registered_at = Some(now);
+        // Early enough for a retry, a lost answer and a slow registrar.
+        self.register_at = Some(now + (granted * 4 / 5).max(SOONEST));
+    }
+
+    /// Behind a NAT it is the outer address that has to be registered.
+    fn follow_address(&mut self, response: &Response, sent_by: SocketAddr, now: Instant) {
+        let Some(seen) = seen_address(response) else { return };
+        if seen == self.seen_as.unwrap_or(sent_by) {
             return;
         }
-        self.failures = 0;
-        self.last_refusal = None;
-        // Early enough for a retry, a lost answer and a slow registrar.
-        self.register_at = Some(now + granted * 4 / 5);
-        let seen = seen_address(response);
-        if nat_matters && seen.is_some_and(|seen| seen != self.seen_as.unwrap_or(sent_by)) {
-            self.seen_as = seen;
-            self.register_at = Some(now);
-        }
+        self.seen_as = Some(seen);
+        let at = self.moved_at.map_or(now, |last| now.max(last + MOVES_EVERY));
+        self.moved_at = Some(at);
+        self.register_at = self.register_at.map(|planned| planned.min(at));
+    }
+
+    /// The connection broke over which it calls us: make another one soon.
+    pub fn unreached(&mut self, now: Instant) {
+        self.registered_over = None;
+        let soon = now + Duration::from_millis(rand::random_range(500..2_000));
+        self.register_at = Some(self.registered_at.map_or(soon, |last| soon.max(last + SOONEST)));
     }
 
     pub fn registration_failed(&mut self, status: Option<u16>, retry_after: Option<Duration>, now: Instant) {
@@ -270,12 +308,30 @@ impl TrunkState {
         self.register_at = Some(now + jittered.max(retry_after.unwrap_or_default()).min(LAST_RETRY * 2));
     }
 
-    fn granted(&self, response: &Response) -> Duration {
-        let ours = response
+    /// How long our own binding lasts: there may be others of the account, of other phones or of ours from before.
+    fn granted(&self, register: &Request, response: &Response) -> Duration {
+        let of_account: Vec<NameAddr> = response
             .headers
             .list("Contact")
             .filter_map(NameAddr::parse)
-            .find(|contact| contact.uri.user.as_deref() == Some(&self.user));
+            .filter(|contact| contact.uri.user.as_deref() == Some(&self.user))
+            .collect();
+        let sent = register.headers.first("Contact").and_then(NameAddr::parse);
+        let at = |host: &str, port: u16| {
+            let there = |uri: &Uri| {
+                uri.host.trim_matches(['[', ']']).eq_ignore_ascii_case(host)
+                    && uri.port.unwrap_or(5060) == port
+            };
+            of_account.iter().find(|contact| there(&contact.uri))
+        };
+        let ours = sent
+            .and_then(|sent| at(sent.uri.host.trim_matches(['[', ']']), sent.uri.port.unwrap_or(5060)))
+            // Some registrars write down what they see instead of what they are told.
+            .or_else(|| seen_address(response).and_then(|seen| at(&seen.ip().to_string(), seen.port())))
+            .or(match &of_account[..] {
+                [only] => Some(only),
+                _ => None,
+            });
         let seconds = ours
             .and_then(|contact| contact.param("expires")?.parse().ok())
             .or_else(|| response.headers.number("Expires"));
@@ -289,4 +345,134 @@ fn seen_address(response: &Response) -> Option<SocketAddr> {
     let (host, port) = super::uri::split_host_port(&via.sent_by)?;
     let ip = via.received.as_deref().unwrap_or(host).trim_matches(['[', ']']).parse().ok()?;
     Some(SocketAddr::new(ip, via.rport.or(port).unwrap_or(5060)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::message::Message;
+
+    const US: &str = "192.0.2.5:5060";
+
+    fn trunk(now: Instant) -> TrunkState {
+        let mut config = Trunk::peer("far", "192.0.2.1".parse().unwrap());
+        config.username = Some("user".into());
+        config.register = true;
+        TrunkState::new(config, None, now).unwrap()
+    }
+
+    /// A registration is due, and answered like this; in how many seconds is the next one?
+    fn answered(trunk: &mut TrunkState, status: u16, headers: &str, seen: &str, now: Instant) -> Option<f64> {
+        let mut register = trunk.register(None).unwrap();
+        register
+            .headers
+            .push("Contact", format!("<sip:user@{}>", trunk.seen_as.unwrap_or(US.parse().unwrap())));
+        let (ip, port) = seen.split_once(':').unwrap();
+        let text = format!(
+            "SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP {US};branch=z9hG4bK1;received={ip};rport={port}\r\n\
+             From: <sip:user@a>;tag=1\r\nTo: <sip:user@a>;tag=2\r\nCall-ID: a\r\nCSeq: 1 REGISTER\r\n{headers}\r\n"
+        );
+        let Ok(Message::Response(response)) = Message::parse(text.as_bytes()) else { panic!("{text}") };
+        trunk.on_registered(&register, &response, US.parse().unwrap(), true, now);
+        trunk.register_at.map(|at| (at - now).as_secs_f64())
+    }
+
+    #[test]
+    fn a_registration_is_renewed_by_its_own_binding() {
+        let other = "Contact: <sip:user@198.51.100.9:5062>;expires=3\r\n";
+        for (headers, renewed) in [
+            ("Contact: <sip:user@192.0.2.5:5060>;expires=600\r\n".to_owned(), 480.0),
+            ("Contact: <sip:user@192.0.2.5>;expires=600\r\n".to_owned(), 480.0),
+            // Another phone of the account comes first.
+            (format!("{other}Contact: <sip:user@192.0.2.5:5060>;expires=600\r\n"), 480.0),
+            (
+                "Contact: <sip:user@192.0.2.5:5061>;expires=3, <sip:user@192.0.2.5:5060>;expires=600\r\n"
+                    .to_owned(),
+                480.0,
+            ),
+            // Written down otherwise than it was sent.
+            ("Contact: <sip:user@10.9.8.7:5090>;expires=600\r\n".to_owned(), 480.0),
+            // Only others are shown, or nothing.
+            (format!("{other}Contact: <sip:user@198.51.100.8:5062>;expires=3\r\nExpires: 900\r\n"), 720.0),
+            ("Expires: 900\r\n".to_owned(), 720.0),
+            (String::new(), 2_880.0),
+            // However short it is made.
+            ("Contact: <sip:user@192.0.2.5:5060>;expires=1\r\n".to_owned(), 10.0),
+            (other.to_owned(), 10.0),
+        ] {
+            let now = Instant::now();
+            let mut trunk = trunk(now);
+            assert_eq!(answered(&mut trunk, 200, &headers, US, now), Some(renewed), "{headers}");
+            assert!(trunk.health.is_registered());
+        }
+    }
+
+    #[test]
+    fn a_registration_that_lasts_no_time_is_tried_again_with_growing_pauses() {
+        let mut now = Instant::now();
+        let mut trunk = trunk(now);
+        for least in [3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 192.0, 225.0, 225.0] {
+            let none = "Contact: <sip:user@192.0.2.5:5060>;expires=0\r\n";
+            let pause = answered(&mut trunk, 200, none, US, now).expect("it is given up for ever");
+            assert!((least..=375.0).contains(&pause), "{pause} s instead of {least} s");
+            assert!(!trunk.health.is_registered());
+            now += Duration::from_secs_f64(pause);
+        }
+    }
+
+    #[test]
+    fn a_registration_that_is_taken_back_is_not_made_again() {
+        let now = Instant::now();
+        let mut trunk = trunk(now);
+        answered(&mut trunk, 200, "", US, now);
+        let goodbye = trunk.register(Some(Duration::ZERO)).unwrap();
+        let text = format!(
+            "SIP/2.0 200 X\r\nVia: SIP/2.0/UDP {US};branch=z9hG4bK1\r\nFrom: <sip:user@a>;tag=1\r\n\
+             To: <sip:user@a>;tag=2\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\n\r\n"
+        );
+        let Ok(Message::Response(response)) = Message::parse(text.as_bytes()) else { panic!() };
+        trunk.on_registered(&goodbye, &response, US.parse().unwrap(), true, now);
+        assert_eq!((trunk.health.is_registered(), trunk.register_at), (false, None));
+    }
+
+    #[test]
+    fn an_address_that_changes_all_the_time_is_followed_once_a_minute() {
+        let start = Instant::now();
+        let mut now = start;
+        let mut trunk = trunk(now);
+        let mut asked = 0;
+        while now < start + Duration::from_secs(600) {
+            asked += 1;
+            let seen = format!("203.0.113.7:{}", 40_000 + asked % 2);
+            let pause = answered(&mut trunk, 200, "Expires: 600\r\n", &seen, now).unwrap();
+            assert_eq!(trunk.seen_as, Some(seen.parse().unwrap()));
+            assert_eq!(pause == 0.0, asked == 1, "only the first time at once");
+            now += Duration::from_secs_f64(pause);
+        }
+        assert_eq!(asked, 11, "at the start and once a minute");
+    }
+
+    #[test]
+    fn a_registrar_that_always_wants_longer_is_obeyed_once() {
+        let now = Instant::now();
+        let mut trunk = trunk(now);
+        assert_eq!(answered(&mut trunk, 423, "Min-Expires: 7200\r\n", US, now), Some(0.0));
+        for least in [7_201, 7_202, 7_203] {
+            let pause = answered(&mut trunk, 423, &format!("Min-Expires: {least}\r\n"), US, now).unwrap();
+            assert!(pause >= 3.0, "{pause}");
+            assert_eq!(trunk.asked, Duration::from_secs(least));
+        }
+    }
+
+    #[test]
+    fn connections_that_break_at_once_are_not_made_again_at_once() {
+        let now = Instant::now();
+        let mut trunk = trunk(now);
+        answered(&mut trunk, 200, "Expires: 600\r\n", US, now);
+        trunk.unreached(now);
+        assert_eq!(trunk.register_at, Some(now + SOONEST));
+        let later = now + Duration::from_secs(100);
+        trunk.unreached(later);
+        assert!(trunk.register_at.unwrap() <= later + Duration::from_secs(2));
+    }
 }

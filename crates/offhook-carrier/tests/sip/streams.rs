@@ -9,7 +9,7 @@ use offhook_carrier::sip::{
 use offhook_carrier::{IncomingCall, Leg, LegOutput, SipCarrier, SipConfig, SrtpPolicy, TrunkReply};
 use offhook_core::{AudioFormat, Digit, EndReason, Frame, LegCommand, LegEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -244,4 +244,82 @@ async fn a_ping_on_a_stream_is_answered() {
     let mut pong = [0; 2];
     timeout(PATIENCE, stream.read_exact(&mut pong)).await.expect("no pong").unwrap();
     assert_eq!(&pong, b"\r\n");
+}
+
+const OPTIONS: &str = "OPTIONS sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKlast\r\n\
+     From: <sip:far@127.0.0.1>;tag=far\r\nTo: <sip:us@127.0.0.1>\r\nCall-ID: last\r\nCSeq: 1 OPTIONS\r\n\
+     Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn who_says_its_last_word_still_hears_the_answer() {
+    let (ours, _none) = carrier(Transport::Tcp, OUR_NUMBER, "127.0.0.1", TlsTrust::System).await;
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address(&ours)).await.unwrap();
+        stream.write_all(OPTIONS.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it stays open").unwrap();
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer:?}");
+    }
+}
+
+async fn is_served(stream: &mut TcpStream) -> bool {
+    let mut pong = [0; 2];
+    let asked = stream.write_all(b"\r\n\r\n").await;
+    asked.is_ok() && timeout(PATIENCE, stream.read_exact(&mut pong)).await.expect("no pong").is_ok()
+}
+
+/// A connection from that address of this machine.
+async fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    timeout(PATIENCE, socket.connect(to)).await.expect("no connection").unwrap()
+}
+
+/// A carrier that takes connections at 127.0.0.1, and whose trunk is somewhere else.
+async fn among_strangers(inbound: Inbound, trunk: &str) -> (SipCarrier, mpsc::Receiver<IncomingCall>) {
+    let with = |config: &mut SipConfig| config.inbound = inbound;
+    carrier_with(Transport::Tcp, OUR_NUMBER, trunk, TlsTrust::System, with).await
+}
+
+#[tokio::test]
+async fn strangers_hold_a_few_connections_and_the_trunk_gets_one_all_the_same() {
+    let trunks = || Inbound::Trunks { also: Vec::new() };
+    for (inbound, places) in [(Inbound::Anybody, 128), (trunks(), 8), (Inbound::Nobody, 8)] {
+        let (ours, _none) = among_strangers(inbound, "127.0.0.2").await;
+        let mut strangers = Vec::new();
+        for _ in 0..places {
+            strangers.push(connect_from("127.0.0.1", address(&ours)).await);
+            assert!(is_served(strangers.last_mut().unwrap()).await);
+        }
+        assert!(!is_served(&mut connect_from("127.0.0.1", address(&ours)).await).await, "one too many");
+        assert!(is_served(&mut connect_from("127.0.0.2", address(&ours)).await).await, "the trunk");
+        // Who goes makes room.
+        let gone = strangers.pop().unwrap();
+        drop(gone);
+        timeout(PATIENCE, async {
+            while !is_served(&mut connect_from("127.0.0.1", address(&ours)).await).await {}
+        })
+        .await
+        .expect("its place stays taken");
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_that_says_nothing_is_hung_up_on_soon() {
+    for (trunk, inbound, stays_s) in [
+        ("127.0.0.2", Inbound::Nobody, 30),
+        ("127.0.0.2", Inbound::Anybody, 30),
+        ("127.0.0.1", Inbound::Nobody, 600),
+    ] {
+        let (ours, _none) = among_strangers(inbound, trunk).await;
+        let mut stream = TcpStream::connect(address(&ours)).await.unwrap();
+        assert!(is_served(&mut stream).await);
+        for (passes_s, stays) in [(stays_s - 2, true), (stays_s + 2, false)] {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(passes_s)).await;
+            tokio::time::resume();
+            assert_eq!(is_served(&mut stream).await, stays, "after {passes_s} s of {stays_s} s");
+        }
+    }
 }

@@ -187,9 +187,12 @@ async fn a_registration_is_made_refreshed_and_taken_back() {
     let again = rig.far.expect("REGISTER").await;
     assert_eq!(again.must("Call-ID"), register.must("Call-ID"));
     assert!(again.must("Authorization").contains("uri=\"sip:"));
-    registered(&rig, &again, 2).await;
+    registered(&rig, &again, 600).await;
     until_registered(&rig, true).await;
-    // It lasts two seconds; it is renewed before.
+    // It lasts ten minutes; it is renewed before.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(481)).await;
+    tokio::time::resume();
     let refresh = rig.far.expect("REGISTER").await;
     assert!(refresh.seq() > again.seq());
     registered(&rig, &refresh, 600).await;
@@ -246,6 +249,43 @@ async fn a_refused_registration_is_tried_again_later() {
     tokio::time::advance(Duration::from_secs(6)).await;
     tokio::time::resume();
     rig.far.expect("REGISTER").await;
+}
+
+#[tokio::test]
+async fn a_registration_that_lasts_no_time_is_tried_again_later() {
+    let rig = Rig::with(with_registration).await;
+    let register = rig.far.expect("REGISTER").await;
+    registered(&rig, &register, 0).await;
+    let (check, ()) = tokio::join!(rig.carrier.check(), async {
+        let options = rig.far.expect("OPTIONS").await;
+        rig.far.reply(&options, "200 OK", "", "").await;
+    });
+    assert_eq!(check.trunks[0].registered, Some(false));
+    assert!(check.trunks[0].advice.as_ref().unwrap().contains("forgets us"));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    tokio::time::resume();
+    rig.far.expect("REGISTER").await;
+}
+
+#[tokio::test]
+async fn a_check_waits_until_it_is_known_whether_the_trunk_registers_us() {
+    let rig = Rig::with(with_registration).await;
+    let (check, ()) = tokio::join!(rig.carrier.check(), async {
+        let register = rig.far.expect("REGISTER").await;
+        let options = rig.far.expect("OPTIONS").await;
+        rig.far.reply(&options, "200 OK", "", "").await;
+        rig.far.reply(&register, "401 Who", MD5, "").await;
+        let again = loop {
+            let again = rig.far.expect("REGISTER").await;
+            if again.seq() != register.seq() {
+                break again;
+            }
+        };
+        registered(&rig, &again, 600).await;
+    });
+    assert_eq!(check.trunks[0].registered, Some(true));
+    assert!(check.is_well(), "{check:?}");
 }
 
 #[tokio::test]

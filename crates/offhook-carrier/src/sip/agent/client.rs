@@ -204,7 +204,7 @@ impl Agent {
                 self.hang_up_late_answer(id, &response, flow, User::Nobody);
             }
             Some(User::Register(trunk)) if response.status >= 200 => {
-                self.on_registered(trunk, &response, flow)
+                self.on_registered(id, trunk, &response, flow)
             }
             Some(User::Release(release)) => self.on_release_response(release, response.status),
             Some(User::TakenBack(release)) => self.on_taken_back(id, release, &response, flow),

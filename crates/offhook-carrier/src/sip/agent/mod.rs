@@ -205,7 +205,10 @@ impl Agent {
             Arrival::Message { flow, message: Message::Response(response) } => {
                 self.on_response(flow, response)
             }
-            Arrival::Opened { flow, outgoing } => self.net.opened(flow, outgoing),
+            Arrival::Opened { flow, outgoing, admit } => {
+                let guest = self.guest(flow.remote.ip());
+                self.net.admit(flow, outgoing, admit, guest);
+            }
             Arrival::Closed { flow, never_open, why } => {
                 debug!(remote = %flow.remote, %why, "SIP connection closed");
                 self.net.closed(flow);
@@ -343,11 +346,7 @@ impl Agent {
             User::Call(handle, purpose) => {
                 self.with_call(handle, |call, cx| call.on_no_reply(cx, purpose, why))
             }
-            User::Register(trunk) => {
-                debug!(trunk = %self.trunks[trunk].config.name, ?why, "registration failed");
-                self.trunks[trunk].registration_failed(None, None, now());
-                self.schedule_trunk(trunk);
-            }
+            User::Register(trunk) => self.on_registration_failed(trunk, &why),
             User::Check(check, trunk) => self.checked(check, trunk, trunks::reply_of(why)),
             User::Keepalive(trunk) => self.trunks[trunk].kept_alive(false),
             User::Release(release) | User::TakenBack(release) => self.on_no_release(release, why),

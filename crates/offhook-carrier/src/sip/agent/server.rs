@@ -1,6 +1,6 @@
 //! Requests we receive: retransmissions, admission, and to whom they belong.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -12,6 +12,7 @@ use crate::leg::Leg;
 use crate::line::{LineSlot, TakeError};
 use crate::media::Media;
 use crate::sip::config::Inbound;
+use crate::sip::connection::Guest;
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
@@ -229,17 +230,22 @@ impl Agent {
         self.ring(flow, key, invite, slot, trunk);
     }
 
+    /// Who somebody is, by address.
+    pub(super) fn guest(&self, ip: IpAddr) -> Guest {
+        let of_trunk = self.trunks.iter().any(|trunk| trunk.addresses.contains(&ip));
+        match &self.config.inbound {
+            _ if of_trunk => Guest::Known,
+            Inbound::Trunks { also } if also.iter().any(|network| network.contains(ip)) => Guest::Known,
+            Inbound::Anybody => Guest::Anybody,
+            Inbound::Trunks { .. } | Inbound::Nobody => Guest::Stranger,
+        }
+    }
+
     /// Whether a call from there may come in at all at the moment.
     fn refusal(&self, flow: &Flow) -> Option<u16> {
         let ip = flow.remote.ip();
-        let welcome = match &self.config.inbound {
-            Inbound::Anybody => true,
-            Inbound::Nobody => false,
-            Inbound::Trunks { also } => {
-                also.iter().any(|network| network.contains(ip))
-                    || self.trunks.iter().any(|trunk| trunk.addresses.contains(&ip))
-            }
-        };
+        let nobody = matches!(self.config.inbound, Inbound::Nobody);
+        let welcome = !nobody && self.guest(ip) != Guest::Stranger;
         if !welcome {
             debug!(%ip, "a call from an address that is no trunk's");
             return Some(403);

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::debug;
 
 use super::outgoing::Waiting;
 use super::{Agent, Timer, User, now};
 use crate::sip::message::Response;
 use crate::sip::net::Flow;
+use crate::sip::trunk::TrunkState;
 use crate::sip::usage::{Hop, NoReply};
 use crate::{TrunkCheck, TrunkReply, TrunkReport};
 
@@ -63,17 +65,26 @@ impl Agent {
         self.schedule_trunk(trunk);
     }
 
-    pub(super) fn on_registered(&mut self, trunk: usize, response: &Response, flow: Flow) {
+    pub(super) fn on_registered(&mut self, id: u64, trunk: usize, response: &Response, flow: Flow) {
+        let Some(register) = self.clients.get(&id) else { return };
         let sent_by = self.net.local_addr(&flow);
         let nat_matters = !flow.transport.is_reliable() && self.config.public_ip.is_none();
         let state = &mut self.trunks[trunk];
-        state.on_registered(response, sent_by, nat_matters, now());
+        state.on_registered(&register.request, response, sent_by, nat_matters, now());
         state.registered_over = Some(flow);
         tracing::info!(trunk = %state.config.name, status = response.status, "registration answered");
         if self.stopping.is_some() {
             self.trunks[trunk].register_at = None;
         }
         self.schedule_trunk(trunk);
+        self.finish_checks();
+    }
+
+    pub(super) fn on_registration_failed(&mut self, trunk: usize, why: &NoReply) {
+        debug!(trunk = %self.trunks[trunk].config.name, ?why, "registration failed");
+        self.trunks[trunk].registration_failed(None, None, now());
+        self.schedule_trunk(trunk);
+        self.finish_checks();
     }
 
     /// Calls come in over the connection that was registered with: when it breaks, make another one soon.
@@ -83,8 +94,7 @@ impl Agent {
             let registered = state.health.is_registered();
             let affected = registered && state.registered_over == Some(*lost);
             if affected && self.stopping.is_none() {
-                state.registered_over = None;
-                state.register_at = Some(now() + Duration::from_millis(rand::random_range(500..2_000)));
+                state.unreached(now());
                 self.schedule_trunk(trunk);
             }
         }
@@ -119,7 +129,18 @@ impl Agent {
     pub(super) fn checked(&mut self, id: u64, trunk: usize, reply: TrunkReply) {
         let Some(check) = self.checks.get_mut(&id) else { return };
         check.replies[trunk].get_or_insert(reply);
-        if check.replies.iter().all(Option::is_some) {
+        self.finish_checks();
+    }
+
+    /// A check is over when every trunk has answered, and those that are to register us have said whether they do.
+    fn finish_checks(&mut self) {
+        if !self.trunks.iter().all(TrunkState::is_settled) {
+            return;
+        }
+        let answered = |check: &Check| check.replies.iter().all(Option::is_some);
+        let over: Vec<u64> =
+            self.checks.iter().filter(|(_, check)| answered(check)).map(|(id, _)| *id).collect();
+        for id in over {
             self.check_due(id);
         }
     }
@@ -149,6 +170,9 @@ impl Agent {
             }
             (_, Some(false), Some(404)) => {
                 Some("the registrar does not know the account; check the username".to_owned())
+            }
+            (_, Some(false), Some(200..300)) => {
+                Some("the registrar agrees and forgets us at once; ask the provider why".to_owned())
             }
             (_, Some(false), Some(status)) => Some(format!("the registration was refused with {status}")),
             (_, Some(false), None) => Some("not registered yet; try again in a few seconds".to_owned()),
