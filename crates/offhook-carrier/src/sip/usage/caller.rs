@@ -4,7 +4,7 @@ use offhook_core::call::DialFailure;
 use offhook_core::end::from_sip_status;
 use offhook_core::{EndReason, LegEvent};
 
-use super::{ALLOW, Cx, Effect, Hop, NoReply, Phase, Purpose, SDP, SUPPORTED, Start, Usage};
+use super::{ALLOW, Cx, Effect, Heard, Hop, NoReply, Phase, Purpose, SDP, SUPPORTED, Start, Usage};
 use crate::sip::dialog::Dialog;
 use crate::sip::identity::Caller;
 use crate::sip::message::{Method, Request, Response};
@@ -23,7 +23,7 @@ pub struct Invitation {
 
 impl Usage {
     pub fn dial(cx: &mut Cx<'_>, start: Start, invitation: Invitation) -> Self {
-        let mut call = Self::new(start, Phase::Calling { provisional: false, cancelled: false });
+        let mut call = Self::new(start, Phase::Calling(Heard::Nothing));
         let mut invite = Request::new(Method::Invite, invitation.uri);
         if let Some(route) = invitation.route {
             invite.headers.push("Route", route);
@@ -62,15 +62,15 @@ impl Usage {
     }
 
     fn on_provisional(&mut self, cx: &mut Cx<'_>, response: &Response, flow: Flow) {
-        let Phase::Calling { provisional, cancelled } = &mut self.phase else { return };
-        *provisional = true;
+        let Phase::Calling(heard) = &mut self.phase else { return };
         self.proceeds |= response.status > 100;
         if let Some(reason) = self.hang_up {
-            if !std::mem::replace(cancelled, true) {
+            if std::mem::replace(heard, Heard::Cancelled) != Heard::Cancelled {
                 cx.out.push(Effect::Cancel { reason });
             }
             return;
         }
+        *heard = Heard::Provisional;
         if response.status == 100 {
             return;
         }
@@ -131,7 +131,7 @@ impl Usage {
             Some(ours) if ours.remote_tag == dialog.remote_tag => {
                 cx.out.push(Effect::Ack { request: ours.ack(&invite), hop: self.hop(ours) });
             }
-            None if matches!(self.phase, Phase::Calling { .. }) => {
+            None if matches!(self.phase, Phase::Calling(_)) => {
                 self.flow = Some(flow);
                 self.establish(cx, &invite, dialog, response);
             }
@@ -148,9 +148,9 @@ impl Usage {
         self.tell_ticket();
         self.peer_updates = response.headers.has_token("Allow", "UPDATE");
         self.remote_sdp(response.sdp());
-        if let Some(reason) = self.hang_up.take() {
+        if let Some(reason) = self.hang_up {
             // It was picked up just as we cancelled it.
-            return self.hang_up(cx, reason);
+            return self.hang_up_live(cx, reason);
         }
         if !self.remote_sdp_seen {
             let why = "answered without a session description";
@@ -182,12 +182,12 @@ impl Usage {
         for header in ["Via", "Authorization", "Proxy-Authorization"] {
             invite.headers.remove(header);
         }
-        self.phase = Phase::Calling { provisional: false, cancelled: false };
+        self.phase = Phase::Calling(Heard::Nothing);
         cx.out.push(Effect::Request { request: invite, hop: Hop::Trunk, purpose: Purpose::Invite });
     }
 
     fn on_refused(&mut self, cx: &mut Cx<'_>, response: &Response) {
-        if !matches!(self.phase, Phase::Calling { .. }) {
+        if !matches!(self.phase, Phase::Calling(_)) {
             return;
         }
         self.refuse_open_offer(cx, 487);
@@ -200,7 +200,7 @@ impl Usage {
     }
 
     pub(super) fn on_invite_without_reply(&mut self, cx: &mut Cx<'_>, why: NoReply) {
-        if !matches!(self.phase, Phase::Calling { .. }) {
+        if !matches!(self.phase, Phase::Calling(_)) {
             return;
         }
         cx.out.push(Effect::Abandon);

@@ -166,7 +166,7 @@ impl Usage {
         match &self.phase {
             Phase::Incoming { transaction, invite } => self.respond(cx, *transaction, invite, 487),
             // An early dialog was ended; the final response to the INVITE follows.
-            Phase::Calling { .. } | Phase::Over => return,
+            Phase::Calling(_) | Phase::Over => return,
             // Both hung up at once; ours is answered by theirs.
             Phase::Live | Phase::Ending => {}
         }
@@ -212,10 +212,10 @@ impl Usage {
             Phase::Live if self.refreshing => return Some(refuse(491)),
             Phase::Live => {}
             // Our own offer is still open (RFC 3311 §5.2).
-            Phase::Calling { .. } if is_update && with_offer && !self.early_is_agreed(request) => {
+            Phase::Calling(_) if is_update && with_offer && !self.early_is_agreed(request) => {
                 return Some(refuse(491));
             }
-            Phase::Calling { .. } if is_update && self.hang_up.is_none() => {}
+            Phase::Calling(_) if is_update && self.hang_up.is_none() => {}
             Phase::Incoming { .. } if is_update && !with_offer => {}
             _ => return Some(later()),
         }

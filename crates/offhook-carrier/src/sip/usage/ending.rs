@@ -2,7 +2,7 @@
 
 use offhook_core::{EndReason, LegEvent};
 
-use super::{Cx, Effect, NoReply, Phase, Purpose, Usage};
+use super::{Cx, Effect, Heard, NoReply, Phase, Purpose, Usage};
 use crate::sip::message::{Method, Response};
 use crate::sip::net::Flow;
 use crate::sip::reason;
@@ -13,10 +13,11 @@ impl Usage {
             return;
         }
         match &mut self.phase {
-            Phase::Calling { provisional, cancelled } => {
+            Phase::Calling(heard) => {
                 self.hang_up = Some(why);
                 // A CANCEL before the first provisional response could overtake its INVITE (RFC 3261 §9.1).
-                if *provisional && !std::mem::replace(cancelled, true) {
+                if *heard == Heard::Provisional {
+                    *heard = Heard::Cancelled;
                     cx.out.push(Effect::Cancel { reason: why });
                 }
                 self.close_at = Some(cx.now + self.timing.timeout());
@@ -28,15 +29,17 @@ impl Usage {
                 self.tell_end(LegEvent::Closed);
                 self.over();
             }
-            Phase::Live => {
-                self.hang_up = Some(why);
-                self.close_at = Some(cx.now + self.timing.timeout() / 4);
-                // Our 2xx has to be acknowledged, or to time out, before a BYE may follow (RFC 3261 §15).
-                if self.unacknowledged.is_none() {
-                    self.bye(cx, why);
-                }
-            }
+            Phase::Live => self.hang_up_live(cx, why),
             Phase::Ending | Phase::Over => {}
+        }
+    }
+
+    pub(super) fn hang_up_live(&mut self, cx: &mut Cx<'_>, why: EndReason) {
+        self.hang_up = Some(why);
+        self.close_at = Some(cx.now + self.timing.timeout() / 4);
+        // Our 2xx has to be acknowledged, or to time out, before a BYE may follow (RFC 3261 §15).
+        if self.unacknowledged.is_none() {
+            self.bye(cx, why);
         }
     }
 
@@ -58,7 +61,7 @@ impl Usage {
     pub(super) fn give_up_waiting(&mut self, cx: &mut Cx<'_>) {
         self.tell_end(LegEvent::Closed);
         match self.phase {
-            Phase::Calling { .. } => {
+            Phase::Calling(_) => {
                 cx.out.push(Effect::Abandon);
                 self.refuse_open_offer(cx, 487);
                 self.over();

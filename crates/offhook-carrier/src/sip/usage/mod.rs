@@ -100,13 +100,19 @@ pub enum NoReply {
     Silence(String),
 }
 
+/// What there was to our INVITE so far; only one that was heard of may be cancelled (RFC 3261 §9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Provisional,
+    /// And then our CANCEL went out.
+    Cancelled,
+}
+
 #[derive(Debug)]
 enum Phase {
     /// Our INVITE is being addressed, or was sent.
-    Calling {
-        provisional: bool,
-        cancelled: bool,
-    },
+    Calling(Heard),
     /// Their INVITE waits for our answer.
     Incoming {
         transaction: u64,
@@ -250,7 +256,7 @@ impl Usage {
     }
 
     pub fn is_pending(&self) -> bool {
-        matches!(self.phase, Phase::Calling { .. } | Phase::Incoming { .. })
+        matches!(self.phase, Phase::Calling(_) | Phase::Incoming { .. })
     }
 
     pub fn remote_tag(&self) -> Option<&str> {
@@ -259,7 +265,7 @@ impl Usage {
 
     /// Whether an INVITE of ours may still go out, or go out again.
     pub fn wants_to_call(&self) -> bool {
-        matches!(self.phase, Phase::Calling { .. }) && self.hang_up.is_none()
+        matches!(self.phase, Phase::Calling(_)) && self.hang_up.is_none()
     }
 
     /// Whether the INVITE may go to another server after this one refused it: no phone rang, and nobody hung up.
@@ -291,9 +297,9 @@ impl Usage {
 
     /// The INVITE went out like this: with its Contact, and perhaps with credentials.
     pub fn invite_sent(&mut self, invite: &Request, flow: Flow) {
-        if let Phase::Calling { provisional, .. } = &mut self.phase {
+        if let Phase::Calling(heard @ Heard::Provisional) = &mut self.phase {
             // Of this one nothing was heard yet, whatever came to the one before it.
-            *provisional = false;
+            *heard = Heard::Nothing;
         }
         self.flow = Some(flow);
         self.invite = Some(invite.clone());
