@@ -185,3 +185,33 @@ async fn write_stream(
         writer.flush().await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: &[u8] = b"OPTIONS sip:us@a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:b@b>;tag=b\r\n\
+          To: <sip:us@a>\r\nCall-ID: id\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_is_said_after_the_far_end_fell_silent_is_written() {
+        let (near, mut far) = tokio::io::duplex(4_096);
+        let (arrivals, mut arrived) = mpsc::channel(8);
+        let (outgoing, waiting) = mpsc::channel(8);
+        let flow = Flow::datagram(0, "127.0.0.1:9".parse().unwrap());
+        let conversation = converse(Box::new(near), flow, waiting, arrivals, Some(Guest::Known));
+        let conversation = tokio::spawn(conversation);
+        far.write_all(OPTIONS).await.unwrap();
+        far.shutdown().await.unwrap();
+        assert!(matches!(arrived.recv().await, Some(Arrival::Message { .. })));
+        // The end is known before the agent has come to the request.
+        assert!(matches!(arrived.recv().await, Some(Arrival::Closed { never_open: false, .. })));
+        let answered = outgoing.try_send(b"SIP/2.0 200 OK\r\n\r\n".to_vec());
+        answered.expect("nobody listens to the agent any more");
+        drop(outgoing);
+        let mut answer = String::new();
+        far.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "SIP/2.0 200 OK\r\n\r\n");
+        conversation.await.unwrap();
+    }
+}
