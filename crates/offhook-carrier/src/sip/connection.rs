@@ -190,7 +190,8 @@ async fn write_stream(
 mod tests {
     use super::*;
 
-    const OPTIONS: &[u8] = b"OPTIONS sip:us@a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:b@b>;tag=b\r\n\
+    const OPTIONS: &[u8] =
+        b"OPTIONS sip:us@a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:b@b>;tag=b\r\n\
           To: <sip:us@a>\r\nCall-ID: id\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
     #[tokio::test]
