@@ -220,10 +220,10 @@ impl EndReason {
         if answered { Outcome::Answered } else { self.row().unanswered }
     }
 
-    /// A person who picked up is never called a second time without asking.
-    pub fn retry(self, answered: bool) -> Retry {
+    /// A phone that rang is never rung again without asking, much less a person who picked up.
+    pub fn retry(self, rang: bool, answered: bool) -> Retry {
         match self.row().retry {
-            Retry::OnceSilently if answered => Retry::AskFirst,
+            Retry::OnceSilently if rang || answered => Retry::AskFirst,
             retry => retry,
         }
     }

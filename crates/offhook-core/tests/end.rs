@@ -36,12 +36,14 @@ fn outcomes_read_back() {
 }
 
 #[test]
-fn a_call_that_was_picked_up_is_answered_and_is_never_repeated_silently() {
+fn a_call_that_rang_is_never_repeated_silently_and_one_that_was_picked_up_is_answered() {
     for row in EndReason::TABLE {
         assert_eq!(row.reason.outcome(true), Outcome::Answered, "{}", row.code);
         assert_ne!(row.reason.outcome(false), Outcome::Answered, "{}", row.code);
-        assert_ne!(row.reason.retry(true), Retry::OnceSilently, "{}", row.code);
-        assert_eq!(row.reason.retry(false), row.retry, "{}", row.code);
+        for (rang, answered) in [(true, true), (false, true), (true, false)] {
+            assert_ne!(row.reason.retry(rang, answered), Retry::OnceSilently, "{}", row.code);
+        }
+        assert_eq!(row.reason.retry(false, false), row.retry, "{}", row.code);
     }
 }
 
@@ -57,7 +59,7 @@ fn retries_follow_the_outcome() {
         };
         assert!(permitted.contains(&row.retry), "{}: {:?} after {:?}", row.code, row.retry, row.unanswered);
     }
-    assert_eq!(EndReason::CarrierUncertain.retry(false), Retry::AskFirst, "it may have rung");
+    assert_eq!(EndReason::CarrierUncertain.retry(false, false), Retry::AskFirst, "it may have rung");
 }
 
 #[test]

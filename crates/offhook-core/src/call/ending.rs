@@ -48,15 +48,21 @@ impl Call {
         let Some(conversation) = self.conversation() else {
             return self.hang_up(now, EndReason::SpeechUnavailable);
         };
-        let reason = match &conversation.phase {
-            Phase::Parting(parting) => parting.reason,
-            _ => EndReason::SpeechLost,
+        let (reason, message) = match &conversation.phase {
+            Phase::Parting(parting) => (parting.reason, parting.message),
+            _ => (EndReason::SpeechLost, None),
+        };
+        // An apology is nothing to say first.
+        let told = match &conversation.phase {
+            Phase::Opening(opening) => opening.words.is_handed_over(),
+            Phase::Parting(_) => true,
+            _ => !conversation.undisclosed,
         };
         let parting = Parting::after_last_words(reason, conversation.voice_speaking, longest, now);
-        let held = conversation.held_since.is_some();
-        self.enter(Phase::Parting(Parting { speech_gone: true, ..parting }), now);
-        if held {
-            // Nobody would hear it.
+        let unheard = conversation.held_since.is_some() || !told;
+        self.enter(Phase::Parting(Parting { speech_gone: true, message, ..parting }), now);
+        if unheard {
+            // Nobody would hear it, or know who it is.
             self.hang_up(now, reason);
         }
     }
@@ -65,6 +71,7 @@ impl Call {
     fn end(&mut self, now: Timestamp, reason: EndReason, leg_open: bool) {
         // Without an answer nobody said anything: there is no transcript to wait for.
         let speech_open = self.answered_at.is_some() && !self.speech_gone();
+        self.claim_message();
         self.actions.push_back(Action::StopPlayout);
         if leg_open {
             self.actions.push_back(Action::Leg(LegCommand::HangUp { reason }));

@@ -124,6 +124,11 @@ pub enum SpeechEvent {
     UtteranceDone {
         utterance: Utterance,
     },
+    /// All that [`SpeechCommand::Open`] asked for was handed over, the last of it in this utterance. As long as that
+    /// fails the model tries again by itself, also after a `Suspend` that came between.
+    Opened {
+        utterance: Utterance,
+    },
     ToolCall {
         id: ToolCallId,
         tool: ToolCall,
@@ -221,6 +226,8 @@ impl fmt::Debug for TaskReport {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpeechCommand {
     /// Begin the conversation: speak this first, word for word, if there is a text; otherwise answer freely.
+    /// [`SpeechEvent::Opened`] says when it was. May come again, for words that must be heard just as much: it takes the
+    /// place of an `Open` that is not done yet.
     ///
     /// Until then the model listens and transcribes but does not answer by itself. What it says first must be
     /// heard: speech of the remote is reported, but does not make the model break off this utterance.
@@ -229,6 +236,10 @@ pub enum SpeechCommand {
     },
     /// Say this now, word for word.
     Say {
+        text: Words,
+    },
+    /// The call will be cut off soon: come to an end. The text is for the model alone.
+    WrapUp {
         text: Words,
     },
     /// A remark of offhook's to the model that the remote does not hear; `respond` asks for a turn.

@@ -4,11 +4,12 @@
 //! or for [`Call::deadline`]. Audio itself does not pass through here: the session moves frames between leg, pump
 //! and model, and tells `Call` only what changes the course of the call.
 //!
-//! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `talk.rs` who speaks when, `tools.rs`
-//! what the voice wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
+//! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
+//! who speaks when, `tools.rs` what the voice wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
 
 mod ending;
 mod event;
+mod opening;
 mod setup;
 mod state;
 mod talk;
@@ -68,6 +69,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long a process that stops waits for the far ends of calls that are closing.
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,6 +190,7 @@ impl Call {
             Input::Tick => {}
         }
         self.check_deadlines(now);
+        self.settle_silence();
     }
 
     fn handle_command(&mut self, now: Timestamp, command: CallCommand) {
@@ -195,6 +200,9 @@ impl Call {
             CallCommand::Fault => EndReason::GatewayFault,
         };
         self.hang_up(now, reason);
+        if let (CallCommand::Shutdown, CallState::Ending(closing)) = (command, &mut self.state) {
+            closing.give_up_at = closing.give_up_at.min(now + LAST_MOMENT);
+        }
     }
 
     fn handle_leg(&mut self, now: Timestamp, event: LegEvent) {
@@ -237,6 +245,7 @@ impl Call {
             }
             // The pump reports when an utterance has really gone out.
             SpeechEvent::UtteranceDone { .. } => {}
+            SpeechEvent::Opened { utterance } => self.opening_handed_over(now, utterance),
             SpeechEvent::ToolCall { id, tool } => self.tool_called(now, id, tool),
             SpeechEvent::Problem { code, message } => {
                 self.journal(Fact::Problem { part: Part::Speech, code, message });
@@ -251,7 +260,7 @@ impl Call {
         match event {
             PumpEvent::Started(utterance) => {
                 self.turns.started(utterance, self.call_ms(now));
-                self.voice_started(now);
+                self.voice_started(now, utterance);
             }
             PumpEvent::Finished(heard) => self.voice_finished(now, heard),
         }
@@ -270,6 +279,7 @@ impl Call {
     fn deadline_reached(&mut self, now: Timestamp, due: Due) {
         match due {
             Due::Open => self.open(now),
+            Due::NotOpened => self.not_opened(now),
             Due::AskIfThere => self.ask_if_there(now),
             Due::WrapUp => self.wrap_up(),
             Due::LeaveMessage => self.leave_message(now),

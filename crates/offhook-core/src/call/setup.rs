@@ -1,7 +1,7 @@
 //! From the first request to the answer.
 
-use super::state::{CallState, Conversation, Phase, Quiet};
-use super::{Action, Call, DialFailure, Direction, LegCommand, SpeechCommand};
+use super::state::{CallState, Conversation};
+use super::{Action, Call, DialFailure, Direction, LegCommand};
 use crate::brief::Opening;
 use crate::journal::{Fact, Part};
 use crate::time::Timestamp;
@@ -36,7 +36,8 @@ impl Call {
             Opening::SpeakFirst => now,
             Opening::ListenFirst { deadline } => now + deadline,
         };
-        self.state = CallState::Connected(Conversation::new(speak_at, &self.limits, now));
+        let conversation = Conversation::new(speak_at, self.discloses(), &self.limits, now);
+        self.state = CallState::Connected(conversation);
     }
 
     pub(super) fn dial_failed(&mut self, now: Timestamp, failure: DialFailure) {
@@ -47,15 +48,5 @@ impl Call {
             self.journal(Fact::Problem { part: Part::Leg, code, message: failure.detail });
         }
         self.leg_gone(now, failure.reason);
-    }
-
-    /// Speak the first words.
-    pub(super) fn open(&mut self, now: Timestamp) {
-        let say = self.brief.opening_words();
-        if let Some(conversation) = self.conversation() {
-            conversation.phase = if say.is_some() { Phase::Opening } else { Phase::Talking };
-            conversation.quiet = Quiet::Since(now);
-            self.speech(SpeechCommand::Open { say: say.map(Into::into) });
-        }
     }
 }

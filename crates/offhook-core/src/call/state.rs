@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Limits, ToolCallId};
+use super::{Limits, ToolCallId, Utterance};
 use crate::end::EndReason;
 use crate::time::Timestamp;
 use crate::words::Words;
@@ -36,6 +36,10 @@ pub struct Conversation {
     pub(super) quiet: Quiet,
     pub(super) remote_speaking: bool,
     pub(super) voice_speaking: bool,
+    /// Whoever is on the line now has not been told yet what must be disclosed.
+    pub(super) undisclosed: bool,
+    /// The voice was told to be silent.
+    pub(super) silenced: bool,
     /// Since when the far end has had the leg on hold.
     pub(super) held_since: Option<Timestamp>,
     /// Keys that the leg has not sent yet, and the tool call that wanted them.
@@ -55,7 +59,7 @@ pub enum Phase {
         speak_at: Timestamp,
     },
     /// It speaks the first sentence, which holds the disclosure: that can't be interrupted away.
-    Opening,
+    Opening(Opening),
     Talking,
     /// It waits for a person to come back.
     OnHold {
@@ -70,6 +74,23 @@ pub enum Phase {
     Parting(Parting),
 }
 
+/// How far the first sentence is.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// When it must be on its way at the latest.
+    pub(super) speak_by: Timestamp,
+    pub(super) words: MustHear,
+    /// Only a machine hears it: whoever comes after it has not been told.
+    pub(super) to_machine: bool,
+}
+
+/// Words that must be heard to their end: the model says which utterance they end with, the pump when that is over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MustHear {
+    handed_over: Option<Utterance>,
+    played: Option<Utterance>,
+}
+
 /// How a call comes to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Parting {
@@ -79,6 +100,8 @@ pub struct Parting {
     pub(super) at_latest: Timestamp,
     /// The model is gone: what it handed over before is all there will be.
     pub(super) speech_gone: bool,
+    /// The last words are a message for a machine to record.
+    pub(super) message: Option<MustHear>,
 }
 
 /// How long nobody has spoken.
@@ -111,6 +134,8 @@ pub(super) enum Open {
 pub(super) enum Due {
     /// The voice speaks first after all.
     Open,
+    /// The first sentence could not be said.
+    NotOpened,
     /// The voice asks whether anybody is there.
     AskIfThere,
     /// The voice is told that time is nearly up.
@@ -142,7 +167,7 @@ impl Conversation {
     const WRAP_UP: Duration = Duration::from_secs(30);
 
     /// Somebody picked up.
-    pub(super) fn new(speak_at: Timestamp, limits: &Limits, now: Timestamp) -> Self {
+    pub(super) fn new(speak_at: Timestamp, undisclosed: bool, limits: &Limits, now: Timestamp) -> Self {
         let cut_off_at = now + limits.talk;
         // A call of under two minutes is cut off without a warning.
         let warned = limits.talk >= Self::WRAP_UP * 4;
@@ -151,6 +176,8 @@ impl Conversation {
             quiet: Quiet::Since(now),
             remote_speaking: false,
             voice_speaking: false,
+            undisclosed,
+            silenced: false,
             held_since: None,
             sending_digits: None,
             beep_at: None,
@@ -178,9 +205,11 @@ impl Conversation {
             // Nobody is talked over, and what is said on hold is not heard.
             Phase::Listening { .. } if self.remote_speaking || self.held_since.is_some() => None,
             Phase::Listening { speak_at } => Some((*speak_at, Due::Open)),
+            Phase::AwaitingBeep { .. } | Phase::Opening(_) if self.held_since.is_some() => None,
             Phase::AwaitingBeep { until, .. } => Some((*until, Due::LeaveMessage)),
+            Phase::Opening(opening) if !self.voice_speaking => Some((opening.speak_by, Due::NotOpened)),
             Phase::Parting(parting) => Some((parting.hang_up_at, Due::HangUp(parting.reason))),
-            Phase::Opening | Phase::Talking | Phase::OnHold { .. } => None,
+            Phase::Opening(_) | Phase::Talking | Phase::OnHold { .. } => None,
         }
     }
 
@@ -192,11 +221,18 @@ impl Conversation {
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
         let patience = if self.remote_speaking { limits.silence * 2 } else { limits.silence / 2 };
         match (&self.phase, self.quiet) {
-            (Phase::OnHold { .. } | Phase::AwaitingBeep { .. } | Phase::Parting(_), _) => None,
+            (Phase::Opening(_) | Phase::OnHold { .. } | Phase::AwaitingBeep { .. } | Phase::Parting(_), _) => {
+                None
+            }
             (Phase::Listening { .. }, Quiet::Since(at)) => Some((at + patience, Due::Open)),
             (_, Quiet::Since(at)) => Some((at + patience, Due::AskIfThere)),
             (_, Quiet::Asked(at)) => Some((at + patience, Due::HangUp(EndReason::PolicySilence))),
         }
+    }
+
+    /// Whether the voice has nobody to talk to, or must not: what it would say is lost, or on the wrong tape.
+    pub(super) fn must_be_silent(&self) -> bool {
+        self.held_since.is_some() || matches!(self.phase, Phase::AwaitingBeep { .. })
     }
 
     /// Since when there is nobody to talk to, whoever put us on hold and however.
@@ -206,6 +242,49 @@ impl Conversation {
             _ => None,
         };
         [on_hold, self.held_since].into_iter().flatten().min()
+    }
+}
+
+impl Opening {
+    /// For the model to begin, with a second attempt.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    /// For another attempt after one that broke off.
+    const AGAIN: Duration = Duration::from_secs(10);
+
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { speak_by: now + Self::PATIENCE, words: MustHear::default(), to_machine: false }
+    }
+
+    /// The voice says them of its own accord.
+    pub(super) fn begun(utterance: Utterance, now: Timestamp) -> Self {
+        let words = MustHear { handed_over: Some(utterance), played: None };
+        Self { words, ..Self::new(now) }
+    }
+
+    pub(super) fn broke_off(&mut self, now: Timestamp) {
+        self.speak_by = self.speak_by.max(now + Self::AGAIN);
+    }
+
+    pub(super) fn resumed(&mut self, now: Timestamp) {
+        self.speak_by = now + Self::PATIENCE;
+    }
+}
+
+impl MustHear {
+    pub(super) fn handed_over(&mut self, utterance: Utterance) {
+        self.handed_over = Some(utterance);
+    }
+
+    pub(super) fn played(&mut self, utterance: Utterance) {
+        self.played = Some(utterance);
+    }
+
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed_over.is_some()
+    }
+
+    pub(super) fn were_heard(&self) -> bool {
+        self.handed_over.is_some() && self.handed_over == self.played
     }
 }
 
@@ -224,7 +303,19 @@ impl Parting {
         let at_latest = now + longest;
         // They may have come with the wish to end the call, and not have begun to play.
         let hang_up_at = if voice_speaking { at_latest } else { at_latest.min(now + Self::TAIL) };
-        Self { reason, hang_up_at, at_latest, speech_gone: false }
+        Self { reason, hang_up_at, at_latest, speech_gone: false, message: None }
+    }
+
+    /// A machine records from now on.
+    pub(super) fn after_message(at_latest: Timestamp) -> Self {
+        let reason = EndReason::VoiceVoicemail;
+        let message = Some(MustHear::default());
+        Self { reason, hang_up_at: at_latest, at_latest, speech_gone: false, message }
+    }
+
+    /// The last words were heard.
+    pub(super) fn said(&mut self, now: Timestamp) {
+        self.hang_up_at = self.at_latest.min(now + Self::TAIL);
     }
 }
 

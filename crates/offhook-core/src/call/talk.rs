@@ -1,7 +1,7 @@
 //! Who speaks when: turn-taking, barge-in, hold, silence.
 
-use super::state::{Parting, Phase, Quiet};
-use super::{Action, Call, SpeechCommand};
+use super::state::{Phase, Quiet};
+use super::{Action, Call, SpeechCommand, Utterance};
 use crate::journal::Fact;
 use crate::pump::Heard;
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ impl Call {
         self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = true;
-        let must_be_heard = matches!(conversation.phase, Phase::Opening | Phase::Parting(_));
+        let must_be_heard = matches!(conversation.phase, Phase::Opening(_) | Phase::Parting(_));
         if conversation.voice_speaking && !must_be_heard {
             self.actions.push_back(Action::StopPlayout);
         }
@@ -57,9 +57,14 @@ impl Call {
         }
     }
 
-    pub(super) fn voice_started(&mut self, now: Timestamp) {
+    pub(super) fn voice_started(&mut self, now: Timestamp, utterance: Utterance) {
+        if let Some(conversation) = self.conversation() {
+            conversation.voice_speaking = true;
+        }
+        if self.speaks_too_soon(now, utterance) {
+            return;
+        }
         let Some(conversation) = self.conversation() else { return };
-        conversation.voice_speaking = true;
         let held = conversation.held_since.is_some();
         match &mut conversation.phase {
             Phase::Parting(parting) => parting.hang_up_at = parting.at_latest,
@@ -74,13 +79,7 @@ impl Call {
         let said = self.turns.finished(heard, at_ms);
         self.journal_said(said);
         self.voice_stopped(now);
-        // With nothing left to say, those were the last words; one given up before its first sound says nothing.
-        if heard.heard_ms > 0
-            && let Some(conversation) = self.conversation()
-            && let Phase::Parting(parting) = &mut conversation.phase
-        {
-            parting.hang_up_at = parting.at_latest.min(now + Parting::TAIL);
-        }
+        self.opening_played(now, heard);
     }
 
     /// An utterance was dropped in the middle: by the remote, who speaks over it, or because nobody would hear it.
@@ -101,8 +100,8 @@ impl Call {
         let Some(conversation) = self.conversation() else { return };
         conversation.voice_speaking = false;
         conversation.quiet.voice_stopped(now);
-        if let Phase::Opening = conversation.phase {
-            conversation.phase = Phase::Talking;
+        if let Phase::Opening(opening) = &mut conversation.phase {
+            opening.broke_off(now);
         }
     }
 
@@ -113,6 +112,9 @@ impl Call {
     pub(super) fn ask_if_there(&mut self, now: Timestamp) {
         let text = self.brief.fixed_words().anybody_there.into();
         if let Some(conversation) = self.conversation() {
+            if conversation.undisclosed {
+                return self.open(now);
+            }
             conversation.quiet = Quiet::Asked(now);
             self.speech(SpeechCommand::Say { text });
         }
@@ -121,7 +123,7 @@ impl Call {
     pub(super) fn wrap_up(&mut self) {
         if let Some(conversation) = self.conversation() {
             conversation.wrap_up_at = None;
-            self.speech(SpeechCommand::Note { text: WRAP_UP.into(), respond: false });
+            self.speech(SpeechCommand::WrapUp { text: WRAP_UP.into() });
         }
     }
 
@@ -133,7 +135,7 @@ impl Call {
             conversation.held_since = Some(now);
             self.journal(Fact::Held {});
             self.actions.push_back(Action::StopPlayout);
-            self.speech(SpeechCommand::Suspend);
+            self.settle_silence();
         }
     }
 
@@ -143,7 +145,31 @@ impl Call {
         {
             conversation.quiet = Quiet::Since(now);
             self.journal(Fact::Resumed {});
-            self.speech(SpeechCommand::Resume);
+            self.settle_silence();
+            self.open_again(now);
+        }
+    }
+
+    /// The hold may have cut off the first words after the model had handed them over.
+    fn open_again(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        let Phase::Opening(opening) = &mut conversation.phase else { return };
+        opening.resumed(now);
+        if opening.words.is_handed_over() {
+            let to_machine = opening.to_machine;
+            self.open(now);
+            if to_machine {
+                self.owe_disclosure();
+            }
+        }
+    }
+
+    /// Tell the voice when it has to begin to be silent, and when it need not be any more, whatever the reasons are.
+    pub(super) fn settle_silence(&mut self) {
+        let Some(conversation) = self.conversation() else { return };
+        let silent = conversation.must_be_silent();
+        if std::mem::replace(&mut conversation.silenced, silent) != silent {
+            self.speech(if silent { SpeechCommand::Suspend } else { SpeechCommand::Resume });
         }
     }
 

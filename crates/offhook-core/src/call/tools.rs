@@ -45,6 +45,10 @@ impl Call {
 
     /// The voice is done: let its last words play, then hang up.
     fn end_call(&mut self, now: Timestamp, result: Option<Claim>) {
+        if self.leaves_message() {
+            // What becomes of the message is the result, and the call ends after it.
+            return;
+        }
         self.claim(result.unwrap_or_else(|| Claim {
             status: TaskStatus::Unclear,
             summary: "The voice ended the call without a result.".into(),
@@ -83,6 +87,9 @@ impl Call {
         let sent = self.conversation().and_then(|conversation| conversation.sending_digits.take());
         if let Some((id, digits)) = sent {
             self.journal(Fact::DigitsSent { digits: digits.into() });
+            if self.answered_by == Some(AnsweredBy::Menu) {
+                self.owe_disclosure();
+            }
             self.tool_answered(id, "send_digits", "sent; now listen to what the menu says", false);
         }
     }
@@ -90,6 +97,9 @@ impl Call {
     fn report_answered_by(&mut self, now: Timestamp, id: ToolCallId, answered_by: AnsweredBy) {
         const TOOL: &str = "report_voicemail";
         self.answered_by(answered_by);
+        if answered_by == AnsweredBy::Menu {
+            self.owe_disclosure();
+        }
         match (answered_by, self.brief.voicemail.clone()) {
             (AnsweredBy::Voicemail, Voicemail::HangUp) => {
                 self.tool_answered(id, TOOL, "noted; hanging up without a message", false);
@@ -114,7 +124,7 @@ impl Call {
         let beeped = conversation.beep_at.is_some_and(|at| now.since(at) < RECENT_BEEP);
         let until = if beeped { now } else { now + patience };
         self.enter(Phase::AwaitingBeep { until, message }, now);
-        self.speech(SpeechCommand::Suspend);
+        self.settle_silence();
         self.actions.push_back(Action::StopPlayout);
     }
 
@@ -130,21 +140,48 @@ impl Call {
         let at_latest = now + self.limits.goodbye * 3;
         let Some(conversation) = self.conversation() else { return };
         let Phase::AwaitingBeep { message, .. } = &conversation.phase else { return };
+        if conversation.held_since.is_some() {
+            return;
+        }
         let message = message.clone();
-        let reason = EndReason::VoiceVoicemail;
-        let parting = Parting { reason, hang_up_at: at_latest, at_latest, speech_gone: false };
-        conversation.phase = Phase::Parting(parting);
-        self.claim(voicemail("Voicemail answered; the message was left."));
-        self.speech(SpeechCommand::Resume);
+        conversation.phase = Phase::Parting(Parting::after_message(at_latest));
+        self.settle_silence();
         // What was said before the beep is not on the machine: whoever listens to it must be told, too.
-        self.speech(SpeechCommand::Say { text: self.brief.disclosed(&message).into() });
+        self.speech(SpeechCommand::Open { say: Some(self.brief.disclosed(&message).into()) });
+    }
+
+    fn leaves_message(&self) -> bool {
+        let CallState::Connected(conversation) = &self.state else { return false };
+        match &conversation.phase {
+            Phase::AwaitingBeep { .. } => true,
+            Phase::Parting(parting) => parting.message.is_some(),
+            _ => false,
+        }
+    }
+
+    /// All of it was played after the beep.
+    pub(super) fn message_left(&mut self) {
+        self.claim(voicemail("Voicemail answered; the message was left."));
+    }
+
+    /// The call ends: say what became of a message that was not told yet.
+    pub(super) fn claim_message(&mut self) {
+        let CallState::Connected(conversation) = &self.state else { return };
+        let summary = match &conversation.phase {
+            Phase::AwaitingBeep { .. } => "Voicemail answered; the call ended before a message was left.",
+            Phase::Parting(Parting { message: Some(_), .. }) => {
+                "Voicemail answered; the message may not have been left, or not all of it."
+            }
+            _ => return,
+        };
+        self.claim(voicemail(summary));
     }
 
     fn wait_on_hold(&mut self, now: Timestamp, id: ToolCallId) {
         const TOOL: &str = "wait_on_hold";
         let Some(conversation) = self.conversation() else { return };
         match conversation.phase {
-            Phase::Opening | Phase::Talking => {
+            Phase::Opening(_) | Phase::Talking => {
                 self.enter(Phase::OnHold { since: now }, now);
                 self.journal(Fact::HoldStarted {});
             }
@@ -153,6 +190,7 @@ impl Call {
                 return self.tool_answered(id, TOOL, "noted; there is nothing to wait for now", false);
             }
         }
+        self.owe_disclosure();
         self.tool_answered(id, TOOL, "on hold; stay silent until a person speaks to you", false);
     }
 }

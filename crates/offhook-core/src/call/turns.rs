@@ -47,6 +47,13 @@ impl Turns {
         self.last
     }
 
+    /// Whether this utterance is known to begin with these words, as far as its words are known.
+    pub fn begins_with(&self, utterance: Utterance, words: &str) -> bool {
+        let spoken = self.utterances.iter().find(|spoken| spoken.utterance == utterance);
+        let text = spoken.and_then(|spoken| spoken.text.as_ref());
+        text.is_some_and(|text| !text.is_empty() && (text.starts_with(words) || words.starts_with(text.as_str())))
+    }
+
     /// The number of a turn of the remote, in which this was understood.
     pub fn remote(&mut self, text: &str) -> u32 {
         let turn = self.next();

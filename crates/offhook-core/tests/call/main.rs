@@ -5,6 +5,7 @@
 
 mod connected;
 mod ending;
+mod opening;
 mod script;
 mod setup;
 mod voicemail;

@@ -52,7 +52,26 @@ pub fn check_connected(script: &str, expected: Expect) {
     Scenario::default().check_connected(script, expected);
 }
 
+/// The same for a call whose first words were heard.
+#[track_caller]
+pub fn check_talking(script: &str, expected: Expect) {
+    Scenario::default().check_talking(script, expected);
+}
+
 impl Scenario {
+    #[track_caller]
+    pub fn check_talking(self, script: &str, expected: Expect) {
+        let mut call = Call::new(self.direction, self.brief, self.limits, START);
+        call.handle(START, input("ready"));
+        call.handle(START, input("answered"));
+        let at = START + Duration::from_millis(1_500);
+        for what in ["tick", "playing 0", "opened 0", "played 0 1"] {
+            call.handle(at, input(what));
+        }
+        while call.poll().is_some() {}
+        run(call, script, expected);
+    }
+
     #[track_caller]
     pub fn check(self, script: &str, expected: Expect) {
         let call = Call::new(self.direction, self.brief, self.limits, START);
@@ -125,6 +144,7 @@ fn show_speech(command: &SpeechCommand) -> String {
         SpeechCommand::Open { say: Some(words) } => format!("open with {:?}", words.as_str()),
         SpeechCommand::Open { say: None } => "open".to_owned(),
         SpeechCommand::Say { text } => format!("say {:?}", text.as_str()),
+        SpeechCommand::WrapUp { text } => format!("wrap up {:?}", text.as_str()),
         SpeechCommand::Note { text, respond } => format!("note {:?}{}", text.as_str(), answer(*respond)),
         SpeechCommand::ToolOutput { id, output, respond } => {
             format!("tool {} answered {output:?}{}", id.0, answer(*respond))
@@ -223,6 +243,8 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
             let (utterance, text) = rest.split_once(' ').expect("an utterance and its text");
             SpeechEvent::VoiceText { utterance: Utterance(number(utterance)), text: text.into() }
         }
+        "opened" => SpeechEvent::Opened { utterance: Utterance(number(rest)) },
+        "menu" => SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Menu } },
         "end_call" => SpeechEvent::ToolCall {
             id,
             tool: ToolCall::EndCall { reason: "done".into(), result: claim(rest) },

@@ -292,6 +292,7 @@ impl Conversation {
                 }
                 self.mouth.say(&text, true);
             }
+            SpeechCommand::WrapUp { text } => self.wrap_up(&text),
             SpeechCommand::Note { text, respond } => self.remark(respond, |chat| chat.note(&text)),
             SpeechCommand::ToolOutput { id, output, respond } => {
                 self.remark(respond, |chat| chat.tool_output(id, &output));
@@ -319,6 +320,25 @@ impl Conversation {
         }
     }
 
+    /// Time is nearly up.
+    fn wrap_up(&mut self, text: &str) {
+        match &mut self.brain {
+            Brain::Chat(chat) => chat.note(text),
+            Brain::Script(script) => {
+                let acts = script.wrap_up();
+                let unsaid = if acts.is_empty() { Vec::new() } else { self.mouth.take_unsaid() };
+                self.put_cuts(unsaid);
+                for act in acts {
+                    match act {
+                        // There is no time to let the other side finish.
+                        Act::Say(text) => self.mouth.say(&text, true),
+                        Act::Tool(tool) => self.mouth.tool(tool),
+                    }
+                }
+            }
+        }
+    }
+
     fn close(&mut self, now_ms: u64) {
         self.ear.finish();
         self.drain_ear(now_ms);
@@ -341,12 +361,15 @@ impl Conversation {
     }
 
     fn opened(&mut self, now_ms: u64, say: Option<Words>) {
-        self.stage = Stage::Talking;
+        let again = std::mem::replace(&mut self.stage, Stage::Talking) == Stage::Talking;
         self.quiet_since_ms = now_ms;
         if let Some(say) = &say {
-            self.mouth.say(say, true);
+            self.mouth.open(say);
         }
         match &mut self.brain {
+            // In the middle of a conversation it is the other side's turn after it.
+            Brain::Script(_) if again => {}
+            Brain::Chat(chat) if again => chat.said(say.as_deref().unwrap_or_default()),
             Brain::Script(script) => {
                 let acts = script.opened(say.as_deref());
                 self.act(acts);

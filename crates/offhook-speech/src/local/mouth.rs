@@ -48,6 +48,8 @@ struct Line {
     at_once: bool,
     /// More sentences may come.
     open: bool,
+    /// Said again until all of it was handed over.
+    must_be_heard: bool,
 }
 
 /// The line that is being made into audio.
@@ -59,6 +61,8 @@ struct Current {
     job: Option<(Job, String)>,
     /// The sentences whose audio was handed over.
     spoken: String,
+    /// A sentence of it could not be made.
+    lacks: bool,
 }
 
 /// A line whose audio was handed over, as far as it was made.
@@ -93,7 +97,22 @@ impl Mouth {
     pub fn say(&mut self, text: &str, at_once: bool) {
         let text = text.trim().to_owned();
         let sentences = sentences(&text);
-        self.agenda.push_back(Item::Line(Line { text, sentences, at_once, open: false }));
+        self.agenda.push_back(Item::Line(Line { text, sentences, at_once, open: false, must_be_heard: false }));
+    }
+
+    /// Say this before all else, to the end; it takes the place of such as is still to be said.
+    pub fn open(&mut self, text: &str) {
+        self.agenda.retain(|item| !matches!(item, Item::Line(line) if line.must_be_heard));
+        if let Some(current) = &mut self.current
+            && current.line.must_be_heard
+        {
+            current.line.must_be_heard = false;
+            self.finish_current();
+        }
+        let text = text.trim().to_owned();
+        let sentences = sentences(&text);
+        let line = Line { text, sentences, at_once: true, open: false, must_be_heard: true };
+        self.agenda.push_front(Item::Line(line));
     }
 
     pub fn tool(&mut self, tool: ToolCall) {
@@ -124,6 +143,7 @@ impl Mouth {
                 sentences: VecDeque::from([sentence.to_owned()]),
                 at_once: false,
                 open: true,
+                must_be_heard: false,
             })),
         }
     }
@@ -189,17 +209,27 @@ impl Mouth {
     fn begin(&mut self, line: Line) {
         self.utterances += 1;
         let utterance = Utterance(self.utterances);
-        self.current = Some(Current { utterance, line, job: None, spoken: String::new() });
+        self.current = Some(Current { utterance, line, job: None, spoken: String::new(), lacks: false });
     }
 
     /// No more of the line is made. It is returned if no audio of it was.
     fn finish_current(&mut self) -> Option<String> {
-        let Current { utterance, line: Line { text, .. }, spoken, .. } = self.current.take()?;
+        let Current { utterance, line, spoken, job, lacks } = self.current.take()?;
+        let whole = job.is_none() && line.sentences.is_empty() && !lacks && !spoken.is_empty();
+        let text = line.text.clone();
         self.emit(SpeechEvent::UtteranceDone { utterance });
-        if spoken.is_empty() {
+        let unsaid = spoken.is_empty() && !line.must_be_heard;
+        match (line.must_be_heard, whole) {
+            (true, true) => self.emit(SpeechEvent::Opened { utterance }),
+            (true, false) => self.wait(line),
+            (false, _) => {}
+        }
+        if unsaid {
             return Some(text);
         }
-        self.handed.push_back(Handed { utterance, text, spoken, ends_at_ms: self.playing_until_ms });
+        if !spoken.is_empty() {
+            self.handed.push_back(Handed { utterance, text, spoken, ends_at_ms: self.playing_until_ms });
+        }
         None
     }
 
@@ -215,7 +245,10 @@ impl Mouth {
     pub fn spoken(&mut self, now_ms: u64, job: Job, samples: Option<Arc<[i16]>>, remote_speaks: bool) {
         let Some(current) = &mut self.current else { return };
         let Some((_, sentence)) = current.job.take_if(|(wanted, _)| *wanted == job) else { return };
-        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else { return };
+        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else {
+            current.lacks = true;
+            return;
+        };
         if current.spoken.is_empty() && remote_speaks && !current.line.at_once {
             return self.put_back();
         }
@@ -233,12 +266,16 @@ impl Mouth {
     /// Somebody began to speak before us: the line waits, whole.
     fn put_back(&mut self) {
         if let Some(current) = self.current.take() {
-            let Line { text, at_once, open, .. } = current.line;
-            let sentences = sentences(&text);
-            self.agenda.push_front(Item::Line(Line { text, sentences, at_once, open }));
+            self.wait(current.line);
             let utterance = current.utterance;
             self.emit(SpeechEvent::UtteranceDone { utterance });
         }
+    }
+
+    /// The line is the next, from its first word.
+    fn wait(&mut self, line: Line) {
+        let sentences = sentences(&line.text);
+        self.agenda.push_front(Item::Line(Line { sentences, ..line }));
     }
 
     /// The call cut an utterance off.

@@ -210,7 +210,7 @@ fn line(event: &SpeechEvent) -> Option<String> {
         SpeechEvent::RemoteSpeechStopped => "they stop".to_owned(),
         SpeechEvent::RemoteSaid { text, .. } => format!("they: {}", text.as_deref().unwrap_or("?")),
         SpeechEvent::VoiceText { text, .. } => format!("we: {}", text.as_str()),
-        SpeechEvent::UtteranceDone { .. } => return None,
+        SpeechEvent::UtteranceDone { .. } | SpeechEvent::Opened { .. } => return None,
         SpeechEvent::ToolCall { tool, .. } => {
             format!("{} {}", tool.name(), tool.arguments()).trim_end().to_owned()
         }

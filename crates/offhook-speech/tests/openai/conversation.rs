@@ -39,6 +39,7 @@ async fn a_conversation_from_the_first_words_to_the_end() {
         audio 1 14880 bytes
         UtteranceDone 1
         VoiceText 1 "Hello, this is an AI assistant."
+        Opened 1
         RemoteSpeechStarted
         RemoteSpeechStopped
         RemoteSaid "Joe's, hello?", 0-900 ms

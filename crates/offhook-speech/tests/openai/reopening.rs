@@ -49,6 +49,7 @@ async fn a_lost_connection_is_reopened_with_the_conversation_so_far() {
         audio 1 14880 bytes
         UtteranceDone 1
         VoiceText 1 "Hello, this is an AI assistant."
+        Opened 1
         RemoteSpeechStarted
         RemoteSpeechStopped
         RemoteSaid "Joe's, hello?", 0-900 ms

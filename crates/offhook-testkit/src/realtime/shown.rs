@@ -15,6 +15,7 @@ pub fn shown(event: &SpeechEvent) -> String {
             format!("VoiceText {} {:?}", utterance.0, text.as_str())
         }
         SpeechEvent::UtteranceDone { utterance } => format!("UtteranceDone {}", utterance.0),
+        SpeechEvent::Opened { utterance } => format!("Opened {}", utterance.0),
         SpeechEvent::ToolCall { id, tool } => format!("ToolCall {} {}", id.0, shown_tool(tool)),
         event => format!("{event:?}"),
     }

@@ -66,7 +66,7 @@ pub fn markdown_table() -> String {
     for (status, phrase) in STATUSES {
         let [quiet, rang] = [false, true].map(|rang| from_sip_status(*status, rang));
         let mut row = |when: &str, reason: offhook_core::EndReason| {
-            let (outcome, retry) = (reason.outcome(false), reason.retry(false).code());
+            let (outcome, retry) = (reason.outcome(false), reason.retry(false, false).code());
             writeln!(table, "| {status} {phrase}{when} | `{reason}` | `{outcome}` | `{retry}` |").unwrap();
         };
         if quiet == rang {

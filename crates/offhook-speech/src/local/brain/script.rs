@@ -148,6 +148,16 @@ impl Script {
         }
     }
 
+    /// The call will be cut off soon.
+    pub fn wrap_up(&mut self) -> Vec<Act> {
+        match (self.stage, self.machine) {
+            (Stage::Talking | Stage::Thanked, Machine::No) => {
+                self.finish("I am sorry, I have to end this call now. Thank you. Goodbye.")
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Not all of a text of ours was heard; with most of it missing it is said again.
     pub fn cut(&mut self, cut: &Cut) {
         let mostly_heard = cut.heard.len() * 10 >= cut.text.len() * 7;
@@ -209,13 +219,25 @@ impl Script {
     fn by_person(&mut self, meaning: Meaning, text: &str, sure: bool) -> Vec<Act> {
         self.on_hold = false;
         self.remote_talked = true;
-        let introduce = std::mem::replace(&mut self.machine, Machine::No) == Machine::Menu;
-        if introduce {
-            // Somebody new, who has not been told yet who is calling.
-            let opening = self.opening.clone().unwrap_or_default();
-            self.next = self.unanswered.take().unwrap_or(self.next);
-            return self.next_line(&opening);
+        // After a machine or a hold this is somebody new, who has not been told yet who is calling.
+        match std::mem::replace(&mut self.machine, Machine::No) {
+            Machine::No => self.reply(meaning, text, sure),
+            Machine::Menu => {
+                let opening = self.opening.clone().unwrap_or_default();
+                self.next = self.unanswered.take().unwrap_or(self.next);
+                self.next_line(&opening)
+            }
+            Machine::Hold => {
+                let mut acts = self.reply(meaning, text, sure);
+                if let (Some(Act::Say(say)), Some(opening)) = (acts.first_mut(), &self.opening) {
+                    *say = format!("{opening} {say}");
+                }
+                acts
+            }
         }
+    }
+
+    fn reply(&mut self, meaning: Meaning, text: &str, sure: bool) -> Vec<Act> {
         let goodbye = hearing::says_goodbye(text);
         match meaning {
             Meaning::WrongNumber => {
@@ -475,7 +497,7 @@ impl Script {
 }
 
 fn is_sure(heard: &Heard) -> bool {
-    heard.text.is_some() && heard.confidence.is_none_or(|confidence| confidence >= Script::SURE)
+    heard.text.is_some() && heard.confidence.is_some_and(|confidence| confidence >= Script::SURE)
 }
 
 /// The choice that has most to do with `topic`, else the one that leads to a person.

@@ -25,9 +25,15 @@ impl Protocol {
         match command {
             SpeechCommand::Open { say } => {
                 self.opened = true;
-                self.responses.want(say.map_or(Ask::Answer, |words| Ask::Words(words.into())), Why::Opening);
+                // What they take the place of may be on its way already.
+                if self.responses.opens() {
+                    self.cancel_active();
+                }
+                self.responses.want_opening(say.map_or(Ask::Answer, |words| Ask::Words(words.into())));
+                self.settle_turns();
             }
             SpeechCommand::Say { text } => self.responses.want(Ask::Words(text.into()), Why::Asked),
+            SpeechCommand::WrapUp { text } => self.remark(&text),
             SpeechCommand::Note { text, respond } => {
                 self.remark(&text);
                 self.answer_if(respond);

@@ -213,16 +213,42 @@ impl Protocol {
         self.end_utterances(Some(response.id()), response.status() == "completed");
         let Some(active) = self.responses.done(response.id()) else { return };
         let wanted = active.asked.map(|(_, wanted)| wanted);
-        match response.status() {
-            "failed" => self.response_failed(response, wanted, now),
-            "incomplete" => {
+        let opening = wanted.clone().filter(Wanted::must_be_opened);
+        let whole = self.voice.whole(active.response_id.as_deref().unwrap_or(response.id()));
+        match (response.status(), opening, whole) {
+            ("failed", ..) => self.response_failed(response, wanted, now),
+            ("incomplete", opening, _) => {
                 let reason = response.status_details.as_ref().and_then(|details| details.reason());
                 self.problem(reason.unwrap_or("response_incomplete"), "the model broke off a response");
+                self.opening_failed(opening, now);
             }
-            _ => self.responses.failed_in_a_row = 0,
+            ("completed", Some(_), Some(utterance)) if !active.muted => {
+                self.responses.failed_in_a_row = 0;
+                self.emit(SpeechEvent::Opened { utterance });
+            }
+            ("completed", Some(opening), _) if !active.muted => {
+                self.problem("response_empty", "the model did not speak");
+                self.opening_failed(Some(opening), now);
+            }
+            (_, opening, _) => {
+                self.responses.failed_in_a_row = 0;
+                self.responses.want_opening_again(opening);
+            }
         }
         self.settle_turns();
         self.ask_next(now);
+    }
+
+    /// What must be heard is tried again after a moment; a model that can't say it is as good as lost.
+    fn opening_failed(&mut self, opening: Option<Wanted>, now: Timestamp) {
+        if !opening.as_ref().is_some_and(Wanted::must_be_opened) {
+            return;
+        }
+        self.responses.failed(now);
+        if self.responses.failed_in_a_row >= FAILURES {
+            return self.over("the model does not say the first words");
+        }
+        self.responses.want_opening_again(opening);
     }
 
     /// A failure is tried again after a moment; a model that only fails is as good as lost.
@@ -272,7 +298,8 @@ impl Protocol {
             return;
         }
         self.problem(code, error.message());
-        if self.responses.refused(error.event_id()).is_some() {
+        if let Some(wanted) = self.responses.refused(error.event_id()) {
+            self.opening_failed(Some(wanted), now);
             self.settle_turns();
             self.ask_next(now);
         }

@@ -327,6 +327,7 @@ impl Protocol {
         self.problem("response_timeout", "the model did not go on with a response");
         if let Some(active) = self.responses.take_active() {
             self.end_utterances(active.response_id.as_deref(), false);
+            self.responses.want_opening_again(active.asked.map(|(_, wanted)| wanted));
         }
         self.settle_turns();
         self.ask_next(now);

@@ -25,6 +25,13 @@ pub(super) struct Wanted {
     pub why: Why,
 }
 
+impl Wanted {
+    /// Whether the call waits for these words, whatever becomes of a response.
+    pub fn must_be_opened(&self) -> bool {
+        self.why == Why::Opening && matches!(self.ask, Ask::Words(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// The first words of the call.
@@ -94,6 +101,20 @@ impl Responses {
         }
     }
 
+    /// Words that must be heard: before everything that waits, and in the place of such as still wait.
+    pub fn want_opening(&mut self, ask: Ask) {
+        self.queue.retain(|wanted| wanted.why != Why::Opening);
+        self.want_first(Wanted { ask, why: Why::Opening });
+    }
+
+    /// They were asked for, and not said to their end. Nothing is to be done when others took their place.
+    pub fn want_opening_again(&mut self, wanted: Option<Wanted>) {
+        let replaced = self.queue.iter().any(|waiting| waiting.why == Why::Opening);
+        if let Some(wanted) = wanted.filter(|wanted| wanted.must_be_opened() && !replaced) {
+            self.want_first(wanted);
+        }
+    }
+
     pub fn want_first(&mut self, wanted: Wanted) {
         if !self.queue.contains(&wanted) {
             self.queue.push_front(wanted);
@@ -110,6 +131,12 @@ impl Responses {
     pub fn must_be_heard(&self) -> bool {
         let active = self.active.as_ref().and_then(|active| active.asked.as_ref()).map(|(_, wanted)| wanted);
         active.into_iter().chain(&self.queue).any(|wanted| matches!(wanted.why, Why::Opening | Why::Honest))
+    }
+
+    /// Whether words that must be heard are being said.
+    pub fn opens(&self) -> bool {
+        let asked = self.active.as_ref().and_then(|active| active.asked.as_ref());
+        asked.is_some_and(|(_, wanted)| wanted.why == Why::Opening)
     }
 
     pub fn clear_queue(&mut self) {

@@ -22,7 +22,7 @@ pub(super) struct Updates {
 pub(super) enum Update {
     /// Everything: the first of a connection.
     Session,
-    Turns,
+    Turns(Turns),
     Format,
 }
 
@@ -34,6 +34,14 @@ impl Updates {
 
     pub fn is_asked(&self, update: Update) -> bool {
         self.sent.iter().any(|(_, asked)| *asked == update)
+    }
+
+    /// How the server will treat turns when it has done what it was asked to.
+    fn turns_asked(&self) -> Option<Turns> {
+        self.sent.iter().rev().find_map(|(_, update)| match update {
+            Update::Turns(turns) => Some(*turns),
+            Update::Session | Update::Format => None,
+        })
     }
 
     fn confirmed(&mut self) -> Option<Update> {
@@ -55,7 +63,7 @@ impl Protocol {
             Update::Session => {
                 client_event::session_update(&event_id, &settings.config, &settings.prompt, self.turns)
             }
-            Update::Turns => client_event::turn_update(&event_id, &settings.config, Turns::Answered),
+            Update::Turns(turns) => client_event::turn_update(&event_id, &settings.config, turns),
             Update::Format => client_event::format_update(&event_id, settings.prompt.format),
         };
         self.updates.sent.push_back((event_id, update));
@@ -92,11 +100,11 @@ impl Protocol {
         if answered { Turns::Answered } else { Turns::Reported }
     }
 
-    /// After the first words the server may answer by itself.
+    /// After the first words the server may answer by itself, until there are others that must be heard.
     pub(super) fn settle_turns(&mut self) {
-        let wanted = self.turns_wanted() == Turns::Answered && self.turns == Turns::Reported;
-        if self.is_live() && wanted && !self.updates.is_asked(Update::Turns) {
-            self.update(Update::Turns);
+        let wanted = self.turns_wanted();
+        if self.is_live() && wanted != self.updates.turns_asked().unwrap_or(self.turns) {
+            self.update(Update::Turns(wanted));
         }
     }
 
@@ -120,8 +128,12 @@ impl Protocol {
                 self.replay();
             }
             Phase::Reopening { honest, .. } => self.reopened(honest),
-            Phase::Live if confirmed == Some(Update::Turns) => self.turns = Turns::Answered,
-            Phase::Live | Phase::Closing { .. } | Phase::Over => {}
+            Phase::Live => {
+                if let Some(Update::Turns(turns)) = confirmed {
+                    self.turns = turns;
+                }
+            }
+            Phase::Closing { .. } | Phase::Over => {}
         }
         self.ask_next(now);
     }

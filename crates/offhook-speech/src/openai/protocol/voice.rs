@@ -89,6 +89,13 @@ impl Voice {
         })
     }
 
+    /// The last utterance of a response that has audio, all of which was passed on.
+    pub fn whole(&self, response_id: &str) -> Option<Utterance> {
+        let spoken = self.spoken.iter().rev().find(|spoken| spoken.response_id == response_id)?;
+        let whole = spoken.cut.is_none() && !spoken.broken_off && spoken.passed_bytes > 0;
+        (whole && spoken.passed_bytes == spoken.made_bytes).then_some(spoken.utterance)
+    }
+
     /// This utterance and all after it.
     pub fn from(&mut self, utterance: Utterance) -> impl Iterator<Item = &mut Spoken> {
         self.spoken.iter_mut().filter(move |spoken| spoken.utterance >= utterance)

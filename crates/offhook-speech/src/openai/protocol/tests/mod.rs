@@ -2,6 +2,7 @@
 
 mod any_order;
 mod ending;
+mod opening;
 mod reopening;
 mod talking;
 mod trouble;

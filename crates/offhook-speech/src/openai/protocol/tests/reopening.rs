@@ -118,6 +118,7 @@ fn first_words_that_broke_off_are_said_again() {
         50 connected
         60 server session.updated session.model=m
         70 server response.created response.id=r1
+        75 server response.output_audio.delta response_id=r1 item_id=i1 audio=300
         80 server response.done response.id=r1 response.status=completed
         90 server response.created response.id=r2
         95 server response.done response.id=r2 response.status=completed
@@ -135,7 +136,10 @@ fn first_words_that_broke_off_are_said_again() {
         50 > #3 session.update all, reported
         60 > #4 response.create "This call is recorded."
         60 Reopened
+        75 audio 2 300 ms
         80 > #5 session.update turns, answered
+        80 UtteranceDone 2
+        80 Opened 2
     "#]]
     .assert_eq(&run.log);
 }

@@ -17,6 +17,7 @@ fn nothing_comes_between_the_first_words() {
             0 UtteranceDone 1
             0 VoiceText 1 "Hello."
             0 > #3 session.update turns, answered
+            0 Opened 1
         "#]],
     );
 }
@@ -49,6 +50,7 @@ fn who_speaks_into_the_first_words_is_answered_after_them() {
             60 UtteranceDone 1
             60 > #3 session.update turns, answered
             60 > #4 response.create freely
+            60 Opened 1
         "#]],
     );
 }
@@ -67,6 +69,7 @@ fn a_hello_before_the_first_words_needs_no_answer_of_its_own() {
         30 server input_audio_buffer.committed item_id=u1
         40 server conversation.item.input_audio_transcription.completed item_id=u1 transcript=Joe's.
         50 server response.created response.id=r0
+        55 server response.output_audio.delta response_id=r0 item_id=i0 audio=300
         60 server response.done response.id=r0 response.status=completed
         70 server session.updated session.model=m
         ",
@@ -79,7 +82,10 @@ fn a_hello_before_the_first_words_needs_no_answer_of_its_own() {
             30 RemoteSpeechStopped
             30 > #2 response.create "Hello."
             40 RemoteSaid "Joe's.", 100-600 ms
+            55 audio 1 300 ms
             60 > #3 session.update turns, answered
+            60 UtteranceDone 1
+            60 Opened 1
         "#]],
     );
 }
@@ -261,6 +267,7 @@ fn an_owed_answer_that_the_server_gives_by_itself_is_not_given_twice() {
         0 server session.updated session.model=m
         10 open Hello.
         20 server response.created response.id=r0
+        30 server response.output_audio.delta response_id=r0 item_id=i0 audio=300
         40 server input_audio_buffer.speech_started item_id=u1 audio_start_ms=20
         60 server response.done response.id=r0 response.status=completed
         70 server input_audio_buffer.speech_stopped item_id=u1 audio_end_ms=700
@@ -274,8 +281,11 @@ fn an_owed_answer_that_the_server_gives_by_itself_is_not_given_twice() {
             0 > #1 session.update all, reported
             0 Ready { model: "m" }
             10 > #2 response.create "Hello."
+            30 audio 1 300 ms
             40 RemoteSpeechStarted
             60 > #3 session.update turns, answered
+            60 UtteranceDone 1
+            60 Opened 1
             70 RemoteSpeechStopped
             70 > #4 response.create freely
         "#]],
