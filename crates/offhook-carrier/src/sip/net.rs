@@ -153,7 +153,7 @@ impl Net {
             }
             _ => None,
         };
-        let listener = TcpListener::bind(listen.addr).await?;
+        let listener = tcp_listener(listen.addr)?;
         self.listening.push((listen.transport, listener.local_addr()?));
         // Numbers of accepted streams have the high bit set, so that listeners and the agent never pick the same.
         let first = (1 << 63) | ((self.listening.len() as u64) << 48);
@@ -320,6 +320,19 @@ fn udp_socket(addr: SocketAddr) -> io::Result<Datagrams> {
     Ok(Datagrams { socket: Arc::new(UdpSocket::from_std(socket.into())?), sender })
 }
 
+/// Of its own address family only, so that both can be listened on at one port, and an IPv4 peer has an IPv4 address.
+fn tcp_listener(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(1_024)?;
+    TcpListener::from_std(socket.into())
+}
+
 async fn read_datagrams(socket: Arc<UdpSocket>, index: u64, arrivals: mpsc::Sender<Arrival>) {
     let mut buffer = vec![0; MAX_MESSAGE];
     loop {
@@ -397,5 +410,16 @@ mod tests {
         let mut buffer = [0; 16];
         let length = far.recv(&mut buffer).expect("it was lost");
         assert_eq!(&buffer[..length], b"hello");
+    }
+
+    #[tokio::test]
+    async fn both_families_can_be_listened_on_at_one_port() {
+        let v4 = tcp_listener("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        match tcp_listener(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port))) {
+            Ok(v6) => assert_eq!(v6.local_addr().unwrap().port(), port),
+            // A machine without IPv6.
+            Err(error) => assert_ne!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
+        }
     }
 }

@@ -32,7 +32,7 @@ pub enum LegEvent {
         format: AudioFormat,
         encrypted: bool,
     },
-    /// A key the remote pressed (RFC 4733 or in-band).
+    /// A key the remote pressed (RFC 4733, or SIP INFO).
     Digit(Digit),
     /// All of [`LegCommand::SendDigits`] went out.
     DigitsSent,
