@@ -49,6 +49,14 @@ impl Store {
         Ok(())
     }
 
+    /// Statements of a test's own, on SQLite: damage, and what damages.
+    #[doc(hidden)]
+    pub async fn meddle(&self, sql: &str) -> Result<(), StoreError> {
+        let Db::Lite { wr, .. } = &self.db else { return Ok(()) };
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(wr).await?;
+        Ok(())
+    }
+
     /// What is wrong with the database; empty when nothing is. Reads all of it.
     pub async fn integrity(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = Vec::new();

@@ -80,6 +80,10 @@ impl App {
         let recordings = config.data_dir.join("recordings");
         let claim = store.claim().await?;
         let writer = Writer::start(store.clone());
+        // Before anything is told to anybody: a start that can't listen leaves trunks and calls as they were.
+        let listen = |why| StartError::Listen { addr: config.listen, why };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let addr = listener.local_addr().map_err(listen)?;
         let recorder = Recorder::start(recordings, writer.clone()).map_err(data_dir)?;
 
         let model = model(&config).await?;
@@ -97,10 +101,6 @@ impl App {
         let policy = Policy::new(config.policy.clone());
         let gateway = Gateway::new((store, claim), engine, policy, settings(&config, lines), secret);
         gateway.reconcile().await?;
-
-        let listen = |why| StartError::Listen { addr: config.listen, why };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let addr = listener.local_addr().map_err(listen)?;
         let app = Self { gateway, sandbox, addr, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         app.spawn(listener, inbox, config);
         Ok(app)

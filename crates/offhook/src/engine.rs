@@ -11,7 +11,7 @@ use offhook_carrier::{Carrier, Dial, Leg};
 use offhook_core::brief::Brief;
 use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
-use offhook_core::{CallId, EndReason, JournalEntry};
+use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId};
 use offhook_speech::{Model, Prompt};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::task::TaskTracker;
@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Place;
 use crate::clock::{self, Clock};
 use crate::recorder::Recorder;
-use crate::session::{Line, Parts, Session};
-use crate::writer::{Health, Writer, ended};
+use crate::session::{Origin, Parts, Session};
+use crate::writer::{Health, Progress, Writer, ended};
 
 /// Commands a call has not yet taken; more than these are refused, and two would do.
 const COMMANDS: usize = 8;
@@ -47,14 +47,24 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 struct LiveCall {
+    owner: OwnerId,
+    progress: Progress,
     commands: mpsc::Sender<CallCommand>,
     feed: broadcast::Sender<JournalEntry>,
+}
+
+/// A live call that was told to hang up.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    pub answered: bool,
 }
 
 /// A call that may happen.
 #[derive(Debug)]
 pub struct Start {
     pub id: CallId,
+    /// Who may hang it up.
+    pub owner: OwnerId,
     /// Of a call that reached us; without one the number that was permitted is dialled.
     pub leg: Option<Box<Leg>>,
     pub brief: Brief,
@@ -101,10 +111,10 @@ impl Engine {
     /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
     pub fn start(&self, allow: Allow, start: Start) {
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), ..self.inner.limits };
-        let (direction, line) = match (start.leg, Dial::permitted(&allow)) {
-            (Some(leg), _) => (Direction::Inbound, Line::Inbound(leg)),
+        let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
+            (Some(leg), _) => (Direction::Inbound, Origin::Inbound(leg)),
             (None, Some(dial)) => {
-                (Direction::Outbound, Line::Outbound { carrier: self.inner.carrier.clone(), dial })
+                (Direction::Outbound, Origin::Outbound { carrier: self.inner.carrier.clone(), dial })
             }
             (None, None) => return self.never_started(start.id, start.last_seq),
         };
@@ -117,13 +127,15 @@ impl Engine {
             id: start.id,
             speech: self.inner.model.open(self.prompt(&brief, asked)),
             call: Call::new(direction, brief, limits, clock.now()),
-            line,
+            origin,
             commands: inbox,
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),
             recorder: self.inner.recorder.clone(),
             clock,
         };
-        self.live().insert(start.id, LiveCall { commands, feed: feed.clone() });
+        let progress = parts.journal.progress();
+        let live = LiveCall { owner: start.owner, progress, commands, feed: feed.clone() };
+        self.live().insert(start.id, live);
         self.supervise(start.id, parts, feed, start.place);
     }
 
@@ -145,8 +157,12 @@ impl Engine {
             tracing::info!(call_id = %id, "call started");
             if AssertUnwindSafe(session.run()).catch_unwind().await.is_err() {
                 tracing::error!(call_id = %id, "a session panicked; the call ends with gateway.fault");
+                let recorded_ms = engine.inner.recorder.keep(id).await;
                 let mut journal = engine.inner.writer.journal(id, progress.last_seq(), feed);
                 let now = clock.now();
+                if let Some(duration_ms) = recorded_ms {
+                    journal.write(now, Fact::RecordingStopped { duration_ms });
+                }
                 journal.write(now, ended(EndReason::GatewayFault, progress.answered_at(), now));
                 journal.close().await;
             }
@@ -165,8 +181,18 @@ impl Engine {
         }
     }
 
+    /// Hang up a live call of this owner's, or of anybody's; `None` when it is not live. Asks nobody but the call.
+    pub fn hang_up(&self, id: CallId, owner: Option<OwnerId>) -> Option<Told> {
+        let call = self.live().get(&id).cloned()?;
+        if owner.is_some_and(|owner| owner != call.owner) {
+            return None;
+        }
+        let answered = call.progress.answered_at().is_some();
+        self.command(id, CallCommand::HangUp).then_some(Told { answered })
+    }
+
     /// Whether the call was live to take the command.
-    pub fn command(&self, id: CallId, command: CallCommand) -> bool {
+    fn command(&self, id: CallId, command: CallCommand) -> bool {
         let commands = self.live().get(&id).map(|call| call.commands.clone());
         // A full inbox already holds what ends the call.
         commands.is_some_and(|commands| {

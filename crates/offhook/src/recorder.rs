@@ -10,7 +10,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -54,6 +56,26 @@ struct Chunk {
     from: u64,
     remote: Vec<u8>,
     voice: Vec<u8>,
+    refused: Arc<Refused>,
+}
+
+/// What of one call could not be written, as the writer of recordings finds out.
+#[derive(Debug, Default)]
+struct Refused {
+    /// Of one side.
+    bytes: AtomicU64,
+    /// The first time.
+    why: OnceLock<String>,
+}
+
+impl Refused {
+    fn note(&self, bytes: usize, why: &str) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        // Once for each call: a full disk refuses every second of it.
+        if self.why.set(why.to_owned()).is_ok() {
+            tracing::error!(why, "a recording can't be written; check the disk");
+        }
+    }
 }
 
 impl Recorder {
@@ -75,7 +97,8 @@ impl Recorder {
             remote: Vec::new(),
             voice: Vec::new(),
             handed_over: 0,
-            lost: 0,
+            slow: 0,
+            refused: Arc::default(),
             closed: false,
         }
     }
@@ -85,11 +108,13 @@ impl Recorder {
     }
 
     /// Once a call is over: wait until its recording is written, and note it in the store, where retention finds it.
-    pub async fn keep(&self, call: CallId) {
+    /// Returns how long it is.
+    pub async fn keep(&self, call: CallId) -> Option<u32> {
         self.sync().await;
-        if let Some(file) = recorded(call, self.path(call)) {
-            self.writer.keep(call, file.noted(clock::now()));
-        }
+        let file = recorded(call, self.path(call))?;
+        let duration_ms = file.duration_ms;
+        self.writer.keep(call, file.noted(clock::now()));
+        Some(duration_ms)
     }
 
     /// Wait until everything handed over so far is written.
@@ -177,8 +202,31 @@ pub struct Recording {
     voice: Vec<u8>,
     /// Bytes of each side that went to the writer, or were lost on the way to it.
     handed_over: u64,
-    lost: u64,
+    /// Of these, what the queue had no room for.
+    slow: u64,
+    refused: Arc<Refused>,
     closed: bool,
+}
+
+/// A recording to which nothing is added any more. Ask once it was [`Recorder::keep`]t: until then the disk has not
+/// said all.
+#[derive(Debug)]
+pub struct Finished {
+    format: AudioFormat,
+    slow: u64,
+    refused: Arc<Refused>,
+}
+
+impl Finished {
+    /// What is missing in it, for the journal.
+    pub fn missing(&self) -> Option<String> {
+        let ms = |bytes: u64| self.format.duration_of(bytes as usize).as_millis();
+        if let Some(why) = self.refused.why.get() {
+            let missing = ms(self.refused.bytes.load(Ordering::Relaxed) + self.slow);
+            return Some(format!("{missing} ms could not be written: {why}"));
+        }
+        (self.slow > 0).then(|| format!("the disk was too slow for {} ms, which are silent", ms(self.slow)))
+    }
 }
 
 impl Recording {
@@ -192,15 +240,10 @@ impl Recording {
         self.hand_over_seconds();
     }
 
-    /// Write the rest; the length in milliseconds.
-    pub fn finish(mut self) -> u32 {
+    /// Write the rest.
+    pub fn finish(mut self) -> Finished {
         self.close();
-        self.format.duration_of(self.handed_over as usize).as_millis() as u32
-    }
-
-    /// Audio the disk was too slow for; there is silence in its place.
-    pub fn lost(&self) -> Duration {
-        self.format.duration_of(self.lost as usize)
+        Finished { format: self.format, slow: self.slow, refused: Arc::clone(&self.refused) }
     }
 
     fn close(&mut self) {
@@ -240,10 +283,16 @@ impl Recording {
             taken
         };
         let (remote, voice) = (take(&mut self.remote), take(&mut self.voice));
-        let chunk = Chunk { call: self.call, format: self.format, from: self.handed_over, remote, voice };
+        let refused = Arc::clone(&self.refused);
+        let (call, format, from) = (self.call, self.format, self.handed_over);
+        let chunk = Chunk { call, format, from, remote, voice, refused };
         self.handed_over += length as u64;
-        if let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Write(chunk)) {
-            self.lost += length as u64;
+        match self.orders.try_send(Order::Write(chunk)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.slow += length as u64,
+            Err(TrySendError::Disconnected(_)) => {
+                self.refused.note(length, "the thread that writes recordings has ended");
+            }
         }
     }
 }
@@ -280,18 +329,17 @@ struct Open {
 impl Disk {
     fn run(mut self, inbox: Receiver<Order>) {
         while let Some(order) = self.next(&inbox) {
-            let done = match order {
-                Order::Write(chunk) => self.write(&chunk),
+            match order {
+                Order::Write(chunk) => {
+                    if let Err(error) = self.write(&chunk) {
+                        chunk.refused.note(chunk.remote.len(), &error.to_string());
+                    }
+                }
                 Order::Sync(done) => {
+                    // Whoever asked may have gone.
                     let _ = done.send(());
-                    Ok(())
                 }
-                Order::Close { call } => {
-                    self.files.remove(&call).map_or(Ok(()), |open| open.file.sync_data())
-                }
-            };
-            if let Err(error) = done {
-                tracing::error!(%error, "a recording can't be written; check the disk");
+                Order::Close { call } => self.close(call),
             }
         }
     }
@@ -309,6 +357,14 @@ impl Disk {
                 Err(TryRecvError::Empty) => thread::sleep(NAP),
                 Err(TryRecvError::Disconnected) => return None,
             }
+        }
+    }
+
+    /// What was written in part, when the disk became full, is cut off: length and header agree again.
+    fn close(&mut self, call: CallId) {
+        let Some(Open { file, length }) = self.files.remove(&call) else { return };
+        if let Err(error) = file.set_len(length).and_then(|()| file.sync_data()) {
+            tracing::error!(call_id = %call, %error, "the end of a recording may not be on the disk");
         }
     }
 
@@ -437,8 +493,8 @@ mod tests {
             recording.remote(&loud);
             recording.voice(&Frame::silence(AudioFormat::Pcmu));
         }
-        assert_eq!(recording.finish(), 2_000);
-        recorder.sync().await;
+        assert_eq!(recording.finish().missing(), None);
+        assert_eq!(recorder.keep(call()).await, Some(2_000));
         let samples = samples(&recorder.path(call()));
         assert_eq!(samples.len(), 32_000);
         assert!(samples.chunks(2).all(|pair| pair[0] > 30_000 && pair[1] == 0));
@@ -455,11 +511,39 @@ mod tests {
                 recording.voice(&Frame::silence(format));
             }
         }
-        assert_eq!(recording.finish(), 400);
-        recorder.sync().await;
+        assert_eq!(recording.finish().missing(), None);
+        assert_eq!(recorder.keep(call()).await, Some(400));
         let samples = samples(&recorder.path(call()));
         assert_eq!(samples.len(), 6_400);
         assert!(samples.chunks(2).all(|pair| pair[0].abs() > 30_000 && pair[1].abs() < 16));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_with_the_length_that_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let recorder = recorder(dir.path()).await;
+        std::os::unix::fs::symlink("/dev/full", recorder.path(call())).expect("a link");
+        let mut recording = recorder.start_call(call(), AudioFormat::Pcmu);
+        for _ in 0..75 {
+            recording.remote(&Frame::silence(AudioFormat::Pcmu));
+            recording.voice(&Frame::silence(AudioFormat::Pcmu));
+        }
+        let finished = recording.finish();
+        assert_eq!(recorder.keep(call()).await, Some(0));
+        let missing = finished.missing().expect("something is missing");
+        assert!(missing.contains("1500 ms") && missing.contains("No space left"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_gone_is_told() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (orders, _) = sync_channel(1);
+        let recorder = Recorder { orders, ..recorder(dir.path()).await };
+        let mut recording = recorder.start_call(call(), AudioFormat::Pcmu);
+        recording.remote(&Frame::silence(AudioFormat::Pcmu));
+        let missing = recording.finish().missing().expect("something is missing");
+        assert!(missing.contains("20 ms") && missing.contains("has ended"), "{missing}");
+        assert_eq!(recorder.keep(call()).await, None);
     }
 
     #[tokio::test]

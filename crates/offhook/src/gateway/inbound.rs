@@ -46,7 +46,7 @@ impl Gateway {
         }
         place.keep();
         let leg = Some(Box::new(incoming.leg));
-        self.inner.engine.start(allow, Start { id, leg, brief, last_seq, place });
+        self.inner.engine.start(allow, Start { id, owner: Self::operator(), leg, brief, last_seq, place });
     }
 
     fn inbound_brief(&self, inbound: Inbound) -> Brief {

@@ -1,5 +1,6 @@
 //! API keys: minted once, stored as a hash, compared in constant time by being looked up by hash.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -10,7 +11,7 @@ use offhook_store::{CreateKeyError, KeyKind, KeyRow, NewKey, Store, StoreError};
 use rand::RngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{AuthError, Gateway, Idempotency};
+use super::{AuthError, Gateway, Idempotency, PlaceCallError};
 use crate::clock;
 
 /// Clients recognise, redact and refuse keys by it.
@@ -64,11 +65,28 @@ impl Gateway {
     /// Who is asking, by their key.
     pub async fn authenticate(&self, key: Option<&str>) -> Result<Caller, AuthError> {
         let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or(AuthError::KeyRequired)?;
-        let row =
-            self.key_row(key).await?.filter(|row| row.revoked_at.is_none()).ok_or(AuthError::InvalidKey)?;
+        let (known, hash) = (&self.inner.known_keys, hash(key));
+        if let Some(caller) = self.store_away().and_then(|_| known.caller(&hash)) {
+            return Ok(caller);
+        }
+        let row = match self.key_row(key).await {
+            Ok(row) => row.filter(|row| row.revoked_at.is_none()),
+            Err(error) => return known.caller(&hash).ok_or(error),
+        };
+        let Some(row) = row else {
+            known.forget(&hash);
+            return Err(AuthError::InvalidKey);
+        };
         self.note_use(&row);
         let (admin, anonymous) = (row.kind == KeyKind::Admin, row.kind == KeyKind::Proto);
-        Ok(Caller { owner: row.owner, admin, anonymous })
+        let caller = Caller { owner: row.owner, admin, anonymous };
+        known.learn(hash, caller);
+        Ok(caller)
+    }
+
+    /// The key that was given out with a call just now must be good for hanging it up.
+    pub(super) fn learn(&self, minted: &Minted) {
+        self.inner.known_keys.learn(hash(minted.key.expose_secret()), minted.caller());
     }
 
     /// To the minute: an agent polls every three seconds.
@@ -98,9 +116,17 @@ impl Gateway {
     ///
     /// With an idempotency key it is derived from that and the request, so that a repeat of a first call whose
     /// answer was lost gets the same key again, and with it the same call.
-    pub(super) fn mint(&self, idempotency: Option<&Idempotency>) -> Minted {
+    ///
+    /// Nobody else may guess that key: two strangers who both number their requests from 1 would be one owner, and
+    /// read each other's calls.
+    pub(super) fn mint(&self, idempotency: Option<&Idempotency>) -> Result<Minted, PlaceCallError> {
         let mut bytes = [0; 32];
         match idempotency {
+            Some(repeat) if is_guessable(&repeat.key) => {
+                let why =
+                    "without an API key it must be hard to guess: 16 or more characters, best a random UUID";
+                return Err(PlaceCallError::InvalidField { field: "Idempotency-Key", why: why.to_owned() });
+            }
             Some(repeat) => {
                 let signature =
                     self.inner.secret.sign("mint", &[repeat.key.as_bytes(), &repeat.request_hash]);
@@ -108,8 +134,14 @@ impl Gateway {
             }
             None => rand::rng().fill_bytes(&mut bytes),
         }
-        Minted::from_bytes(bytes)
+        Ok(Minted::from_bytes(bytes))
     }
+}
+
+/// Whether somebody else might choose the same: short, or of few different characters.
+fn is_guessable(key: &str) -> bool {
+    let different: HashSet<char> = key.chars().collect();
+    key.chars().count() < 16 || different.len() < 6
 }
 
 /// A new key, shown only here. An admin key sees the calls of every owner.
@@ -167,5 +199,20 @@ fn key_view(row: KeyRow) -> KeyView {
         last_used_at: row.last_used_at,
         revoked_at: row.revoked_at,
         admin: row.kind == KeyKind::Admin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_might_choose_too_is_guessable() {
+        for key in ["1", "order-17", "order 17 of today"] {
+            assert_eq!(is_guessable(key), key.len() < 16, "{key}");
+        }
+        assert!(is_guessable("0000000000000000001"));
+        assert!(!is_guessable("6f1e5b0a-7c3d-4e2f-9a1b-0c8d7e6f5a4b"));
+        assert!(!is_guessable("01JD7Q4Z9V8XKX3N2M5T6R7W8Y"));
     }
 }

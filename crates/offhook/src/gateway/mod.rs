@@ -10,6 +10,7 @@ mod in_flight;
 mod inbound;
 mod journal;
 pub mod keys;
+mod known_keys;
 mod place;
 mod readiness;
 mod recording;
@@ -31,6 +32,7 @@ use tokio::sync::RwLock;
 use crate::admission::Admission;
 use crate::engine::Engine;
 use in_flight::InFlight;
+use known_keys::KnownKeys;
 
 pub use error::{AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;
@@ -64,6 +66,7 @@ struct Inner {
     starting: RwLock<()>,
     /// Idempotency keys whose calls are being placed.
     in_flight: InFlight,
+    known_keys: KnownKeys,
     /// Requests to place a call that are being worked on.
     placing: AtomicUsize,
 }
@@ -87,6 +90,7 @@ impl Gateway {
                 secret,
                 starting: RwLock::new(()),
                 in_flight: InFlight::default(),
+                known_keys: KnownKeys::default(),
                 placing: AtomicUsize::new(0),
             }),
         }

@@ -69,7 +69,7 @@ impl Gateway {
         let wish = Wish::parse(ask, &self.inner.settings)?;
         let payer = match caller {
             Some(caller) => Payer::Known(caller),
-            None => Payer::New(self.mint(wish.ask.idempotency.as_ref())),
+            None => Payer::New(self.mint(wish.ask.idempotency.as_ref())?),
         };
         // In a task of its own: a client that goes away must not leave a call behind that is stored but never started.
         let gateway = self.clone();
@@ -120,7 +120,8 @@ impl Gateway {
         let new_key = minted.as_ref().map(Minted::new_key);
         let minted_key = minted.map(|minted| minted.key);
         let call_id = self.let_in(caller, wish, new_key).await?;
-        Ok(Placed { call_id, minted_key, repeated: false })
+        minted.as_ref().inspect(|minted| self.learn(minted));
+        Ok(Placed { call_id, minted_key: minted.map(|minted| minted.key), repeated: false })
     }
 
     /// Take a place, write the call down, start it.
@@ -141,7 +142,7 @@ impl Gateway {
             Ok(Inserted::KeyReused) => return Err(PlaceCallError::IdempotencyKeyReused),
             Err(error) => return Err(not_written(error)),
         }
-        let start = Start { id, leg: None, brief: wish.brief, last_seq, place };
+        let start = Start { id, owner: caller.owner, leg: None, brief: wish.brief, last_seq, place };
         self.inner.engine.start(allow, start);
         Ok(id)
     }

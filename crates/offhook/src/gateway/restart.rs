@@ -1,11 +1,11 @@
 //! On start every call that was live is hung up at the far end and finalized with what was written. Nothing is ever
 //! dialled again.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use offhook_carrier::Released;
 use offhook_core::journal::{Part, Release};
 use offhook_core::{EndReason, Fact, JournalEntry};
-use offhook_store::{CallRow, StoreError};
+use offhook_store::{CallRow, Direction, StoreError};
 use tokio::sync::broadcast;
 
 use super::Gateway;
@@ -21,8 +21,8 @@ impl Gateway {
         self.inner.store.create_owner(Self::operator(), clock::now()).await?;
         let unfinished = self.inner.store.unfinished().await?;
         // Together: a trunk that does not answer must not hold the start up for each call in turn.
-        let calls = stream::iter(&unfinished).map(Ok);
-        calls.try_for_each_concurrent(AT_ONCE, |call| self.finalize(call)).await?;
+        let calls = stream::iter(&unfinished);
+        calls.for_each_concurrent(AT_ONCE, |call| self.finalize_or_tell(call)).await;
         if !unfinished.is_empty() {
             tracing::warn!(
                 calls = unfinished.len(),
@@ -32,9 +32,16 @@ impl Gateway {
         Ok(unfinished.len())
     }
 
+    /// One call that can't be read must not keep offhook from starting.
+    async fn finalize_or_tell(&self, call: &CallRow) {
+        if let Err(error) = self.finalize(call).await {
+            tracing::error!(call_id = %call.id, %error, "a call was not finalized; the next start tries again");
+        }
+    }
+
     async fn finalize(&self, call: &CallRow) -> Result<(), StoreError> {
         let journal = self.inner.store.journal(call.id, 0).await?;
-        let released = self.release(&journal).await;
+        let released = self.release(call.direction, &journal).await;
         // Not the last one that was read: a newer version may have written facts that this one skips.
         let last_seq = self.inner.store.last_seq(call.id).await?;
         // The call ended when it was last heard of, as far as anybody can tell.
@@ -56,8 +63,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Hang up what may still be up; `None` where nothing was dialled.
-    async fn release(&self, journal: &[JournalEntry]) -> Option<Fact> {
+    /// Hang up what may still be up; `None` where there was nothing to answer.
+    async fn release(&self, direction: Direction, journal: &[JournalEntry]) -> Option<Fact> {
         let ticket = journal.iter().rev().find_map(|entry| match &entry.fact {
             Fact::Ticket { ticket } => Some(ticket),
             _ => None,
@@ -67,8 +74,15 @@ impl Gateway {
             None => {
                 let dialled =
                     |entry: &JournalEntry| matches!(entry.fact, Fact::Dialing { .. } | Fact::Answered { .. });
-                let why = "the process stopped before it could write down how to hang up".to_owned();
-                journal.iter().any(dialled).then_some(Released::Unknown { why })?
+                let why = match direction {
+                    _ if journal.iter().any(dialled) => {
+                        "the process stopped before it could write down how to hang up"
+                    }
+                    // What is dialled is written down a moment later.
+                    Direction::Outbound => "the process stopped before it wrote down whether it had dialled",
+                    Direction::Inbound => return None,
+                };
+                Released::Unknown { why: why.to_owned() }
             }
         };
         let (how, detail) = match released {

@@ -122,9 +122,15 @@ impl Gateway {
             journal.iter().filter_map(|entry| turn(&row, entry)).collect();
         // A recognizer is slower than a voice: what the remote said may be written after the answer to it.
         transcript.sort_by_key(|turn| turn.started_ms);
-        let has_recording = row.answered_at.is_some()
-            && row.recording.as_ref().is_none_or(|recording| recording.removed_at.is_none())
-            && self.inner.engine.recorder().path(row.id).exists();
+        // Of a call that is over the store knows; a list must not look at hundreds of files.
+        let has_recording = match &row.recording {
+            Some(recording) => recording.removed_at.is_none(),
+            None => {
+                row.answered_at.is_some()
+                    && row.finalized_at.is_none()
+                    && self.inner.engine.recorder().path(row.id).exists()
+            }
+        };
         CallView {
             id: row.id,
             inbound: row.direction == Direction::Inbound,

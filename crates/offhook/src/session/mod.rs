@@ -34,16 +34,16 @@ pub struct Parts {
     pub id: CallId,
     pub call: Call,
     pub speech: SpeechSession,
-    /// Where to dial; an inbound call has its leg already.
-    pub line: Line,
+    pub origin: Origin,
     pub commands: mpsc::Receiver<CallCommand>,
     pub journal: Journal,
     pub recorder: Recorder,
     pub clock: Clock,
 }
 
+/// Where to dial; an inbound call has its leg already.
 #[derive(Debug)]
-pub enum Line {
+pub enum Origin {
     Outbound { carrier: Carrier, dial: Dial },
     Inbound(Box<Leg>),
 }
@@ -76,6 +76,8 @@ pub struct Session {
     remote_until: Instant,
     /// Frames of the remote beyond [`REMOTE_HASTE`].
     dropped_frames: u64,
+    /// Dialling waits for the store.
+    to_dial: bool,
     /// The last fact, held back until the recording is whole.
     ended: Option<(Timestamp, Fact)>,
     /// Inputs that actions caused, handled before the next wait.
@@ -98,9 +100,9 @@ const BUSY_RETRY: Duration = Duration::from_millis(20);
 
 impl Session {
     pub fn new(parts: Parts) -> Self {
-        let (carrier, leg) = match parts.line {
-            Line::Outbound { carrier, dial } => (Some((carrier, dial)), None),
-            Line::Inbound(leg) => (None, Some(leg)),
+        let (carrier, leg) = match parts.origin {
+            Origin::Outbound { carrier, dial } => (Some((carrier, dial)), None),
+            Origin::Inbound(leg) => (None, Some(leg)),
         };
         let now = Instant::now();
         Self {
@@ -124,6 +126,7 @@ impl Session {
             held: false,
             remote_until: now,
             dropped_frames: 0,
+            to_dial: false,
             ended: None,
             inputs: VecDeque::new(),
             ahead: Duration::ZERO,
@@ -142,9 +145,8 @@ impl Session {
             }
             poll_fn(|cx| self.turn(cx)).await;
         }
-        // Whoever reads that the call is over finds its recording whole.
-        self.recorder.keep(self.id).await;
         if let Some((at, ended)) = self.ended.take() {
+            self.write_last_facts(at).await;
             self.journal.write(at, ended);
         }
         self.journal.close().await;
@@ -219,7 +221,7 @@ impl Session {
 
     /// Wake when the call wants to, or soon when something waits for room.
     fn arm_deadline(&mut self) {
-        let is_behind = !self.leg_commands.is_empty() || self.journal.is_behind();
+        let is_behind = !self.leg_commands.is_empty() || self.journal.is_behind() || self.to_dial;
         let retry_at = is_behind.then(|| Instant::now() + BUSY_RETRY);
         let Some(at) =
             self.call.deadline().map(|at| self.clock.instant(at)).into_iter().chain(retry_at).min()
@@ -248,6 +250,8 @@ impl Session {
             while let Some(action) = self.call.poll() {
                 self.act(action);
             }
+            self.journal.pass_on();
+            self.dial();
             let Some(input) = self.inputs.pop_front() else { break };
             self.call.handle(self.clock.now(), input);
         }
@@ -259,7 +263,7 @@ impl Session {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial => self.dial(),
+            Action::Dial => self.to_dial = true,
             Action::Connect => self.connect(),
             Action::Leg(command) => self.command_leg(command),
             Action::Speech(command) => self.command_speech(command),
@@ -274,7 +278,6 @@ impl Session {
 
     fn write(&mut self, fact: Fact) {
         if let Fact::Ended { .. } = &fact {
-            self.write_last_facts();
             self.ended = Some((self.clock.now(), fact));
             return;
         }
@@ -282,23 +285,23 @@ impl Session {
     }
 
     /// What belongs before the end: the recording's length and the counters of the audio path.
-    fn write_last_facts(&mut self) {
-        if let Some(recording) = self.recording.take() {
-            let lost_ms = recording.lost().as_millis();
-            if lost_ms > 0 {
-                let message = format!("the disk was too slow for {lost_ms} ms, which are silent");
+    async fn write_last_facts(&mut self, at: Timestamp) {
+        let recorded = self.recording.take().map(Recording::finish);
+        // Whoever reads that the call is over finds its recording whole.
+        let kept_ms = self.recorder.keep(self.id).await;
+        if let Some(recorded) = recorded {
+            if let Some(message) = recorded.missing() {
                 let code = "lost".to_owned();
-                self.journal.write(self.clock.now(), Fact::Problem { part: Part::Recording, code, message });
+                self.journal.write(at, Fact::Problem { part: Part::Recording, code, message });
             }
-            let duration_ms = recording.finish();
-            self.journal.write(self.clock.now(), Fact::RecordingStopped { duration_ms });
+            self.journal.write(at, Fact::RecordingStopped { duration_ms: kept_ms.unwrap_or(0) });
         }
         let unheard_ms = self.speech.dropped_frames() * FRAME.as_millis() as u64;
         if unheard_ms > 0 {
             let message =
                 format!("the model did not keep up: {unheard_ms} ms of the remote never reached it");
             let code = "unheard".to_owned();
-            self.journal.write(self.clock.now(), Fact::Problem { part: Part::Speech, code, message });
+            self.journal.write(at, Fact::Problem { part: Part::Speech, code, message });
         }
         if self.connected
             && let Some(leg) = &self.leg
@@ -307,11 +310,27 @@ impl Session {
             let mut stats = leg.media_stats();
             stats.dropped_frames += self.dropped_frames;
             let fact = stats_fact(&stats, overflow);
-            self.journal.write(self.clock.now(), fact);
+            self.journal.write(at, fact);
         }
     }
 
+    /// Nobody is called of whom a process that is killed next would not know: the store must be well, and what was
+    /// told before on its way there.
     fn dial(&mut self) {
+        if !self.to_dial || (self.journal.is_behind() && !self.journal.is_stuck()) {
+            return;
+        }
+        self.to_dial = false;
+        if self.journal.is_stuck() {
+            let message = "nobody was dialled, because the store is away".to_owned();
+            self.inputs.push_back(Input::Problem {
+                part: Part::Gateway,
+                code: "not_dialled".to_owned(),
+                message,
+            });
+            self.inputs.push_back(Input::Command(CallCommand::Fault));
+            return;
+        }
         let Some((carrier, dial)) = self.carrier.take() else { return };
         match carrier.dial(dial) {
             Ok(leg) => {

@@ -105,9 +105,9 @@ impl Journal {
         !self.waiting.is_empty()
     }
 
-    /// Until the writer has room again.
-    pub async fn room(&self) {
-        self.writer.room().await;
+    /// Whether what is told now waits for a store that is away.
+    pub fn is_stuck(&self) -> bool {
+        self.writer.health().why().is_some()
     }
 
     /// Hand over everything and wait until it is stored. Of a store that is away it does not wait: what the writer
@@ -118,7 +118,7 @@ impl Journal {
             self.writer.room().await;
             self.hand_over(true);
         }
-        self.lost += self.waiting.len() as u64;
+        self.lost += self.waiting.drain(..).len() as u64;
         if self.lost > 0 {
             tracing::error!(
                 call_id = %self.call, entries = self.lost,
@@ -126,6 +126,16 @@ impl Journal {
             );
         }
         self.writer.flush().await;
+    }
+}
+
+impl Drop for Journal {
+    /// Also when the session panicked: what it told is handed over, and whoever goes on counts from there.
+    fn drop(&mut self) {
+        self.hand_over(true);
+        if let Some(first) = self.waiting.front() {
+            self.progress.0.seq.store(first.seq - 1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use offhook_core::{CallId, EndReason, JournalEntry};
+use offhook_core::journal::Part;
+use offhook_core::{CallId, EndReason, Fact, JournalEntry};
 use offhook_store::{Batch, InsertCallError, Inserted, NewCall, Store, StoreError, Written};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_millis(20);
 /// Between two tries to write to a store that refuses.
 const RETRY: Duration = Duration::from_millis(500);
+/// Tries to write a batch before it is looked at whether one entry of it is what the store can't take.
+const TRIES: usize = 4;
 
 pub(super) struct Task {
     store: Store,
@@ -84,7 +87,9 @@ impl Task {
 
     /// Write it all, however long that takes. Returns what is left of it when it is given up.
     async fn write(&self, mut work: Work) -> Work {
+        let mut tries = 0;
         while !work.is_empty() {
+            tries += 1;
             match self.store.write(&work.batch).await {
                 Ok(written) => {
                     self.well();
@@ -96,6 +101,10 @@ impl Task {
                     work.refuse_calls();
                 }
             }
+            // A store that takes other things will never take this: nobody else's call may wait for it for ever.
+            if tries >= TRIES && self.store.probe().await.is_ok() && self.sort_out(&mut work.batch).await {
+                continue;
+            }
             tokio::select! {
                 () = self.give_up.cancelled() => return work,
                 () = tokio::time::sleep(RETRY) => {}
@@ -103,6 +112,36 @@ impl Task {
         }
         work.answer();
         Work::default()
+    }
+
+    /// Write a batch piece by piece, and put something in the place of what the store can't take. What is written is
+    /// taken out. False when the store is away after all.
+    async fn sort_out(&self, batch: &mut Batch) -> bool {
+        for (call, entries) in std::mem::take(&mut batch.entries) {
+            for entry in entries {
+                let alone = |entry| Batch { entries: vec![(call, vec![entry])], ..Batch::default() };
+                let (seq, code, stand_in) = (entry.seq, entry.fact.code(), stand_in(&entry));
+                let Err(error) = self.store.write(&alone(entry.clone())).await else { continue };
+                if self.store.probe().await.is_err() {
+                    batch.entries.push((call, vec![entry]));
+                    continue;
+                }
+                tracing::error!(call_id = %call, seq, code, %error, "the database can't take a fact; it is lost");
+                // A journal has no gaps.
+                if let Err(error) = self.store.write(&alone(stand_in)).await {
+                    tracing::error!(call_id = %call, seq, %error, "nor can it take a note of that");
+                }
+            }
+        }
+        for (call, recording) in std::mem::take(&mut batch.recordings) {
+            let alone = Batch { recordings: vec![(call, recording)], ..Batch::default() };
+            if let Err(error) = self.store.write(&alone).await {
+                tracing::error!(call_id = %call, %error, "a recording is not noted; the next purge does it");
+            }
+        }
+        // Of no consequence.
+        batch.key_uses.clear();
+        batch.entries.is_empty()
     }
 
     fn well(&self) {
@@ -213,6 +252,25 @@ impl Work {
             tracing::error!(%call_id, entries, "the last facts of a call are lost: the store did not take them");
         }
     }
+}
+
+/// In the place of a fact that the database can't take. An end stays an end.
+fn stand_in(entry: &JournalEntry) -> JournalEntry {
+    let fact = match &entry.fact {
+        Fact::Ended { answered, talk_ms, .. } => Fact::Ended {
+            reason: EndReason::GatewayFault,
+            answered: *answered,
+            talk_ms: *talk_ms,
+            sip_status: None,
+            q850_cause: None,
+        },
+        lost => Fact::Problem {
+            part: Part::Gateway,
+            code: "lost".to_owned(),
+            message: format!("the database could not take {}", lost.code()),
+        },
+    };
+    JournalEntry { seq: entry.seq, at: entry.at, fact }
 }
 
 fn never_started(new: &NewCall) -> JournalEntry {

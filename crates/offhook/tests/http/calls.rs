@@ -137,8 +137,9 @@ async fn busy_is_an_outcome_not_an_error() {
 async fn a_repeat_with_the_same_idempotency_key_is_the_same_call() {
     let server = Server::start().await;
     let body = json!({ "to": NEVER_ANSWERS, "task": "Ask when they open." });
-    let place =
-        |body: serde_json::Value| server.post("/call").header("Idempotency-Key", "order-17").json(&body);
+    let place = |body: serde_json::Value| {
+        server.post("/call").header("Idempotency-Key", "order-17-5e1c0b7a9d").json(&body)
+    };
     let first = send(place(body.clone())).await;
     assert_eq!((first.status.as_u16(), first.header("idempotent-replayed")), (201, None));
     let first = first.json();
@@ -187,7 +188,7 @@ async fn a_foreign_call_is_as_unknown_as_none() {
 async fn a_hundred_repeats_at_once_are_one_call() {
     let server = Server::start().await;
     let body = json!({ "to": NEVER_ANSWERS, "task": "Ask when they open." });
-    let place = || send(server.post("/call").header("Idempotency-Key", "order-18").json(&body));
+    let place = || send(server.post("/call").header("Idempotency-Key", "order-18-5e1c0b7a9d").json(&body));
     let answers = futures_util::future::join_all((0..100).map(|_| place())).await;
     let first = answers[0].json();
     for answer in &answers {

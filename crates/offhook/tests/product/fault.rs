@@ -38,6 +38,10 @@ async fn a_panic_ends_one_call_and_leaves_the_others() {
     assert!(view["transcript"].to_string().contains("this call is recorded"), "{view:#}");
     assert!(view["talk_seconds"].is_u64(), "{view:#}");
     Sides::read(broken_call.recording().await);
+    let id = view["id"].as_str().unwrap().parse().unwrap();
+    let row = rig.app.gateway().store().call(id).await.unwrap().unwrap();
+    assert!(row.recording.is_some_and(|recording| recording.duration_ms > 0), "retention finds it");
+    assert!(broken.iter().any(|event| event["code"] == "recording.stopped"), "{broken:#?}");
     // The phone at the other end was put down.
     let number = view["numbers"]["to"].as_str().unwrap();
     let ended = rig.exchange.until(|calls| {

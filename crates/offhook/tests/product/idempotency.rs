@@ -8,9 +8,10 @@ use crate::agent::{Agent, Answer};
 use crate::rig::{BUSY, NEVER_ANSWERS, Rig};
 
 const AT_ONCE: usize = 100;
+const KEY: &str = "order 17 of 2026-11-21, 4f9d";
 
 async fn repeat(agent: &Agent, body: &Value) -> Answer {
-    let request = agent.request(Method::POST, "/call").header("Idempotency-Key", "order 17");
+    let request = agent.request(Method::POST, "/call").header("Idempotency-Key", KEY);
     let answer = Answer::to(request.json(body)).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer
@@ -54,7 +55,17 @@ async fn a_hundred_at_once_and_a_restart_are_one_call() {
     assert_eq!(dialled(&rig), 2, "nothing is dialled again");
 
     let other = json!({ "to": BUSY, "task": "Ask something else." });
-    let request = owner.request(Method::POST, "/call").header("Idempotency-Key", "order 17");
+    let request = owner.request(Method::POST, "/call").header("Idempotency-Key", KEY);
     assert_eq!(Answer::to(request.json(&other)).await.error(), (422, "idempotency_key_reused".to_owned()));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_who_choose_the_same_weak_key_share_nothing() {
+    let rig = Rig::start().await;
+    let body = json!({ "to": BUSY, "task": "Ask when they open." });
+    let place = rig.owner().request(Method::POST, "/call").header("Idempotency-Key", "1").json(&body);
+    assert_eq!(Answer::to(place).await.error(), (400, "invalid_request".to_owned()));
+    assert!(rig.exchange.calls().is_empty());
     rig.stop().await;
 }

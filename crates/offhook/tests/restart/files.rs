@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use offhook::app::App;
 use offhook::config::RetentionDays;
 use offhook::gateway::Gateway;
-use offhook_core::{CallId, Timestamp};
+use offhook_core::journal::Part;
+use offhook_core::{CallId, Fact, Timestamp};
 use tokio::time::timeout;
 
 use crate::world::{BUSY, HANGS_UP, PATIENCE, World, wish};
@@ -55,6 +56,28 @@ async fn a_recording_that_was_never_noted_does_not_outlive_its_time() {
     assert!(![&path, &unnoted, &stray].iter().any(|file| file.exists()));
     assert!(notes.exists());
     assert!(gateway.store().call(other).await.unwrap().unwrap().recording.unwrap().removed_at.is_some());
+    app.shutdown().await;
+    world.exchange.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_can_not_be_written_is_told() {
+    let world = World::new().await;
+    let app = App::start(world.config.clone()).await.unwrap();
+    let gateway = app.gateway();
+    fs::remove_dir_all(world.dir.path().join("recordings")).unwrap();
+    let id = over(gateway, HANGS_UP).await;
+    let journal = gateway.store().journal(id, 0).await.unwrap();
+    let told = journal.iter().find_map(|entry| match &entry.fact {
+        Fact::Problem { part: Part::Recording, message, .. } => Some(message.as_str()),
+        _ => None,
+    });
+    assert!(told.is_some_and(|told| told.contains("could not be written")), "{journal:?}");
+    assert!(
+        journal.iter().any(|entry| entry.fact == Fact::RecordingStopped { duration_ms: 0 }),
+        "{journal:?}"
+    );
+    assert_eq!(gateway.store().call(id).await.unwrap().unwrap().recording, None);
     app.shutdown().await;
     world.exchange.shutdown().await;
 }

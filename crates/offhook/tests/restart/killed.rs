@@ -1,13 +1,17 @@
 //! A process that is killed while it has calls, and the next one on the same data.
 
-use offhook::app::App;
+use offhook::app::{App, StartError};
+use offhook::config::Config;
 use offhook_core::journal::{Fact, Release};
 use offhook_core::{CallId, EndReason};
 use offhook_sandbox::{Ending, Stage};
+use offhook_store::Store;
 use offhook_testkit::quiet::Quiet;
+use secrecy::ExposeSecret as _;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use crate::outage::insert;
 use crate::world::{NEVER_ANSWERS, PATIENCE, SILENT, World, wish};
 
 impl World {
@@ -101,4 +105,40 @@ async fn an_exchange_that_is_gone_too_does_not_stop_the_start() {
     assert!(matches!(journal.last().unwrap().fact, Fact::Ended { .. }));
     app.shutdown().await;
     Quiet::install().check();
+}
+
+#[tokio::test]
+async fn a_start_that_can_not_listen_changes_nothing() {
+    let world = World::new().await;
+    let id = world.killed_in(SILENT, Stage::Answered).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = Config { listen: taken.local_addr().unwrap(), ..world.config.clone() };
+    let refused = App::start(config).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused, StartError::Listen { .. }), "{refused}");
+    assert_eq!(world.exchange.calls()[0].stage, Stage::Answered);
+
+    let (app, journal) = world.journal_after_restart(id).await;
+    assert!(matches!(journal.last().unwrap(), Fact::Ended { reason: EndReason::GatewayRestarted, .. }));
+    app.shutdown().await;
+    world.exchange.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_that_can_not_be_read_stops_no_start() {
+    let world = World::new().await;
+    let store = Store::open(world.config.database_url.expose_secret()).await.unwrap();
+    let (broken, whole) = (insert(&store, 1).await, insert(&store, 2).await);
+    store.meddle(&format!("UPDATE journal SET at = 'never' WHERE call_id = '{broken}'")).await.unwrap();
+    store.close().await;
+
+    let (app, journal) = world.journal_after_restart(whole).await;
+    // The last that was heard of it is that it waited: whether it was dialled, nobody knows.
+    let [.., Fact::Released { how: Release::Unknown, detail: Some(why) }, Fact::Ended { .. }] = &journal[..]
+    else {
+        panic!("{journal:?}")
+    };
+    assert!(why.contains("whether it had dialled"), "{why}");
+    assert_eq!(app.gateway().store().call(broken).await.unwrap().unwrap().end, None);
+    app.shutdown().await;
+    world.exchange.shutdown().await;
 }

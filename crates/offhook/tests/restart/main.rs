@@ -5,5 +5,6 @@ mod files;
 mod killed;
 mod outage;
 mod rush;
+mod shutdown;
 mod waves;
 mod world;
