@@ -118,7 +118,6 @@ impl Gateway {
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
         let new_key = minted.as_ref().map(Minted::new_key);
-        let minted_key = minted.map(|minted| minted.key);
         let call_id = self.let_in(caller, wish, new_key).await?;
         minted.as_ref().inspect(|minted| self.learn(minted));
         Ok(Placed { call_id, minted_key: minted.map(|minted| minted.key), repeated: false })
