@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect, expect_file};
 use offhook::config::{self, Config, Env, KEYS, Kind, SpeechModel, Written};
 use offhook_carrier::sip::{FromUser, Identity, Inbound, NumberFormat, TlsTrust, Transport};
-use offhook_core::brief::Opening;
+use offhook_core::brief::{Language, Opening};
 use offhook_core::policy::Countries;
 use offhook_speech::local::{BrainConfig, SynthesizerConfig};
 use offhook_speech::openai::{Auth, TurnDetection};
@@ -205,6 +205,26 @@ fn limits() {
     assert_eq!(parse("[retention]\ncalls_days = 0").retention.calls, None);
 }
 
+/// It takes the place of offhook's sentence, whatever the language, and is never silently left unsaid.
+#[test]
+fn the_disclosure_may_be_the_operators_own_sentence() {
+    let own =
+        "speech.disclosure_sentence = \"This is the assistant of Green Street Dental,\n  and we record.\"";
+    let own = own.replace('\n', "");
+    let said = |config: &Config, language: &str| config.disclosure.words(Language::of(language));
+    let config = parse(&own);
+    let sentence = "This is the assistant of Green Street Dental, and we record.";
+    assert_eq!((said(&config, "en-US"), said(&config, "de-DE")), (Some(sentence), Some(sentence)));
+    assert_ne!(said(&parse(""), "en-US"), said(&parse(""), "de-DE"), "offhook's own follows the language");
+
+    let off = "speech.disclosure_ai = false\nspeech.disclosure_recording = false\nspeech.i_accept_the_legal_risk = true";
+    let long = format!("speech.disclosure_sentence = {:?}", "We record. ".repeat(40));
+    for (text, why) in [(format!("{own}\n{off}"), "is never said"), (long, "is too long")] {
+        let error = Config::parse(&text, &Env::default()).unwrap_err().to_string();
+        assert!(error.starts_with("speech.disclosure_sentence ") && error.contains(why), "{error}");
+    }
+}
+
 #[test]
 fn all_mistakes_at_once_each_with_its_line_and_the_nearest_key() {
     complain(
@@ -239,6 +259,7 @@ fn what_can_not_be_meant() {
         public_url = "calls.example.com"
         sandbox.enabled = true
         speech.disclosure_recording = false
+        speech.disclosure_sentence = " "
         speech.local.brain = "http"
         policy.countries = ["USA"]
         policy.blocked_destinations = ["911"]
@@ -268,6 +289,7 @@ fn what_can_not_be_meant() {
             public_url must be an address callers can open, e.g. https://calls.example.com
             sandbox.enabled is true, but a trunk is configured; remove one of them: with the sandbox no real call is placed
             speech.disclosure_recording is false, which many laws forbid; it also needs speech.i_accept_the_legal_risk = true
+            speech.disclosure_sentence is empty; leave the key out for offhook's own sentence
             policy.countries has "USA": a country is written in two letters, e.g. US
             policy.blocked_destinations has "911": a destination is a number in E.164 (+14155550100) or the beginning of one (+1415*)
             policy.talk_limit_seconds is more than policy.talk_limit_max_seconds

@@ -23,6 +23,9 @@ use crate::gateway::{Inbound, VOICES};
 pub const DATABASE: &str = "offhook.db";
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7465";
 
+/// Half a minute of speech.
+const LONGEST_SENTENCE: usize = 400;
+
 /// Collects what is wrong and hands out a stand-in for it.
 pub(super) struct Build<'a> {
     pub env: &'a Env,
@@ -254,11 +257,27 @@ impl Build<'_> {
             }
             on
         };
-        Disclosure {
-            ai: part("speech.disclosure_ai", raw.disclosure_ai),
-            recording: part("speech.disclosure_recording", raw.disclosure_recording),
-            sentence: None,
-        }
+        let ai = part("speech.disclosure_ai", raw.disclosure_ai);
+        let recording = part("speech.disclosure_recording", raw.disclosure_recording);
+        let sentence = raw.disclosure_sentence.as_deref();
+        let sentence = sentence.and_then(|sentence| self.disclosure_sentence(sentence, ai || recording));
+        Disclosure { ai, recording, sentence }
+    }
+
+    fn disclosure_sentence(&mut self, written: &str, spoken: bool) -> Option<&'static str> {
+        let sentence = written.split_whitespace().collect::<Vec<_>>().join(" ");
+        let wrong = if sentence.is_empty() {
+            "is empty; leave the key out for offhook's own sentence"
+        } else if sentence.chars().count() > LONGEST_SENTENCE {
+            "is too long: nobody listens so long before a call has begun"
+        } else if !spoken {
+            "is never said: both disclosures are off"
+        } else {
+            // Read once, and needed by every call to come.
+            return Some(sentence.leak());
+        };
+        self.problem("speech.disclosure_sentence", wrong);
+        None
     }
 
     fn inbound(&mut self, raw: &RawInbound) -> Option<Inbound> {
@@ -280,54 +299,57 @@ impl Build<'_> {
     }
 
     fn policy(&mut self, raw: &RawPolicy, sandbox: bool) -> PolicyConfig {
-        let default = PolicyConfig::default();
+        let usual = self.call_counts(raw);
         PolicyConfig {
-            countries: self.countries(raw.countries.as_deref(), default.countries),
+            countries: self.countries(raw.countries.as_deref(), usual.countries),
             allowed_destinations: self
                 .each("policy.allowed_destinations", raw.allowed_destinations.as_deref()),
             blocked_destinations: self
                 .each("policy.blocked_destinations", raw.blocked_destinations.as_deref()),
-            premium_numbers: raw.premium_numbers.unwrap_or(default.premium_numbers),
+            premium_numbers: raw.premium_numbers.unwrap_or(usual.premium_numbers),
             sandbox,
-            concurrent_calls: self.u32(
-                "policy.concurrent_calls",
-                raw.concurrent_calls,
-                default.concurrent_calls,
-            ),
-            concurrent_calls_per_owner: self.u32(
-                "policy.concurrent_calls_per_owner",
-                raw.concurrent_calls_per_owner,
-                default.concurrent_calls_per_owner,
-            ),
-            concurrent_calls_per_destination: self.u32(
-                "policy.concurrent_calls_per_destination",
-                raw.concurrent_calls_per_destination,
-                default.concurrent_calls_per_destination,
-            ),
-            calls_per_day_per_owner: self.u32(
-                "policy.calls_per_day_per_owner",
-                raw.calls_per_day_per_owner,
-                default.calls_per_day_per_owner,
-            ),
-            calls_per_day_per_destination: self.u32(
-                "policy.calls_per_day_per_destination",
-                raw.calls_per_day_per_destination,
-                default.calls_per_day_per_destination,
-            ),
-            cool_down: raw.cool_down_seconds.map_or(default.cool_down, Duration::from_secs),
+            cool_down: raw.cool_down_seconds.map_or(usual.cool_down, Duration::from_secs),
             ring_limit: self.range(
                 "policy.ring_limit",
                 raw.ring_limit_seconds,
                 raw.ring_limit_max_seconds,
-                default.ring_limit,
+                usual.ring_limit,
             ),
             talk_limit: self.range(
                 "policy.talk_limit",
                 raw.talk_limit_seconds,
                 raw.talk_limit_max_seconds,
-                default.talk_limit,
+                usual.talk_limit,
             ),
+            ..usual
         }
+    }
+
+    /// How many calls; the rest is as usual.
+    fn call_counts(&mut self, raw: &RawPolicy) -> PolicyConfig {
+        let mut usual = PolicyConfig::default();
+        for (key, written, count) in [
+            ("concurrent_calls", raw.concurrent_calls, &mut usual.concurrent_calls),
+            (
+                "concurrent_calls_per_owner",
+                raw.concurrent_calls_per_owner,
+                &mut usual.concurrent_calls_per_owner,
+            ),
+            (
+                "concurrent_calls_per_destination",
+                raw.concurrent_calls_per_destination,
+                &mut usual.concurrent_calls_per_destination,
+            ),
+            ("calls_per_day_per_owner", raw.calls_per_day_per_owner, &mut usual.calls_per_day_per_owner),
+            (
+                "calls_per_day_per_destination",
+                raw.calls_per_day_per_destination,
+                &mut usual.calls_per_day_per_destination,
+            ),
+        ] {
+            *count = self.u32(&format!("policy.{key}"), written, *count);
+        }
+        usual
     }
 
     fn countries(&mut self, written: Option<&[String]>, default: Countries) -> Countries {

@@ -3,6 +3,10 @@
 //! This table is the one source of the environment names, the check for unknown keys, `offhook config show` and
 //! `docs/config.md`; a test holds it against the fields of [`super::RawConfig`].
 
+use std::borrow::Cow;
+
+use offhook_speech::openai;
+
 use super::choice;
 use crate::gateway::VOICES;
 
@@ -12,8 +16,9 @@ pub struct Key {
     /// Dotted; `[]` stands for each table of a list: `carrier.sip.trunk[].server`.
     pub path: &'static str,
     pub kind: Kind,
-    /// As it would be written, or in words when it depends on something; empty when there is none.
-    pub default: &'static str,
+    /// As it would be written, or in words when it depends on something; empty when there is none, or where
+    /// [`Key::default_text`] asks another crate.
+    default: &'static str,
     pub doc: &'static str,
 }
 
@@ -68,6 +73,17 @@ impl Key {
         self.path.rsplit_once('.').map_or("", |(section, _)| section)
     }
 
+    /// The default, also where another crate has it.
+    pub fn default_text(&self) -> Cow<'static, str> {
+        match self.path {
+            "speech.openai.voices" => {
+                let pair = |(ours, theirs): (&str, &str)| format!("{ours} = \"{theirs}\"");
+                format!("{{ {} }}", openai::Config::VOICES.map(pair).join(", ")).into()
+            }
+            _ => self.default.into(),
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
     }
@@ -105,7 +121,7 @@ pub const KEYS: &[Key] = &[
     key(
         "public_url",
         Text,
-        "http:// and the listen address",
+        "http:// and the listen address; where that is every address, what a request calls this server",
         "The address callers reach the API at; recording links begin with it.",
     ),
     key(
@@ -327,6 +343,12 @@ pub const KEYS: &[Key] = &[
         "Whether the first sentence says that the call is recorded.",
     ),
     key(
+        "speech.disclosure_sentence",
+        Text,
+        "offhook's, in the language of the call",
+        "Your own first sentence, said as it is in every call and language. It must say what the two disclosures stand for: an AI assistant, and a recording.",
+    ),
+    key(
         "speech.i_accept_the_legal_risk",
         Bool,
         "false",
@@ -352,12 +374,7 @@ pub const KEYS: &[Key] = &[
         "gpt-transcribe",
         "What writes down the remote's words; on Azure the name of a deployment.",
     ),
-    key(
-        "speech.openai.voices",
-        Map,
-        "jessica, sarah, chris and eric to marin, coral, cedar and echo",
-        "The endpoint's names of the voices callers choose from.",
-    ),
+    key("speech.openai.voices", Map, "", "The endpoint's names of the voices callers choose from."),
     key(
         "speech.openai.turn_detection",
         Choice(choice::TurnDetection::WORDS),

@@ -99,6 +99,7 @@ raw! {
         listen_seconds: Int,
         disclosure_ai: Flag,
         disclosure_recording: Flag,
+        disclosure_sentence: Text,
         i_accept_the_legal_risk: Flag,
         openai: RawOpenAi,
         local: RawLocal,

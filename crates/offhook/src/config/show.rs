@@ -44,8 +44,10 @@ pub fn entries(written: &Written) -> Vec<Entry> {
 fn unwritten(key: &Key, written: &Written) -> Entry {
     let origin = match written.stand_ins.get(key.path) {
         Some(name) => (*name).to_owned(),
-        None if key.default.is_empty() => "not set".to_owned(),
-        None => format!("default: {}", key.default),
+        None => match key.default_text() {
+            none if none.is_empty() => "not set".to_owned(),
+            default => format!("default: {default}"),
+        },
     };
     Entry { key: key.path.to_owned(), value: None, origin }
 }
@@ -117,7 +119,8 @@ pub fn document() -> String {
             };
             let _ = write!(page, "\n### {heading}\n\n| key | value | default | |\n|---|---|---|---|\n");
         }
-        let default = if key.default.is_empty() { "–".to_owned() } else { key.default.replace('|', "\\|") };
+        let default = key.default_text();
+        let default = if default.is_empty() { "–".to_owned() } else { default.replace('|', "\\|") };
         let doc = key.doc.replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {} | {default} | {doc} |", key.name(), key.kind.words());
     }
