@@ -1,12 +1,14 @@
 //! `offhook call` and `offhook hangup`.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::signal;
 
 use super::client::Client;
-use super::{Context, Failure};
+use super::interrupt::Interrupts;
+use super::{Context, Failure, failed};
 use crate::demo::show;
 
 #[derive(Debug, clap::Args)]
@@ -63,10 +65,11 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         return Ok(());
     }
+    let interrupts = Interrupts::listen().map_err(failed)?;
     if !context.json {
         println!("call {id}");
     }
-    let call = follow(&client, &id, context.json).await?;
+    let call = follow(&client, &id, context.json, interrupts).await?;
     if context.json {
         println!("{call}")
     } else {
@@ -97,20 +100,51 @@ fn body(args: Args) -> Value {
     body
 }
 
-/// Times a lost event stream is taken up again before the call is only looked at.
+/// Times a lost event stream is taken up again, without a word in between, before the call is only looked at.
 const RECONNECTS: u32 = 5;
+/// After which pause; a server that starts again is back within some of them.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Print the call's events as they come; Ctrl-C hangs up and goes on to the end.
-async fn follow(client: &Client, id: &str, json: bool) -> Result<Value, Failure> {
+/// Print the call's events as they come. Ctrl-C hangs up and goes on to the end, once more leaves at once.
+async fn follow(client: &Client, id: &str, json: bool, mut interrupts: Interrupts) -> Result<Value, Failure> {
+    let watching = watch(client, id, json);
+    tokio::pin!(watching);
+    tokio::select! {
+        call = &mut watching => return call,
+        () = interrupts.next() => eprintln!("offhook: hanging up; Ctrl-C again leaves at once"),
+    }
+    let hanging_up = async {
+        let answer = client.post(&hangup_path(id), &json!({})).await;
+        answer.map_err(|error| Failure::Failed(format!("{error}\n{}", may_go_on(id))))
+    };
+    tokio::select! {
+        ended = async { tokio::try_join!(hanging_up, watching) } => ended.map(|(_, call)| call),
+        () = interrupts.next() => Err(Failure::Failed(may_go_on(id))),
+    }
+}
+
+fn may_go_on(id: &str) -> String {
+    format!("the call may go on: `offhook hangup {id}` ends it, `offhook show {id}` tells how it is")
+}
+
+/// The call as it is at its end.
+async fn watch(client: &Client, id: &str, json: bool) -> Result<Value, Failure> {
     let mut printer = show::EventPrinter::default();
-    let mut last_seq = 0;
-    for _ in 0..=RECONNECTS {
+    let (mut last_seq, mut lost) = (0, 0);
+    loop {
+        let before = last_seq;
         let ended = follow_once(client, id, &mut last_seq, |event| {
             if json { println!("{event}") } else { printer.print(event) }
         })
-        .await?;
-        if ended {
-            break;
+        .await;
+        lost = if last_seq == before { lost + 1 } else { 1 };
+        match ended {
+            Ok(true) => break,
+            Ok(false) | Err(Failure::Unreachable(_)) if lost <= RECONNECTS => {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+            Ok(false) => break,
+            Err(error) => return Err(error),
         }
     }
     client.get(&format!("/call/{id}")).await
@@ -129,22 +163,7 @@ async fn follow_once(
     }
     let mut chunks = response.bytes_stream();
     let mut stream = Vec::new();
-    let mut hung_up = false;
-    loop {
-        let chunk = tokio::select! {
-            chunk = chunks.next() => chunk,
-            _ = signal::ctrl_c() => {
-                if hung_up {
-                    let message = format!("not waiting for the end; `offhook show {id}` tells it");
-                    return Err(Failure::Failed(message));
-                }
-                hung_up = true;
-                eprintln!("offhook: hanging up; Ctrl-C again leaves at once");
-                client.post(&format!("/call/{id}/hangup"), &json!({})).await?;
-                continue;
-            }
-        };
-        let Some(Ok(chunk)) = chunk else { return Ok(false) };
+    while let Some(Ok(chunk)) = chunks.next().await {
         stream.extend_from_slice(&chunk);
         for event in show::events(&mut stream) {
             each(&event);
@@ -154,10 +173,15 @@ async fn follow_once(
             }
         }
     }
+    Ok(false)
+}
+
+fn hangup_path(id: &str) -> String {
+    format!("/call/{id}/hangup")
 }
 
 pub async fn hang_up(id: &str, context: &Context) -> Result<(), Failure> {
-    let answer = Client::new(context)?.post(&format!("/call/{id}/hangup"), &json!({})).await?;
+    let answer = Client::new(context)?.post(&hangup_path(id), &json!({})).await?;
     if context.json {
         println!("{answer}")
     } else {

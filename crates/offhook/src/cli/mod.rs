@@ -4,6 +4,7 @@ mod backup;
 mod call;
 mod client;
 mod doctor;
+mod interrupt;
 mod key;
 mod serve;
 mod show;
@@ -237,7 +238,12 @@ pub fn main() -> ExitCode {
         false => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
     };
     match runtime {
-        Ok(runtime) => runtime.block_on(run()),
+        Ok(runtime) => {
+            let code = runtime.block_on(run());
+            // Whoever stops at once does not wait for what is still being done.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("offhook: the runtime can't be started: {error}");
             ExitCode::FAILURE

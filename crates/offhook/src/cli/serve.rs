@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal as _;
 
-use tokio::signal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Context, Failure};
+use super::interrupt::Interrupts;
+use super::{Context, Failure, failed};
 use crate::app::App;
 use crate::config::Log;
 
@@ -19,8 +19,12 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
         );
     }
     raise_file_limit();
+    let mut interrupts = Interrupts::listen().map_err(failed)?;
     let sandbox_only = config.sip.is_none();
-    let app = App::start(config).await.map_err(|error| Failure::Failed(error.to_string()))?;
+    let app = tokio::select! {
+        app = App::start(config) => app.map_err(failed)?,
+        () = interrupts.next() => return Ok(()),
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), addr = %app.addr(), sandbox_only, "calls are taken");
     if context.json {
         println!("{}", serde_json::json!({"url": app.url(), "sandbox": sandbox_only}));
@@ -32,10 +36,15 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
             );
         }
     }
-    stop_asked_for().await;
-    tracing::info!("shutting down: live calls are hung up and written down");
-    app.shutdown().await;
-    Ok(())
+    interrupts.next().await;
+    tracing::info!("shutting down: live calls are hung up and written down; once more stops at once");
+    tokio::select! {
+        () = app.shutdown() => Ok(()),
+        () = interrupts.next() => {
+            let message = "stopped at once: calls that were not over yet are hung up and finalized at the next start";
+            Err(Failure::Failed(message.to_owned()))
+        }
+    }
 }
 
 /// A call needs four descriptors: two sockets for its audio, one to the model, one for the recording. The usual soft
@@ -52,22 +61,6 @@ fn raise_file_limit() {
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
     }
-}
-
-async fn stop_asked_for() {
-    #[cfg(unix)]
-    {
-        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
-            let _ = signal::ctrl_c().await;
-            return;
-        };
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = signal::ctrl_c().await;
 }
 
 /// Log to standard error; the first call wins.
