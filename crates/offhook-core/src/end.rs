@@ -81,6 +81,22 @@ impl Outcome {
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.code() == code)
     }
+
+    /// For people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Answered => "Connected",
+            Self::NoAnswer => "No answer",
+            Self::Busy => "Busy",
+            Self::Rejected => "Declined",
+            Self::InvalidNumber => "Invalid number",
+            Self::Unreachable => "Not reachable",
+            Self::NetworkError => "Network error",
+            Self::Cancelled => "Cancelled",
+            Self::SystemError => "System error",
+            Self::Failed => "Failed",
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -215,6 +231,17 @@ impl EndReason {
         self.row().by
     }
 
+    /// Whether it was the other side that hung up, as the network sees it; `None` when the network itself ended the call.
+    pub fn is_remotes(self) -> Option<bool> {
+        match self.by() {
+            EndedBy::Remote => Some(true),
+            EndedBy::Owner | EndedBy::Voice | EndedBy::Policy | EndedBy::Speech | EndedBy::Gateway => {
+                Some(false)
+            }
+            EndedBy::Carrier => None,
+        }
+    }
+
     /// A call that was picked up is `answered`, whatever ended it later.
     pub fn outcome(self, answered: bool) -> Outcome {
         if answered { Outcome::Answered } else { self.row().unanswered }
@@ -295,5 +322,31 @@ pub fn q850_cause(reason: EndReason) -> u8 {
         | EndReason::GatewayShutdown
         | EndReason::GatewayRestarted
         | EndReason::GatewayFault => 16,
+    }
+}
+
+/// The name telephone systems give to a cause of Q.850.
+pub fn q850_name(cause: u8) -> &'static str {
+    match cause {
+        1 => "unallocated_number",
+        3 => "no_route_destination",
+        16 => "normal_clearing",
+        17 => "user_busy",
+        18 => "no_user_response",
+        19 => "no_answer",
+        20 => "subscriber_absent",
+        21 => "call_rejected",
+        22 => "number_changed",
+        27 => "destination_out_of_order",
+        28 => "invalid_number_format",
+        34 => "normal_circuit_congestion",
+        38 => "network_out_of_order",
+        41 => "normal_temporary_failure",
+        42 => "switch_congestion",
+        57 => "bearercapability_notauth",
+        88 => "incompatible_destination",
+        102 => "recovery_on_timer_expire",
+        127 => "interworking",
+        _ => "normal_unspecified",
     }
 }

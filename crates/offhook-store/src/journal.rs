@@ -49,7 +49,7 @@ impl Store {
     pub async fn journals(
         &self,
         calls: &[CallId],
-        codes: [&str; 4],
+        codes: [&str; CODES_PER_READ],
     ) -> Result<HashMap<CallId, Vec<JournalEntry>>, StoreError> {
         let mut journals: HashMap<CallId, Vec<JournalEntry>> = HashMap::with_capacity(calls.len());
         for some in calls.chunks(CALLS_PER_READ) {
@@ -107,12 +107,13 @@ async fn exists(tx: &mut Tx, call: CallId) -> Result<bool, StoreError> {
 
 /// Calls whose journals are read by one statement: the longest list that is shown.
 const CALLS_PER_READ: usize = 200;
+const CODES_PER_READ: usize = 5;
 
 static READ: LazyLock<String> = LazyLock::new(|| {
-    let calls = (0..CALLS_PER_READ).map(|n| format!("${}", n + 5)).collect::<Vec<_>>().join(", ");
+    let calls = (0..CALLS_PER_READ).map(|n| format!("${}", n + CODES_PER_READ + 1)).collect::<Vec<_>>().join(", ");
     format!(
         "SELECT call_id, seq, at, code, fields FROM journal \
-         WHERE code IN ($1, $2, $3, $4) AND call_id IN ({calls}) ORDER BY call_id, seq"
+         WHERE code IN ($1, $2, $3, $4, $5) AND call_id IN ({calls}) ORDER BY call_id, seq"
     )
 });
 

@@ -96,6 +96,12 @@ impl Admission {
         Self { inner: Arc::new(Inner { policy, lines, book: Mutex::default() }) }
     }
 
+    /// Whether this number may be called at all, however little is going on.
+    pub fn check_destination(&self, number: &PhoneNumber) -> Result<(), Refusal> {
+        let facts = Facts { own_lines: &self.inner.lines, ..Facts::default() };
+        self.inner.policy.decide(&Ask::outbound(number), &facts, clock::now()).into_result().map(drop)
+    }
+
     /// Look up what the rules need to know for a call of this account to this number.
     pub async fn visit(
         &self,

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, SpeechModel};
+use crate::doctor;
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Secret, Settings};
 use crate::http;
@@ -108,7 +109,7 @@ impl App {
 
     fn spawn(&self, listener: TcpListener, mut inbox: mpsc::Receiver<IncomingCall>, config: Config) {
         let (gateway, stop) = (self.gateway.clone(), self.stop.clone());
-        let public_url = config.public_url.clone().unwrap_or_else(|| self.url());
+        let public_url = http::PublicUrl::new(config.public_url.as_deref(), self.addr);
         let router = http::router(gateway.clone(), public_url);
         self.tasks.spawn(http::serve(listener, router, http::Limits::default(), stop));
         let (calls, stop) = (self.gateway.clone(), self.stop.clone());
@@ -142,7 +143,7 @@ impl App {
 
     /// Where the API answers, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", doctor::reachable(self.addr))
     }
 
     /// Refuse new calls, end the live ones, write everything down, then stop.

@@ -94,11 +94,13 @@ impl From<Check> for Finding {
 }
 
 /// Whether any call could be placed: not while the store is away or the process stops, nor over trunks that are all
-/// known to be ill. Anything else is for the operator to mend while calls go on.
+/// known to be ill. Anything else is for the operator to mend while calls go on; that calling is switched off is shown,
+/// but nobody need be woken for it.
 pub fn can_place_calls(findings: &[Finding]) -> bool {
     let vital = |finding: &&Finding| ["store", "calls"].contains(&finding.name.as_str());
     let trunk = |finding: &&Finding| finding.name == "trunk";
-    findings.iter().filter(vital).all(|finding| finding.ok)
+    let as_wanted = |finding: &Finding| finding.ok || finding.state == readiness::SWITCHED_OFF;
+    findings.iter().filter(vital).all(as_wanted)
         && (!findings.iter().any(|finding| trunk(&finding))
             || findings.iter().filter(trunk).any(|finding| finding.ok))
 }
@@ -123,6 +125,7 @@ pub async fn examine(config: Config) -> Vec<Finding> {
         }
         (Some(sip), _) => findings.extend(carrier(sip).await),
     }
+    findings.extend((!config.calling_enabled).then(readiness::switched_off));
     findings.push(voice(&config).await);
     findings.extend(disk(&config));
     findings.push(disclosure(&config));

@@ -28,6 +28,8 @@ const TRUNKS_PATIENCE_OF_DOCTOR: Duration = Duration::from_secs(7);
 const CALLS_BACK: u32 = 5;
 /// A stereo call takes a mebibyte a minute; with less room than this recordings will soon be cut short.
 const LITTLE_ROOM: u64 = 512 * 1_024 * 1_024;
+/// The state of `calls` while `calling_enabled` is false.
+pub(super) const SWITCHED_OFF: &str = "switched_off";
 const NO_ROOM: u64 = 16 * 1_024 * 1_024;
 
 /// Cheap to clone.
@@ -54,6 +56,11 @@ impl Readiness {
     pub async fn findings(&self, thorough: bool) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.gateway.readiness().await.into_iter().map(Finding::from).collect();
+        for finding in &mut findings {
+            if finding.name == "calls" && finding.ok && !self.gateway.is_calling_enabled() {
+                *finding = switched_off();
+            }
+        }
         findings.extend(self.trunk_findings(thorough).await);
         findings.push(self.model().await);
         findings.push(room(&self.recordings()));
@@ -202,6 +209,16 @@ fn answer(reply: &TrunkReply) -> String {
         TrunkReply::Silence => "does not answer OPTIONS".to_owned(),
         TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),
     }
+}
+
+/// The operator wants it so, but may have forgotten.
+pub(super) fn switched_off() -> Finding {
+    let found = "calling is switched off: no call can be placed";
+    Finding::new("calls").ill(
+        SWITCHED_OFF,
+        found,
+        "set calling_enabled to true when calls may be placed again",
+    )
 }
 
 /// Whether recordings still fit on the disk.

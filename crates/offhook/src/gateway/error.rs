@@ -24,6 +24,8 @@ pub enum PlaceCallError {
     InvalidPhone { field: &'static str, why: String },
     #[error("voice must be one of jessica, sarah, chris, eric")]
     InvalidVoice,
+    #[error("loop_in_user needs a verified phone of the account, and this key has none; send bridge_number")]
+    NoAccountPhone,
     #[error("{field}: {why}")]
     InvalidField { field: &'static str, why: String },
     /// A calling rule refused.

@@ -1,5 +1,6 @@
 //! Placing a call: check everything, take a place, write it down, only then start it.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::writer::InsertError;
 const MAX_PLACING: usize = 256;
 
 /// The wish for an outbound call, as it arrives: not yet checked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PlaceCall {
     pub to: String,
     pub task: String,
@@ -29,6 +30,8 @@ pub struct PlaceCall {
     /// Contract voice name; `jessica` when absent.
     pub voice: Option<String>,
     pub bridge_number: Option<String>,
+    /// Hand over to the verified phone of the account, whatever `bridge_number` says.
+    pub loop_in_user: bool,
     /// One of our lines; the pool chooses when absent.
     pub from: Option<String>,
     /// BCP 47; the configured default when absent.
@@ -37,6 +40,16 @@ pub struct PlaceCall {
     /// What to say to a machine; hang up when absent.
     pub voicemail_message: Option<String>,
     pub idempotency: Option<Idempotency>,
+}
+
+/// Without the numbers and the words.
+impl fmt::Debug for PlaceCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { voice, language, max_duration, .. } = self;
+        let mut shown = f.debug_struct("PlaceCall");
+        shown.field("voice", voice).field("language", language).field("max_duration", max_duration);
+        shown.finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -66,7 +79,7 @@ impl Gateway {
             Err(AuthError::KeyRequired) if self.inner.settings.mint_keys => None,
             Err(error) => return Err(error.into()),
         };
-        let wish = Wish::parse(ask, &self.inner.settings)?;
+        let wish = Wish::parse(ask, &self.inner.settings, &self.inner.admission)?;
         let payer = match caller {
             Some(caller) => Payer::Known(caller),
             None => Payer::New(self.mint(wish.ask.idempotency.as_ref())?),

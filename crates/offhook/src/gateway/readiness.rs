@@ -31,6 +31,11 @@ impl Gateway {
         vec![self.store_check().await, calls]
     }
 
+    /// Whether the operator lets calls be placed at all.
+    pub fn is_calling_enabled(&self) -> bool {
+        self.inner.settings.calling
+    }
+
     async fn store_check(&self) -> Check {
         let check = Check::new("store", "answers");
         // What was really tried to be written tells more than a question.

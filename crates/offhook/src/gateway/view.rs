@@ -1,5 +1,6 @@
 //! What an owner may see of calls, put together from the row and the journal.
 
+use std::fmt;
 use std::time::Duration;
 
 use offhook_core::journal::{AnsweredBy, TaskStatus};
@@ -18,7 +19,7 @@ pub struct ListCalls {
 }
 
 /// Everything an owner may see of one call.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CallView {
     pub id: CallId,
     pub inbound: bool,
@@ -41,7 +42,7 @@ pub struct CallView {
     pub has_recording: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TranscriptTurn {
     pub role: Role,
     pub turn: u32,
@@ -66,7 +67,7 @@ pub enum Role {
     System,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ResultView {
     pub status: TaskStatus,
     pub summary: String,
@@ -78,8 +79,35 @@ pub struct EndView {
     pub reason: EndReason,
     pub outcome: Outcome,
     pub talk: Option<Duration>,
+    /// Whether a phone rang.
+    pub rang: bool,
     pub sip_status: Option<u16>,
     pub q850_cause: Option<u8>,
+}
+
+/// Without the numbers and the words.
+impl fmt::Debug for CallView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, inbound, lifecycle, transcript, end, .. } = self;
+        let mut shown = f.debug_struct("CallView");
+        shown.field("id", id).field("inbound", inbound).field("lifecycle", lifecycle);
+        shown.field("turns", &transcript.len()).field("end", end).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TranscriptTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, turn, started_ms, ended_ms, .. } = self;
+        let mut shown = f.debug_struct("TranscriptTurn");
+        shown.field("role", role).field("turn", turn);
+        shown.field("started_ms", started_ms).field("ended_ms", ended_ms).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResultView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultView").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -156,6 +184,7 @@ impl Gateway {
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
+                rang: journal.iter().any(|entry| matches!(entry.fact, Fact::Ringing { .. })),
                 talk: end.talk_ms.map(|ms| Duration::from_millis(ms.into())),
                 sip_status: end.sip_status,
                 q850_cause: end.q850_cause,
@@ -173,8 +202,8 @@ fn store_error(error: StoreError) -> CallError {
 /// What the transcript shows where the remote spoke and nothing could be made out.
 const NOT_UNDERSTOOD: &str = "[not understood]";
 
-/// The facts that make a transcript.
-const SHOWN: [&str; 4] = ["turn.voice", "turn.remote", "turn.not_understood", "tool.called"];
+/// The facts that make a transcript, and the one that says whether a phone rang.
+const SHOWN: [&str; 5] = ["turn.voice", "turn.remote", "turn.not_understood", "tool.called", "call.ringing"];
 
 fn turn(row: &CallRow, entry: &JournalEntry) -> Option<TranscriptTurn> {
     let mut shown = TranscriptTurn {

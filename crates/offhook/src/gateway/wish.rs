@@ -7,6 +7,7 @@ use offhook_store::{CallRequest, Direction, NewCall, NewKey};
 use rand::RngCore as _;
 
 use super::{PlaceCall, PlaceCallError, Settings};
+use crate::admission::Admission;
 
 pub use offhook_core::brief::VOICES;
 
@@ -18,17 +19,17 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub fn parse(ask: PlaceCall, settings: &Settings) -> Result<Self, PlaceCallError> {
+    pub fn parse(ask: PlaceCall, settings: &Settings, admission: &Admission) -> Result<Self, PlaceCallError> {
         required("to", &ask.to)?;
         required("task", &ask.task)?;
         let to = phone("to", &ask.to)?;
         let from = ask.from.as_deref().map(|from| phone("from", from)).transpose()?;
-        if let Some(number) = &ask.bridge_number {
-            phone("bridge_number", number)?;
-        }
         let voice = ask.voice.clone().unwrap_or_else(|| VOICES[0].to_owned());
-        if !VOICES.contains(&voice.as_str()) {
-            return Err(PlaceCallError::InvalidVoice);
+        if let Err(error) = check_voice(&voice).and_then(|()| check_handoff(&ask)) {
+            // A number that may not be called at all is told first. Where nothing else is wrong that waits: a repeat
+            // with its idempotency key is answered whatever the rules say by now.
+            admission.check_destination(&to)?;
+            return Err(error);
         }
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
@@ -94,6 +95,17 @@ pub(super) fn queued(
         queued_at: now,
         entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
     }
+}
+
+fn check_voice(voice: &str) -> Result<(), PlaceCallError> {
+    if VOICES.contains(&voice) { Ok(()) } else { Err(PlaceCallError::InvalidVoice) }
+}
+
+fn check_handoff(ask: &PlaceCall) -> Result<(), PlaceCallError> {
+    if ask.loop_in_user {
+        return Err(PlaceCallError::NoAccountPhone);
+    }
+    ask.bridge_number.as_deref().map_or(Ok(()), |number| phone("bridge_number", number).map(drop))
 }
 
 fn required(field: &'static str, value: &str) -> Result<(), PlaceCallError> {

@@ -1,6 +1,6 @@
 //! A call as the contract shows it.
 
-use offhook_core::end::{EndReason, EndedBy, Outcome, Retry, q850_cause};
+use offhook_core::end::{EndReason, Retry, q850_cause, q850_name};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::clock::iso;
 use crate::gateway::{CallView, Caller, EndView, Lifecycle, ResultView, Role, TranscriptTurn};
 
 /// A call.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Call)]
 pub struct CallBody {
     pub id: String,
@@ -43,11 +43,15 @@ pub struct CallBody {
     pub finalized: Option<Finalized>,
 }
 
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Numbers {
+    /// The number that was called: on an inbound call the line of ours.
     pub to: String,
+    /// The number that called: the line of ours, null until one was asked for or taken; on an inbound call the other
+    /// side, null when it withheld its number.
     #[schema(required)]
     pub from: Option<String>,
+    /// The caller ID of the leg of a live handoff; null until there is one.
     #[schema(required)]
     pub bridge_from: Option<String>,
 }
@@ -65,7 +69,7 @@ pub struct Timestamps {
 }
 
 /// One turn of the conversation.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = TranscriptTurn)]
 pub struct Turn {
     /// `assistant` is the voice, `user` the other side; also `tool` and `system`.
@@ -91,7 +95,7 @@ pub struct Turn {
 }
 
 /// What became of the task, in the voice's own judgement.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct TaskResult {
     /// `done`, `blocked`, `failed` or `unclear`.
     pub status: &'static str,
@@ -101,7 +105,7 @@ pub struct TaskResult {
 }
 
 /// What is known once the call is over; absent while it runs.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Finalized {
     /// What the telephone network came to, not the task.
     #[schema(required = false, example = "answered")]
@@ -141,13 +145,13 @@ pub struct OutcomeReason {
 }
 
 impl Api {
-    /// With a fresh link to the recording, where there is one.
-    pub async fn call_body(&self, caller: Caller, view: CallView) -> CallBody {
+    /// With a fresh link to the recording, where there is one, for whoever asked at `public_url`.
+    pub async fn call_body(&self, caller: Caller, view: CallView, public_url: &str) -> CallBody {
         let link = match view.end.is_some() && view.has_recording {
             true => self.gateway.sign_recording(caller, view.id).await.ok(),
             false => None,
         };
-        body(view, link.map(|path| format!("{}{path}", self.public_url)))
+        body(view, link.map(|path| format!("{public_url}{path}")))
     }
 }
 
@@ -223,14 +227,14 @@ fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Fin
     Finalized {
         outcome: end.outcome.code(),
         outcome_detail: OutcomeDetail {
-            hangup_cause: Some(hangup_cause(end.q850_cause.unwrap_or_else(|| q850_cause(end.reason)))),
+            hangup_cause: Some(q850_name(end.q850_cause.unwrap_or_else(|| q850_cause(end.reason)))),
             sip_hangup_cause: end.sip_status.or(answered.then_some(200)).map(|status| status.to_string()),
             hangup_source: hangup_source(end.reason, inbound),
             reason: OutcomeReason {
                 code: end.outcome.code(),
-                title: title(end.outcome),
+                title: end.outcome.title(),
                 message: end.reason.row().advice,
-                retryable: !answered && end.reason.row().retry == Retry::OnceSilently,
+                retryable: end.reason.retry(end.rang, answered) == Retry::OnceSilently,
             },
             provider_error_code: None,
         },
@@ -240,53 +244,7 @@ fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Fin
     }
 }
 
-/// Who hung up, as the network sees it: on an inbound call the caller is the other side.
+/// On an inbound call the caller is the other side.
 fn hangup_source(reason: EndReason, inbound: bool) -> Option<&'static str> {
-    let by_remote = match reason.by() {
-        EndedBy::Remote => true,
-        EndedBy::Owner | EndedBy::Voice | EndedBy::Policy | EndedBy::Speech | EndedBy::Gateway => false,
-        EndedBy::Carrier => return None,
-    };
-    Some(if by_remote == inbound { "caller" } else { "callee" })
-}
-
-fn title(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered => "Connected",
-        Outcome::NoAnswer => "No answer",
-        Outcome::Busy => "Busy",
-        Outcome::Rejected => "Declined",
-        Outcome::InvalidNumber => "Invalid number",
-        Outcome::Unreachable => "Not reachable",
-        Outcome::NetworkError => "Network error",
-        Outcome::Cancelled => "Cancelled",
-        Outcome::SystemError => "System error",
-        Outcome::Failed => "Failed",
-    }
-}
-
-/// The names telephone systems give to the causes of Q.850.
-fn hangup_cause(q850: u8) -> &'static str {
-    match q850 {
-        1 => "unallocated_number",
-        3 => "no_route_destination",
-        16 => "normal_clearing",
-        17 => "user_busy",
-        18 => "no_user_response",
-        19 => "no_answer",
-        20 => "subscriber_absent",
-        21 => "call_rejected",
-        22 => "number_changed",
-        27 => "destination_out_of_order",
-        28 => "invalid_number_format",
-        34 => "normal_circuit_congestion",
-        38 => "network_out_of_order",
-        41 => "normal_temporary_failure",
-        42 => "switch_congestion",
-        57 => "bearercapability_notauth",
-        88 => "incompatible_destination",
-        102 => "recovery_on_timer_expire",
-        127 => "interworking",
-        _ => "normal_unspecified",
-    }
+    Some(if reason.is_remotes()? == inbound { "caller" } else { "callee" })
 }

@@ -17,7 +17,7 @@ use super::request::{self, InPath, Known, Whole};
 use crate::gateway::{AuthError, HungUp, ListCalls, Placed};
 
 /// A call was accepted.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct CallPlaced {
     pub call_id: String,
     /// The same value; some clients read this name first.
@@ -65,7 +65,7 @@ pub async fn place(
         },
     };
     let placed = api.gateway.place_call(key, wish).await;
-    placed.map(accepted).map_err(|error| ApiError::from(error).at(&api.public_url))
+    placed.map(accepted).map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&headers)))
 }
 
 fn accepted(placed: Placed) -> Response {
@@ -97,9 +97,10 @@ pub async fn show(
     State(api): State<Api>,
     Known(caller): Known,
     InPath(id): InPath,
+    headers: HeaderMap,
 ) -> Result<Json<CallBody>, ApiError> {
     let view = api.gateway.call(caller, id).await?;
-    Ok(Json(api.call_body(caller, view).await))
+    Ok(Json(api.call_body(caller, view, &api.public_url.for_request(&headers)).await))
 }
 
 /// What hanging up did.
@@ -149,7 +150,7 @@ pub struct CallQuery {
 }
 
 /// Calls, the newest first.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct CallList {
     pub calls: Vec<CallBody>,
 }
@@ -189,13 +190,15 @@ impl CallQuery {
 pub async fn list(
     State(api): State<Api>,
     Known(caller): Known,
+    headers: HeaderMap,
     query: Result<Query<CallQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let views = api.gateway.calls(caller, query.filter()?).await?;
+    let public_url = api.public_url.for_request(&headers);
     let mut calls = Vec::with_capacity(views.len());
     for view in views {
-        calls.push(api.call_body(caller, view).await);
+        calls.push(api.call_body(caller, view, &public_url).await);
     }
     Ok(Json(CallList { calls }))
 }

@@ -140,6 +140,9 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::MissingField { .. } => Self::bad_request("missing_fields", message),
             PlaceCallError::InvalidPhone { .. } => Self::bad_request("invalid_phone", message),
             PlaceCallError::InvalidVoice => Self::bad_request("invalid_preferences", message),
+            PlaceCallError::NoAccountPhone => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
+            }
             PlaceCallError::InvalidField { .. } => Self::bad_request("invalid_request", message),
             PlaceCallError::Refused { code, retry_after, .. } => {
                 Self { retry_after, ..Self::new(refusal_status(code), code.code(), message) }

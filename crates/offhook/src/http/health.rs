@@ -29,7 +29,8 @@ pub async fn alive() -> Json<Alive> {
 /// Whether calls are taken, and how each part of the line does.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Whether a call could be placed. It may be true while single parts are ill.
+    /// Whether a call could be placed, as far as calling is not switched off. It may be true while single parts are
+    /// ill.
     pub ready: bool,
     pub checks: Vec<ReadinessCheck>,
     /// Whether `found` and `todo` are told: only to admin keys, and to `offhook doctor` on this machine.
@@ -103,12 +104,12 @@ fn readiness(findings: Vec<Finding>, details: bool) -> Response {
 }
 
 /// For people who open the address in a browser, or were sent here for a key.
-pub async fn front(State(api): State<Api>) -> String {
+pub async fn front(State(api): State<Api>, headers: HeaderMap) -> String {
     format!(
         "offhook {}: a phone line for AI agents.\n\n\
          The API is described at {}/openapi.json. Requests carry a key in the X-Api-Key header.\n\n\
          To get a key, ask whoever runs this line. On its machine:\n\n    offhook key create --label NAME\n",
         env!("CARGO_PKG_VERSION"),
-        api.public_url,
+        api.public_url.for_request(&headers),
     )
 }

@@ -12,6 +12,7 @@ mod limits;
 mod new_call;
 mod openapi;
 mod origin;
+mod public_url;
 mod range;
 mod recording;
 mod request;
@@ -29,28 +30,30 @@ use utoipa_axum::routes;
 use crate::doctor::Readiness;
 use crate::gateway::Gateway;
 pub use limits::Limits;
+pub use public_url::PublicUrl;
 pub use serve::serve;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone, Debug)]
 struct Api {
     gateway: Gateway,
-    /// Without a slash at the end; links begin with it.
-    public_url: Arc<str>,
+    /// What links begin with.
+    public_url: PublicUrl,
     readiness: Readiness,
     limits: Limits,
 }
 
 /// The whole API, with the usual limits.
-pub fn router(gateway: Gateway, public_url: String) -> Router {
+pub fn router(gateway: Gateway, public_url: PublicUrl) -> Router {
     limited(gateway, public_url, Limits::default())
 }
 
-pub fn limited(gateway: Gateway, public_url: String, limits: Limits) -> Router {
+pub fn limited(gateway: Gateway, public_url: PublicUrl, limits: Limits) -> Router {
     let readiness = Readiness::new(gateway.clone());
-    let api = Api { gateway, public_url: public_url.trim_end_matches('/').into(), readiness, limits };
+    let api = Api { gateway, public_url, readiness, limits };
     let (router, document) = routes().split_for_parts();
-    let document: Arc<str> = openapi::complete(openapi::described(document), &api.public_url).into();
+    let document: Arc<str> =
+        openapi::complete(openapi::described(document), api.public_url.of_document()).into();
     router
         .route("/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/", get(health::front))

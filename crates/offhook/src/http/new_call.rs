@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -12,7 +12,7 @@ use super::error::ApiError;
 use crate::gateway::{Idempotency, PlaceCall};
 
 /// A wish for an outbound call.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = PlaceCall)]
 pub struct NewCall {
@@ -31,12 +31,15 @@ pub struct NewCall {
     /// `jessica` (the default), `sarah`, `chris` or `eric`.
     #[schema(value_type = Option<String>)]
     voice: Value,
-    /// The user's own number, for a live handoff.
+    /// The user's own number, for a live handoff. This version checks it and keeps it with the call, but hands no call
+    /// over yet: the voice stays on the line, and the user is not called.
     #[schema(value_type = Option<String>)]
     bridge_number: Value,
-    /// `false` turns the handoff off, whatever `bridge_number` says.
-    #[schema(value_type = Option<bool>)]
-    loop_in_user: Value,
+    /// `false` turns the handoff off, whatever `bridge_number` says. `true` needs a verified phone of the account, which
+    /// no key of this version has. Null is not the same as leaving it out, and is refused.
+    #[serde(deserialize_with = "written")]
+    #[schema(value_type = bool, required = false)]
+    loop_in_user: Option<Value>,
     /// Which of our lines to call from; otherwise the least busy one.
     #[schema(value_type = Option<String>)]
     from: Value,
@@ -52,7 +55,7 @@ pub struct NewCall {
 }
 
 /// What to do when a machine answers.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[schema(as = Voicemail)]
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct OnVoicemail {
@@ -76,40 +79,42 @@ impl NewCall {
 
     /// The wish for the gateway, in the order of the contract's checks.
     pub fn into_wish(self, headers: &HeaderMap) -> Result<PlaceCall, ApiError> {
+        let loop_in_user = loop_in_user(self.loop_in_user.as_ref())?;
+        let bridge_number = text("bridge_number", "invalid_phone", self.bridge_number)?;
         let mut wish = PlaceCall {
             to: text("to", "invalid_phone", self.to)?.unwrap_or_default(),
             task: text("task", "missing_fields", self.task)?.unwrap_or_default(),
             personality: text("personality", "invalid_preferences", self.personality)?,
             greeting: text("greeting", "invalid_preferences", self.greeting)?,
             voice: text("voice", "invalid_preferences", self.voice)?,
-            bridge_number: text("bridge_number", "invalid_phone", self.bridge_number)?,
+            // The field has no default: leaving it out is what means "use bridge_number".
+            bridge_number: bridge_number.filter(|_| loop_in_user.is_none()),
+            loop_in_user: loop_in_user == Some(true),
             from: text("from", "invalid_phone", self.from)?,
             language: text("language", "invalid_request", self.language)?,
             max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
             voicemail_message: voicemail(&self.voicemail)?,
             idempotency: None,
         };
-        match self.loop_in_user {
-            // The field has no default: leaving it out is what means "use bridge_number".
-            Value::Null => {}
-            Value::Bool(false) => wish.bridge_number = None,
-            Value::Bool(true) => return Err(no_account_phone()),
-            _ => {
-                return Err(ApiError::bad_request(
-                    "invalid_loop_in_user",
-                    "loop_in_user must be true or false",
-                ));
-            }
-        }
         wish.idempotency = idempotency(headers, &wish)?;
         Ok(wish)
     }
 }
 
-fn no_account_phone() -> ApiError {
-    let message =
-        "loop_in_user needs a verified phone of the account, and this key has none; send bridge_number";
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
+/// What was written, also a null; a field that is absent never comes here.
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+fn loop_in_user(written: Option<&Value>) -> Result<Option<bool>, ApiError> {
+    match written {
+        None => Ok(None),
+        Some(Value::Bool(wanted)) => Ok(Some(*wanted)),
+        Some(_) => {
+            let message = "loop_in_user must be true or false, or be left out";
+            Err(ApiError::bad_request("invalid_loop_in_user", message))
+        }
+    }
 }
 
 /// A text; an absent or blank one is none.
@@ -211,7 +216,9 @@ mod tests {
             (r#"{"to": "+12065550142", "task": "x", "voice": 1}"#, "invalid_preferences"),
             (r#"{"to": "+12065550142", "task": "x", "bridge_number": {}}"#, "invalid_phone"),
             (r#"{"to": "+12065550142", "task": "x", "loop_in_user": "yes"}"#, "invalid_loop_in_user"),
-            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": true}"#, "account_phone_unavailable"),
+            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": null}"#, "invalid_loop_in_user"),
+            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": 1}"#, "invalid_loop_in_user"),
+            (r#"{"to": "+12065550142", "task": "x", "loop_in_user": []}"#, "invalid_loop_in_user"),
             (r#"{"to": "+12065550142", "task": "x", "max_duration_seconds": 0}"#, "invalid_request"),
             (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "sing"}}"#, "invalid_request"),
             (
@@ -248,5 +255,7 @@ mod tests {
         let body =
             r#"{"to": "+12065550142", "task": "x", "bridge_number": "+13125550163", "loop_in_user": false}"#;
         assert_eq!(wish(body, None).unwrap().bridge_number, None);
+        let kept = wish(&body.replace(r#", "loop_in_user": false"#, ""), None).unwrap();
+        assert_eq!(kept.bridge_number.as_deref(), Some("+13125550163"));
     }
 }

@@ -11,7 +11,7 @@ use super::Api;
 use super::error::ApiError;
 
 pub async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if is_foreign(request.headers(), &api.public_url) {
+    if is_foreign(request.headers(), api.public_url.usual()) {
         let message = "pages of other web sites may not use this API; call it from a program";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).into_response();
     }

@@ -40,10 +40,11 @@ pub async fn locate(
     State(api): State<Api>,
     Known(caller): Known,
     id: Result<InPath, ApiError>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let InPath(id) = id.map_err(|_| CallError::NoRecording)?;
     let path = api.gateway.sign_recording(caller, id).await?;
-    let location = format!("{}{path}", api.public_url);
+    let location = format!("{}{path}", api.public_url.for_request(&headers));
     Ok((StatusCode::FOUND, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response())
 }
 

@@ -31,7 +31,9 @@ impl FromRequestParts<Api> for Known {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.gateway.authenticate(key(&parts.headers)).await;
-        caller.map(Self).map_err(|error| ApiError::from(error).at(&api.public_url))
+        caller
+            .map(Self)
+            .map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&parts.headers)))
     }
 }
 

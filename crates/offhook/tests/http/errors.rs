@@ -28,12 +28,26 @@ async fn what_is_wrong_with_a_wish() {
         (call(json!({ "voice": 7 })), 400, "invalid_preferences"),
         (call(json!({ "bridge_number": "12" })), 400, "invalid_phone"),
         (call(json!({ "loop_in_user": "yes" })), 400, "invalid_loop_in_user"),
+        (call(json!({ "loop_in_user": null })), 400, "invalid_loop_in_user"),
         (call(json!({ "loop_in_user": true })), 422, "account_phone_unavailable"),
         (call(json!({ "from": "+12065550123" })), 400, "invalid_request"),
         (json!([1, 2]), 400, "invalid_request"),
     ] {
         let answer = agent.place(&body).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{body}");
+    }
+    // Of several mistakes the first in the contract's order is told: fields, number, country, voice, handoff.
+    let wrong = json!({ "voice": "rachel", "bridge_number": "12", "loop_in_user": true });
+    for (more, code) in [
+        (json!({ "task": " ", "to": "12" }), "missing_fields"),
+        (json!({ "to": "12" }), "invalid_phone"),
+        (json!({ "to": "+442079460000" }), "unsupported_destination"),
+        (json!({}), "invalid_preferences"),
+        (json!({ "voice": "sarah" }), "account_phone_unavailable"),
+    ] {
+        let mut body = call(wrong.clone());
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(agent.place(&body).await.code(), code, "{body}");
     }
     // No call exists after an error.
     let calls = agent.get("/calls").await.json();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook::http::{Limits, limited, serve};
+use offhook::http::{Limits, PublicUrl, limited, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let limits = Limits { body_timeout: Duration::from_millis(100), ..Limits::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let router = limited(server.app().gateway().clone(), server.url(), limits);
+    let router = limited(server.app().gateway().clone(), PublicUrl::new(None, server.app().addr()), limits);
     let stop = CancellationToken::new();
     let served = tokio::spawn(serve(listener, router, limits, stop.clone()));
     let mut slow = TcpStream::connect(addr).await.unwrap();

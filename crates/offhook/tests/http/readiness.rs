@@ -71,6 +71,17 @@ async fn a_model_that_could_not_be_opened_is_told_and_calls_go_on() {
 }
 
 #[tokio::test]
+async fn that_calling_is_switched_off_is_told_and_no_alarm() {
+    let server = Server::configured("calling_enabled = false").await;
+    let ready = send(server.get("/readyz")).await;
+    let body = ready.json();
+    assert_eq!(ready.status, 200, "it is as the operator wants it");
+    assert!(states(&body).contains(&("calls", "switched_off")), "{body}");
+    assert_eq!(body["checks"][1]["ok"], false);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn where_no_call_could_be_placed_503_says_why() {
     // Nobody is at the discard port.
     let trunk = "[[carrier.sip.trunk]]\nname = \"main\"\nserver = \"127.0.0.1:9\"\n[carrier.sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[[line]]\nnumber = \"+12065550123\"";
