@@ -90,15 +90,6 @@ pub struct KeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerRow {
-    pub id: OwnerId,
-    pub label: Option<String>,
-    /// A JSON object; `None` means the configured defaults.
-    pub limits: Option<String>,
-    pub created_at: Timestamp,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
     #[error("this key exists already; make another")]
@@ -122,28 +113,6 @@ impl Store {
         let mut tx = self.db.begin().await?;
         ensure_owner(&mut tx, owner, created_at).await?;
         tx.commit().await
-    }
-
-    /// Sets the label and the limits (a JSON object) of an owner. False when there is no such owner.
-    pub async fn set_owner(
-        &self,
-        owner: OwnerId,
-        label: Option<&str>,
-        limits: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE owners SET label = $2, limits = $3 WHERE id = $1";
-        Ok(self.db.execute(SQL, params![owner, label, limits]).await? == 1)
-    }
-
-    pub async fn owner(&self, owner: OwnerId) -> Result<Option<OwnerRow>, StoreError> {
-        const SQL: &str = "SELECT id, label, limits, created_at FROM owners WHERE id = $1";
-        self.db.row(SQL, params![owner]).await?.as_ref().map(owner_of).transpose()
-    }
-
-    /// All owners, oldest first.
-    pub async fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
-        const SQL: &str = "SELECT id, label, limits, created_at FROM owners ORDER BY created_at, id";
-        self.db.rows(SQL, vec![]).await?.iter().map(owner_of).collect()
     }
 
     /// Writes a key, and its owner where it does not exist yet.
@@ -198,15 +167,6 @@ pub(crate) async fn insert_minted(tx: &mut Tx, new: &NewKey) -> Result<(), Store
 async fn ensure_owner(tx: &mut Tx, owner: OwnerId, created_at: Timestamp) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO owners (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
     tx.execute(SQL, params![owner, created_at]).await.map(drop)
-}
-
-fn owner_of(row: &Row) -> Result<OwnerRow, StoreError> {
-    Ok(OwnerRow {
-        id: row.parsed("id", |id| id.parse().ok())?,
-        label: row.get("label")?,
-        limits: row.get("limits")?,
-        created_at: row.at("created_at")?,
-    })
 }
 
 fn key_of(row: &Row) -> Result<KeyRow, StoreError> {

@@ -26,7 +26,7 @@ pub use claim::{Claim, ClaimError};
 pub use error::StoreError;
 pub use health::BackupError;
 pub use journal::AppendError;
-pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey, OwnerRow};
+pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey};
 pub use offhook_core::call::Direction;
 pub use open::OpenError;
 pub use projection::{End, Lifecycle};

@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 };
 
 use crate::db::Db;
-use crate::{Store, StoreError};
+use crate::Store;
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "owners and calls", include_str!("../migrations/0001_owners_and_calls.sql")),
@@ -93,12 +93,6 @@ impl Store {
             }
             Db::Pg(pool) => pool.close().await,
         }
-    }
-
-    /// The schema version found in the database.
-    pub async fn schema_version(&self) -> Result<i64, StoreError> {
-        const SQL: &str = "SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations";
-        self.db.row(SQL, vec![]).await?.map_or(Ok(0), |row| row.int("version"))
     }
 }
 

@@ -59,14 +59,6 @@ impl Store {
         if written.homeless.is_empty() { Ok(()) } else { Err(StoreError::Gone) }
     }
 
-    /// Forgets the recording of a call. Returns the file to unlink, if there was one.
-    pub async fn remove_recording(&self, call: CallId, at: Timestamp) -> Result<Option<PathBuf>, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let path = remove(&mut tx, call, at).await?;
-        tx.commit().await?;
-        Ok(path)
-    }
-
     /// The calls whose recordings are noted and not removed.
     pub async fn recorded_calls(&self) -> Result<Vec<CallId>, StoreError> {
         const SQL: &str = "SELECT call_id FROM recordings WHERE path IS NOT NULL";

@@ -85,13 +85,11 @@ pub async fn recordings_expire_and_are_unlinked(backend: &Backend) {
     store.unlinked(&files).await.unwrap();
     assert_gone(backend, "rec/").await;
 
-    // One that is replaced or taken back.
+    // One that is replaced.
     store.set_recording(call(1), &recording("rec/a.wav", None)).await.unwrap();
     store.set_recording(call(1), &recording("rec/b.wav", None)).await.unwrap();
     assert_eq!(store.files_to_unlink().await.unwrap(), [PathBuf::from("rec/a.wav")]);
-    assert_eq!(store.remove_recording(call(1), at(22_000)).await.unwrap(), Some("rec/b.wav".into()));
-    assert_eq!(store.remove_recording(call(1), at(23_000)).await.unwrap(), None);
-    assert_eq!(removed(1).await, Some(at(22_000)));
+    assert_eq!(removed(1).await, None);
 }
 
 pub async fn calls_expire_with_all_that_belongs_to_them(backend: &Backend) {
@@ -131,7 +129,6 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
             created_at: at(0),
         };
         let key = store.create_key(&key).await.unwrap();
-        store.set_owner(who, Some(&format!("name of {n}")), None).await.unwrap();
         let mut new = NewCall { owner: who, ..new_call(n.into()) };
         new.request.task = format!("task of {n}");
         new.idempotency = Some(Idempotency { key: format!("order of {n}"), request_hash: [n; 32] });
@@ -153,8 +150,7 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
             store.append_audit(&entry).await.unwrap();
         }
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
-        let texts =
-            ["name", "key", "task", "order", "words", "operator"].map(|what| format!("{what} of {n}"));
+        let texts = ["key", "task", "order", "words", "operator"].map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);
         traces.push([&ids[..], &texts[..], &[hash, format!("rec/{n}.wav")]].concat());
     }

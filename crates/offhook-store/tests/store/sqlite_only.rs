@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use offhook_store::{BackupError, OpenError, Retention, Store};
+use offhook_store::{BackupError, InsertCallError, OpenError, Retention, Store};
 
 use tokio::task::JoinSet;
 
@@ -58,8 +58,8 @@ async fn a_database_can_be_in_memory_only() {
     assert_eq!(other.call(call(1)).await.unwrap(), None, "two of them have nothing in common");
     let retention = Retention { now: at(9_000), calls_before: Some(at(9_000)), ..Retention::default() };
     assert_eq!(store.purge(retention).await.unwrap().calls, 1);
-    store.delete_owner(owner(1)).await.unwrap();
-    assert_eq!(store.owners().await.unwrap(), []);
+    assert_eq!(store.delete_owner(owner(1)).await.unwrap(), [""; 0].map(PathBuf::from));
+    assert!(matches!(store.insert_call(&new_call(1)).await, Err(InsertCallError::UnknownOwner)));
 }
 
 #[tokio::test]

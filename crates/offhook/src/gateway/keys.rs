@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use offhook_core::{OwnerId, Timestamp};
-use offhook_store::{CreateKeyError, KeyKind, KeyRow, NewKey, Store, StoreError};
+use offhook_store::{AuditEntry, CreateKeyError, KeyKind, KeyRow, NewKey, Store, StoreError};
 use rand::RngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -154,7 +154,9 @@ pub async fn create(
     rand::rng().fill_bytes(&mut bytes);
     let minted = Minted::from_bytes(bytes);
     let kind = if admin { KeyKind::Admin } else { KeyKind::Owner };
-    store.create_key(&new_key(&minted, label, kind)).await?;
+    let id = store.create_key(&new_key(&minted, label, kind)).await?;
+    let action = if admin { "key.created_admin" } else { "key.created" };
+    note(store, action, Some(minted.owner), &id.to_string()).await?;
     Ok(minted.key)
 }
 
@@ -165,8 +167,18 @@ pub async fn list(store: &Store) -> Result<Vec<KeyView>, StoreError> {
 
 /// Whether there was such a key to revoke.
 pub async fn revoke(store: &Store, id: &str) -> Result<bool, StoreError> {
-    let Ok(id) = id.parse() else { return Ok(false) };
-    store.revoke_key(id, clock::now()).await
+    let Ok(key) = id.parse() else { return Ok(false) };
+    let revoked = store.revoke_key(key, clock::now()).await?;
+    if revoked {
+        note(store, "key.revoked", None, id).await?;
+    }
+    Ok(revoked)
+}
+
+/// What the operator did to a key, for the audit log.
+async fn note(store: &Store, action: &str, owner: Option<OwnerId>, key: &str) -> Result<(), StoreError> {
+    let (actor, action, subject) = ("operator".to_owned(), action.to_owned(), Some(key.to_owned()));
+    store.append_audit(&AuditEntry { at: clock::now(), owner, actor, action, subject, detail: None }).await
 }
 
 fn hash(key: &str) -> [u8; 32] {
@@ -205,6 +217,7 @@ fn key_view(row: KeyRow) -> KeyView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use offhook_store::AuditFilter;
 
     #[test]
     fn what_others_might_choose_too_is_guessable() {
@@ -214,5 +227,25 @@ mod tests {
         assert!(is_guessable("0000000000000000001"));
         assert!(!is_guessable("6f1e5b0a-7c3d-4e2f-9a1b-0c8d7e6f5a4b"));
         assert!(!is_guessable("01JD7Q4Z9V8XKX3N2M5T6R7W8Y"));
+    }
+
+    #[tokio::test]
+    async fn who_may_see_what_is_in_the_audit_log() {
+        let store = Store::open("sqlite::memory:").await.expect("a store");
+        for admin in [false, true] {
+            create(&store, None, admin).await.expect("a key");
+        }
+        let ids: Vec<String> = list(&store).await.expect("the keys").into_iter().map(|key| key.id).collect();
+        for revoked in [true, false] {
+            assert_eq!(revoke(&store, &ids[0]).await.expect("an answer"), revoked);
+        }
+        let log = store.audit_log(&AuditFilter::default()).await.expect("the log");
+        let mut actions: Vec<&str> = log.iter().map(|entry| entry.action.as_str()).collect();
+        actions.sort_unstable();
+        assert_eq!(actions, ["key.created", "key.created_admin", "key.revoked"]);
+        assert!(
+            log.iter().all(|entry| entry.subject.as_ref().is_some_and(|key| ids.contains(key))),
+            "{log:?}"
+        );
     }
 }
