@@ -188,8 +188,9 @@ fn limits_hold_from_the_first_call_too_many() {
 fn an_owner_may_have_limits_of_their_own() {
     let config = PolicyConfig::default();
     let own = |owner_limits| Facts { owner_limits, ..Facts::default() };
-    let more = OwnerLimits { concurrent_calls: Some(50), calls_per_day: Some(1_000), talk_limit: None };
-    let less = OwnerLimits { concurrent_calls: Some(1), calls_per_day: Some(1), talk_limit: None };
+    let more =
+        OwnerLimits { concurrent_calls: Some(50), calls_per_day: Some(1_000), ..OwnerLimits::default() };
+    let less = OwnerLimits { concurrent_calls: Some(1), calls_per_day: Some(1), ..OwnerLimits::default() };
     let busy = Facts { live_calls_of_owner: 20, ..own(more) };
     assert_eq!(verdict(&config, "+12067797979", &busy), "-");
     assert_eq!(

@@ -43,7 +43,8 @@ impl Call {
         let disclosure = self.brief.disclosure.words(self.brief.fixed_words());
         let itself = disclosure.is_some_and(|words| self.turns.begins_with(utterance, words));
         let Some(conversation) = self.conversation() else { return false };
-        let free = matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking | Phase::OnHold { .. });
+        let free =
+            matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking | Phase::OnHold { .. });
         if !conversation.undisclosed || !free {
             return false;
         }

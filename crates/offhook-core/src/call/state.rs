@@ -221,9 +221,10 @@ impl Conversation {
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
         let patience = if self.remote_speaking { limits.silence * 2 } else { limits.silence / 2 };
         match (&self.phase, self.quiet) {
-            (Phase::Opening(_) | Phase::OnHold { .. } | Phase::AwaitingBeep { .. } | Phase::Parting(_), _) => {
-                None
-            }
+            (
+                Phase::Opening(_) | Phase::OnHold { .. } | Phase::AwaitingBeep { .. } | Phase::Parting(_),
+                _,
+            ) => None,
             (Phase::Listening { .. }, Quiet::Since(at)) => Some((at + patience, Due::Open)),
             (_, Quiet::Since(at)) => Some((at + patience, Due::AskIfThere)),
             (_, Quiet::Asked(at)) => Some((at + patience, Due::HangUp(EndReason::PolicySilence))),

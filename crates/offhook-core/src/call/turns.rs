@@ -51,7 +51,9 @@ impl Turns {
     pub fn begins_with(&self, utterance: Utterance, words: &str) -> bool {
         let spoken = self.utterances.iter().find(|spoken| spoken.utterance == utterance);
         let text = spoken.and_then(|spoken| spoken.text.as_ref());
-        text.is_some_and(|text| !text.is_empty() && (text.starts_with(words) || words.starts_with(text.as_str())))
+        text.is_some_and(|text| {
+            !text.is_empty() && (text.starts_with(words) || words.starts_with(text.as_str()))
+        })
     }
 
     /// The number of a turn of the remote, in which this was understood.

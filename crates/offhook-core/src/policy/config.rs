@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::quota::{Amount, Trial};
 use crate::number::PhoneNumber;
 
 /// The calling rules of one installation. The default is what is safe with a carrier that charges money.
@@ -26,6 +27,14 @@ pub struct PolicyConfig {
     pub calls_per_day_per_owner: u32,
     /// In any 24 hours, of all owners together.
     pub calls_per_day_per_destination: u32,
+    /// Conversation in any 24 hours; `None`: as long as one likes.
+    pub talk_per_day_per_owner: Option<Duration>,
+    /// In any 24 hours, at [`Self::price_per_minute`]; `None`: whatever it costs.
+    pub spend_per_day_per_owner: Option<Amount>,
+    /// What a begun minute of conversation costs.
+    pub price_per_minute: Amount,
+    /// What a key may use before it is linked to an account; `None`: as much as any other.
+    pub trial: Option<Trial>,
     /// How long a number is left alone after a call to it. Zero: no cool-down.
     pub cool_down: Duration,
     pub ring_limit: LimitRange,
@@ -44,6 +53,8 @@ pub struct LimitRange {
 pub struct OwnerLimits {
     pub concurrent_calls: Option<u32>,
     pub calls_per_day: Option<u32>,
+    pub talk_per_day: Option<Duration>,
+    pub spend_per_day: Option<Amount>,
     /// The longest conversation; also the default when shorter than that.
     pub talk_limit: Option<Duration>,
 }
@@ -88,6 +99,10 @@ impl Default for PolicyConfig {
             concurrent_calls_per_destination: 1,
             calls_per_day_per_owner: 200,
             calls_per_day_per_destination: 20,
+            talk_per_day_per_owner: None,
+            spend_per_day_per_owner: None,
+            price_per_minute: Amount::ZERO,
+            trial: None,
             cool_down: Duration::ZERO,
             ring_limit: LimitRange { default: Duration::from_secs(60), max: Duration::from_secs(180) },
             talk_limit: LimitRange {

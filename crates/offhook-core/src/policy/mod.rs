@@ -4,6 +4,7 @@
 //! the [`Decision`]; it can't start a call without an [`Allow`], and only this module makes one.
 
 mod config;
+mod quota;
 mod rules;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ pub use config::{
     Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError,
     PolicyConfig,
 };
+pub use quota::{Amount, DayUse, ParseAmountError, Quota, Trial, TrialUse};
 pub use rules::{RefusalCode, Rule};
 
 use crate::number::PhoneNumber;
@@ -49,6 +51,12 @@ pub struct Facts<'a> {
     pub calls_to_destination: Recent,
     pub last_call_to_destination_ended_at: Option<Timestamp>,
     pub owner_limits: OwnerLimits,
+    /// What is over of the owner's conversations.
+    pub used_today: DayUse,
+    /// What the owner's calls under way may yet use.
+    pub promised: DayUse,
+    /// Used and promised of the trial; `None` for an owner who is not on trial.
+    pub trial: Option<TrialUse>,
 }
 
 /// The outbound calls of the last 24 hours.
@@ -92,6 +100,8 @@ pub struct Refusal {
     pub message: String,
     /// When asking again can help.
     pub retry_after: Option<Duration>,
+    /// Where a limit of conversation is used up: which, and how far.
+    pub quota: Option<Quota>,
 }
 
 impl Policy {
@@ -119,7 +129,8 @@ impl Policy {
             destination: ask.destination.cloned(),
             line: ask.line.cloned(),
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
-            talk_limit: talk_limit.grant(ask.talk_limit),
+            // A conversation can't outlast what is left.
+            talk_limit: talk_limit.grant(ask.talk_limit).min(case.talk_left().unwrap_or(Duration::MAX)),
             rules,
         })
     }
@@ -170,6 +181,13 @@ impl Allow {
         &self.rules
     }
 
+    /// What the call may use up at most.
+    pub fn promised(&self) -> DayUse {
+        let mut promised = DayUse::default();
+        promised.count(self.talk_limit, None);
+        promised
+    }
+
     /// The rules that were consulted, for [`crate::Fact::Queued`].
     pub fn policy(&self) -> String {
         self.rules.iter().map(|rule| rule.code()).collect::<Vec<_>>().join(",")
@@ -179,5 +197,9 @@ impl Allow {
 impl Refusal {
     fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
+    }
+
+    fn about(self, quota: Quota) -> Self {
+        Self { quota: Some(quota), ..self }
     }
 }

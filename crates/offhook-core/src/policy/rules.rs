@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Ask, Facts, PolicyConfig, Recent, Refusal};
+use super::quota::minutes;
+use super::{Ask, DayUse, Facts, LimitRange, PolicyConfig, Quota, Recent, Refusal};
 use crate::journal::codes;
 use crate::number::{NumberKind, PhoneNumber};
 use crate::time::Timestamp;
@@ -27,6 +28,10 @@ codes! {
         CoolDown = "cool_down",
         CallsPerDayPerOwner = "calls_per_day_per_owner",
         CallsPerDayPerDestination = "calls_per_day_per_destination",
+        /// Before a key is linked to an account.
+        Trial = "trial",
+        MinutesPerDayPerOwner = "minutes_per_day_per_owner",
+        SpendPerDayPerOwner = "spend_per_day_per_owner",
     }
 
     /// The error code of the API for a refusal.
@@ -43,6 +48,10 @@ codes! {
         TooManyCalls = "too_many_calls",
         /// Too many calls in a day (429).
         QuotaExceeded = "quota_exceeded",
+        /// The conversation or the money of a day is used up (429).
+        BalanceDepleted = "balance_depleted",
+        /// What a key may use before it is linked is used up (402).
+        TrialExhausted = "trial_exhausted",
     }
 }
 
@@ -86,6 +95,9 @@ impl Rule {
             (Self::CoolDown, Some(_)) => case.cool_down(),
             (Self::CallsPerDayPerOwner, Some(number)) => case.calls_per_day_per_owner(number),
             (Self::CallsPerDayPerDestination, Some(number)) => case.calls_per_day_per_destination(number),
+            (Self::Trial, Some(_)) => case.trial(),
+            (Self::MinutesPerDayPerOwner, Some(_)) => case.minutes_per_day_per_owner(),
+            (Self::SpendPerDayPerOwner, Some(_)) => case.spend_per_day_per_owner(),
         }
     }
 }
@@ -206,8 +218,15 @@ impl Case<'_> {
     }
 
     fn calls_per_day_per_owner(&self, number: &PhoneNumber) -> Verdict {
-        let limit = self.facts.owner_limits.calls_per_day.unwrap_or(self.config.calls_per_day_per_owner);
-        self.daily(number, Rule::CallsPerDayPerOwner, self.facts.calls_of_owner, limit, "your calls")
+        let recent = self.facts.calls_of_owner;
+        match self.facts.owner_limits.calls_per_day {
+            // What was set for this owner holds for every call, also for one that costs nothing.
+            Some(limit) => self.count_daily(Rule::CallsPerDayPerOwner, recent, limit, "your calls"),
+            None => {
+                let limit = self.config.calls_per_day_per_owner;
+                self.daily(number, Rule::CallsPerDayPerOwner, recent, limit, "your calls")
+            }
+        }
     }
 
     fn calls_per_day_per_destination(&self, number: &PhoneNumber) -> Verdict {
@@ -225,12 +244,87 @@ impl Case<'_> {
         if self.is_sandbox_call(number) {
             return Verdict::Silent;
         }
+        self.count_daily(rule, recent, limit, of_what)
+    }
+
+    fn count_daily(&self, rule: Rule, recent: Recent, limit: u32, of_what: &str) -> Verdict {
         refuse_if(recent.count >= limit, || {
             let wait = recent.oldest_at.map_or(DAY, |oldest_at| (oldest_at + DAY).since(self.now)).max(SOON);
             let message =
                 format!("{limit} of {of_what} a day are permitted; try again in {}", in_words(wait));
             refusal(rule, RefusalCode::QuotaExceeded, message).after(wait)
         })
+    }
+
+    fn trial(&self) -> Verdict {
+        let Some((trial, used)) = self.config.trial.zip(self.facts.trial) else { return Verdict::Silent };
+        refuse_if(trial.is_over(used), || {
+            let message = "what this key may use before it is linked to an account is used up; link it";
+            let quota = Quota { used: used.talk, limit: trial.talk, is_trial: true };
+            refusal(Rule::Trial, RefusalCode::TrialExhausted, message).about(quota)
+        })
+    }
+
+    fn minutes_per_day_per_owner(&self) -> Verdict {
+        let Some(limit) = self.talk_per_day() else { return Verdict::Silent };
+        self.depleted(Rule::MinutesPerDayPerOwner, limit, limit.saturating_sub(self.committed().talk))
+    }
+
+    fn spend_per_day_per_owner(&self) -> Verdict {
+        let Some((limit, left)) = self.paid_for() else { return Verdict::Silent };
+        self.depleted(Rule::SpendPerDayPerOwner, minutes(limit), minutes(left))
+    }
+
+    fn depleted(&self, rule: Rule, limit: Duration, left: Duration) -> Verdict {
+        refuse_if(left < LimitRange::MIN, || {
+            let day = self.facts.used_today.oldest_at.map(|oldest_at| (oldest_at + DAY).since(self.now));
+            // What calls under way were promised comes back when they end.
+            let underway = self.facts.promised.talk > Duration::ZERO;
+            let wait = if underway { SOON } else { day.unwrap_or(DAY).max(SOON) };
+            let message = format!(
+                "{} minutes of conversation a day are permitted, and used or promised to calls under way; \
+                 try again in {}",
+                limit.as_secs() / 60,
+                in_words(wait)
+            );
+            let quota = Quota { used: limit.saturating_sub(left), limit, is_trial: false };
+            refusal(rule, RefusalCode::BalanceDepleted, message).after(wait).about(quota)
+        })
+    }
+
+    /// The longest this conversation may be by what is left of a day and of a trial; `None`: as long as one likes.
+    pub(super) fn talk_left(&self) -> Option<Duration> {
+        self.ask.destination?;
+        let today = self.talk_per_day().map(|limit| limit.saturating_sub(self.committed().talk));
+        let money = self.paid_for().map(|(_, left)| minutes(left));
+        // With calls left a trial goes on, however much was talked.
+        let trial = self.config.trial.zip(self.facts.trial);
+        let trial = trial.filter(|(trial, used)| trial.calls_left(*used) == 0);
+        let trial = trial.map(|(trial, used)| trial.talk_left(used));
+        today.into_iter().chain(money).chain(trial).min()
+    }
+
+    fn talk_per_day(&self) -> Option<Duration> {
+        self.facts.owner_limits.talk_per_day.or(self.config.talk_per_day_per_owner)
+    }
+
+    /// How many minutes a day the owner's money pays for, and how many of them are left. The last, begun minute is
+    /// never given in part.
+    fn paid_for(&self) -> Option<(u64, u64)> {
+        let limit = self.facts.owner_limits.spend_per_day.or(self.config.spend_per_day_per_owner)?;
+        let price = self.config.price_per_minute;
+        let minutes = limit.minutes(price);
+        (!price.is_zero()).then(|| (minutes, minutes.saturating_sub(self.committed().minutes)))
+    }
+
+    /// What was used, and what calls under way may yet use.
+    fn committed(&self) -> DayUse {
+        let (used, promised) = (self.facts.used_today, self.facts.promised);
+        DayUse {
+            talk: used.talk + promised.talk,
+            minutes: used.minutes + promised.minutes,
+            oldest_at: used.oldest_at,
+        }
     }
 
     /// Calls that cost nothing and disturb nobody.
@@ -244,7 +338,7 @@ fn refuse_if(refused: bool, refusal: impl FnOnce() -> Refusal) -> Verdict {
 }
 
 fn refusal(rule: Rule, code: RefusalCode, message: impl Into<String>) -> Refusal {
-    Refusal { rule, code, message: message.into(), retry_after: None }
+    Refusal { rule, code, message: message.into(), retry_after: None, quota: None }
 }
 
 /// Rounded up, so that whoever comes back then is not too early.

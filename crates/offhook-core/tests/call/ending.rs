@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::script::{check_talking};
+use crate::script::check_talking;
 
 #[test]
 fn the_voice_ends_the_call_after_its_goodbye_was_heard() {

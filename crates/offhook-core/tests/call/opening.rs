@@ -8,23 +8,29 @@ use crate::script::{Scenario, brief, check_connected, check_talking};
 /// The model asked, and nothing came of it: nobody is talked to who does not know to whom.
 #[test]
 fn a_call_that_cannot_be_opened_ends() {
-    check_connected("2000 remote_starts\n2400 remote_stops\n40000 tick", expect![[r#"
+    check_connected(
+        "2000 remote_starts\n2400 remote_stops\n40000 tick",
+        expect![[r#"
          1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
         31500 journal: call.problem part="speech" code="not_opened" message="the first sentence, which says who is calling, could not be spoken in time"
         31500 stop playout
         31500 leg: hang up, speech.lost
         31500 speech: close
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn without_a_disclosure_a_greeting_that_cannot_be_said_is_let_go() {
     let disclosure = Disclosure { ai: false, recording: false, sentence: None };
     let brief = Brief { disclosure, ..brief() };
-    Scenario { brief, ..Scenario::default() }.check_connected("40000 tick", expect![[r#"
+    Scenario { brief, ..Scenario::default() }.check_connected(
+        "40000 tick",
+        expect![[r#"
          1500 speech: open with "I am calling for Jordan Lee."
         31500 speech: say "Hello, is anybody there?"
-    "#]]);
+    "#]],
+    );
 }
 
 /// Half of it, then silence: the model tries again, and only the second attempt counts.
@@ -88,16 +94,21 @@ fn an_opening_that_the_model_has_not_handed_over_is_the_models_to_say_again() {
 
 #[test]
 fn a_model_that_speaks_unasked_is_cut_off() {
-    check_connected("500 playing 1\n500 cut_off 1 20 3000\n900 playing 2\n901 opened 2\n4900 played 2 4000", expect![[r#"
+    check_connected(
+        "500 playing 1\n500 cut_off 1 20 3000\n900 playing 2\n901 opened 2\n4900 played 2 4000",
+        expect![[r#"
         500 stop playout
         500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
         500 speech: truncate 1 at 20 of 3000 ms
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_model_that_is_lost_before_it_said_who_is_calling_does_not_apologise() {
-    check_connected("1600 playing 1\n2000 speech_lost gone twice\n2050 closed", expect![[r#"
+    check_connected(
+        "1600 playing 1\n2000 speech_lost gone twice\n2050 closed",
+        expect![[r#"
         1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
         2000 journal: call.problem part="speech" code="lost" message="gone twice"
         2000 stop playout
@@ -106,7 +117,8 @@ fn a_model_that_is_lost_before_it_said_who_is_calling_does_not_apologise() {
         2050 journal: call.answered_by answered_by="unknown"
         2050 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
         2050 journal: call.ended reason="speech.lost" answered=true talk_ms=2000 sip_status=- q850_cause=-
-    "#]]);
+    "#]],
+    );
 }
 
 /// Whoever comes to the phone is somebody new.

@@ -1,5 +1,7 @@
 //! Servers with endpoints like OpenAI's: speech, transcriptions, chat.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -28,7 +30,14 @@ pub enum EndpointError {
 pub struct Endpoint {
     client: reqwest::Client,
     server: Server,
+    /// The first of [`FORMATS`] that the server takes, as far as it was tried.
+    format: Arc<AtomicUsize>,
 }
+
+/// Transcriptions from the one that says most to the one that every server knows: newer models refuse the first, and say
+/// how sure they are in another way.
+const FORMATS: [(&str, Option<&str>); 3] =
+    [("verbose_json", None), ("json", Some("logprobs")), ("json", None)];
 
 /// Until a server begins to answer, and between two pieces of an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,7 +52,7 @@ impl Endpoint {
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(PATIENCE)
             .build()?;
-        Ok(Self { client, server })
+        Ok(Self { client, server, format: Arc::default() })
     }
 
     pub fn model(&self) -> &str {
@@ -100,16 +109,47 @@ impl Endpoint {
     /// What is said in the WAV file `wav`.
     pub async fn transcription(&self, wav: Vec<u8>, language: &str) -> Result<Value, EndpointError> {
         let url = self.url("audio/transcriptions");
+        let tried = self.format.load(Ordering::Relaxed);
+        for (index, format) in FORMATS.iter().enumerate().skip(tried) {
+            match self.transcription_as(&url, *format, wav.clone(), language).await {
+                Err(EndpointError::Refused {
+                    status: StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY,
+                    ..
+                }) if index + 1 < FORMATS.len() => {}
+                Ok(answer) => {
+                    self.format.fetch_max(index, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EndpointError::Unusable { url, detail: "it takes no format of transcripts".to_owned() })
+    }
+
+    async fn transcription_as(
+        &self,
+        url: &str,
+        (format, include): (&'static str, Option<&'static str>),
+        wav: Vec<u8>,
+        language: &str,
+    ) -> Result<Value, EndpointError> {
         let file = reqwest::multipart::Part::bytes(wav).file_name("turn.wav");
         // ISO 639-1, not BCP 47.
         let language = language.split('-').next().unwrap_or(language).to_owned();
-        let form = reqwest::multipart::Form::new()
+        let mut form = reqwest::multipart::Form::new()
             .text("model", self.server.model.clone())
             .text("language", language)
-            .text("response_format", "verbose_json")
+            .text("response_format", format)
             .part("file", file);
-        let response = self.send(self.client.post(&url).multipart(form), &url).await?;
-        response.json().await.map_err(|error| EndpointError::Unusable { url, detail: error.to_string() })
+        if let Some(include) = include {
+            form = form.text("include[]", include);
+        }
+        let response = self.send(self.client.post(url).multipart(form), url).await?;
+        let unusable = |error: reqwest::Error| error.to_string();
+        response
+            .json()
+            .await
+            .map_err(|error| EndpointError::Unusable { url: url.to_owned(), detail: unusable(error) })
     }
 
     /// Ask the chat model; what comes of it goes into `thoughts`, the end of it or a failure last.

@@ -97,7 +97,13 @@ impl Mouth {
     pub fn say(&mut self, text: &str, at_once: bool) {
         let text = text.trim().to_owned();
         let sentences = sentences(&text);
-        self.agenda.push_back(Item::Line(Line { text, sentences, at_once, open: false, must_be_heard: false }));
+        self.agenda.push_back(Item::Line(Line {
+            text,
+            sentences,
+            at_once,
+            open: false,
+            must_be_heard: false,
+        }));
     }
 
     /// Say this before all else, to the end; it takes the place of such as is still to be said.

@@ -5,15 +5,16 @@
 //! understood at all.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
 
-use super::program::{Program, ProgramError};
+use super::FindError;
+use super::program::{Files, Program};
 use super::recognizer::{RecognizeError, Recognizer, Transcript};
-use super::{FindError, wav};
 
 #[derive(Clone, Debug)]
 pub struct Pocketsphinx {
@@ -99,27 +100,31 @@ impl Pocketsphinx {
     }
 
     pub(super) async fn recognize(&self, samples: &[i16]) -> Result<Option<Transcript>, RecognizeError> {
-        let mut file = tempfile::Builder::new()
-            .prefix("offhook-")
-            .suffix(".wav")
-            .tempfile()
-            .map_err(RecognizeError::File)?;
-        file.write_all(&wav::write(&widen(samples), 16_000)).map_err(RecognizeError::File)?;
-        let path = file.path().as_os_str();
+        let audio: Vec<u8> = widen(samples).iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let phrases = self.phrases.path().as_os_str();
         let only_phrases = [OsStr::new("-kws"), phrases];
-        let (words, phrases) = tokio::join!(self.run(path, &[]), self.run(path, &only_phrases));
+        let (words, phrases) = tokio::join!(self.run(&audio, &[]), self.run(&audio, &only_phrases));
         // The second look is a help, not a must.
         Ok(transcript(&parse(&words?), &parse(&phrases.unwrap_or_default())))
     }
 
-    async fn run(&self, file: &OsStr, further: &[&OsStr]) -> Result<String, ProgramError> {
-        let mut arguments = vec![OsStr::new("-infile"), file];
-        arguments.extend(["-time", "yes", "-logfn", "/dev/null"].map(OsStr::new));
+    /// Bare samples: the program looks for the head of a file only where its name says that there is one.
+    async fn run(&self, samples: &[u8], further: &[&OsStr]) -> Result<String, RecognizeError> {
+        let audio = nameless(samples).map_err(RecognizeError::File)?;
+        let mut arguments =
+            ["-infile", "/dev/stdin", "-time", "yes", "-logfn", "/dev/null"].map(OsStr::new).to_vec();
         arguments.extend(further);
-        let output = self.program.run(&arguments, &[], Recognizer::LIMIT).await?;
+        let output = self.program.run(&arguments, Files::Hear { audio }, Recognizer::LIMIT).await?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// A file without a name that begins with these bytes.
+fn nameless(bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn write_phrases() -> std::io::Result<NamedTempFile> {

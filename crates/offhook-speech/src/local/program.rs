@@ -1,6 +1,7 @@
 //! Programs of this machine: finding them, and running them without letting them hang or pile up.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,23 @@ pub enum ProgramError {
     TimedOut { program: String, limit: Duration },
     #[error("{program} failed ({status}): {stderr}")]
     Failed { program: String, status: std::process::ExitStatus, stderr: String },
+}
+
+/// What a program works at. Each has its own share of the machine: what takes seconds to understand holds up no goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    Hear,
+    Speak,
+}
+
+/// What a program reads and writes. Files have no name: nothing of a call is left on the disk, whatever ends us.
+pub enum Files {
+    /// The text on standard input, the audio into a file on standard output.
+    Speak { text: String, audio: File },
+    /// The text on standard input; the program is given a name to write to.
+    Named { text: String },
+    /// The audio on standard input.
+    Hear { audio: File },
 }
 
 /// A program, found once.
@@ -39,20 +57,21 @@ impl Program {
         self.path.file_name().unwrap_or(OsStr::new("?")).to_string_lossy().into_owned()
     }
 
-    /// Run it with `input` on its standard input. It is killed when it takes too long, or nobody waits any more.
+    /// Run it. It is killed when it takes too long, or nobody waits any more.
     pub async fn run(
         &self,
         arguments: &[&OsStr],
-        input: &[u8],
+        files: Files,
         limit: Duration,
     ) -> Result<Output, ProgramError> {
+        let (work, stdin, stdout, text) = files.connected();
         // The permit is never closed; without one the machine is merely busier.
-        let _permit = permits().acquire().await.ok();
+        let _permit = permits(work).acquire().await.ok();
         let start = |why| ProgramError::Start { program: self.name(), why };
         let mut child = Command::new(&self.path)
             .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -61,7 +80,7 @@ impl Program {
         let write = async move {
             if let Some(mut stdin) = stdin {
                 // A program that does not read to the end says in its status what it thinks of that.
-                let _ = stdin.write_all(input).await;
+                let _ = stdin.write_all(text.as_bytes()).await;
             }
         };
         let finished =
@@ -77,10 +96,25 @@ impl Program {
     }
 }
 
+impl Files {
+    fn connected(self) -> (Work, Stdio, Stdio, String) {
+        match self {
+            Self::Speak { text, audio } => (Work::Speak, Stdio::piped(), audio.into(), text),
+            Self::Named { text } => (Work::Speak, Stdio::piped(), Stdio::piped(), text),
+            Self::Hear { audio } => (Work::Hear, audio.into(), Stdio::piped(), String::new()),
+        }
+    }
+}
+
 /// As many at once as the machine has processors: more would only make all of them late.
-fn permits() -> &'static Arc<Semaphore> {
-    static PERMITS: OnceLock<Arc<Semaphore>> = OnceLock::new();
-    PERMITS.get_or_init(|| {
+fn permits(work: Work) -> &'static Arc<Semaphore> {
+    static HEAR: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    static SPEAK: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let permits = match work {
+        Work::Hear => &HEAR,
+        Work::Speak => &SPEAK,
+    };
+    permits.get_or_init(|| {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Arc::new(Semaphore::new(processors.max(2)))
     })
@@ -95,4 +129,40 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_executable(path: &Path) -> bool {
     path.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Seek as _, Write as _};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// Seconds of understanding stand in front of no goodbye.
+    #[tokio::test]
+    async fn who_listens_holds_up_nobody_who_speaks() {
+        let hearing = permits(Work::Hear);
+        let all = hearing.available_permits() as u32;
+        let _busy = hearing.acquire_many(all).await.unwrap();
+        let cat = Program::find("cat").unwrap();
+        let mut audio = tempfile::tempfile().unwrap();
+        let files = Files::Speak { text: "Goodbye.".to_owned(), audio: audio.try_clone().unwrap() };
+        cat.run(&[], files, LIMIT).await.unwrap();
+        let mut said = String::new();
+        audio.rewind().unwrap();
+        audio.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "Goodbye.");
+    }
+
+    /// What a program is given has no name that could be left behind.
+    #[tokio::test]
+    async fn a_program_reads_a_file_without_a_name() {
+        let cat = Program::find("cat").unwrap();
+        let mut audio = tempfile::tempfile().unwrap();
+        audio.write_all(b"RIFF").unwrap();
+        audio.rewind().unwrap();
+        let output = cat.run(&[OsStr::new("/dev/stdin")], Files::Hear { audio }, LIMIT).await.unwrap();
+        assert_eq!(output.stdout, b"RIFF");
+    }
 }

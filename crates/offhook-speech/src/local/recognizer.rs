@@ -98,7 +98,11 @@ fn from_server(answer: &serde_json::Value) -> Option<Transcript> {
         let values: Vec<f64> = segments.iter().filter_map(|segment| segment[field].as_f64()).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    let likelihood = mean("avg_logprob");
+    // Whisper says it by segment, its successors by token.
+    let tokens = answer["logprobs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_tokens: Vec<f64> = tokens.iter().filter_map(|token| token["logprob"].as_f64()).collect();
+    let by_token = (!of_tokens.is_empty()).then(|| of_tokens.iter().sum::<f64>() / of_tokens.len() as f64);
+    let likelihood = mean("avg_logprob").or(by_token);
     let no_speech = mean("no_speech_prob").is_some_and(|probability| probability > NO_SPEECH)
         && likelihood.is_none_or(|likelihood| likelihood < UNLIKELY / 2.0);
     if no_speech || likelihood.is_some_and(|likelihood| likelihood < UNLIKELY) {

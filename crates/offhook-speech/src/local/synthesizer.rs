@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::OsStr;
+use std::io::{Read as _, Seek as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use offhook_core::brief::Language;
 
 use super::config::{Server, SynthesizerConfig};
 use super::endpoint::{Endpoint, EndpointError};
-use super::program::{Program, ProgramError};
+use super::program::{Files, Program, ProgramError};
 use super::{FindError, tagged, wav};
 
 #[derive(Debug, thiserror::Error)]
@@ -164,19 +165,31 @@ impl Engine {
             Self::Flite(program) => run(program, text, &["-voice", voice, "-f", "-", "-o"]).await,
             Self::EspeakNg(program) => run(program, text, &["-v", voice, "--stdin", "-w"]).await,
             Self::Say(program) => {
-                run(program, text, &["-v", voice, "-f", "-", "--data-format=LEI16@16000", "-o"]).await
+                run_named(program, text, &["-v", voice, "-f", "-", "--data-format=LEI16@16000", "-o"]).await
             }
         }
     }
 }
 
-/// Run a program that takes the file to write as its last argument.
+/// Run a program that takes the file to write as its last argument. The file has no name but that of an open one.
 async fn run(program: &Program, text: &str, arguments: &[&str]) -> Result<Vec<i16>, SpeakError> {
+    let mut file = tempfile::tempfile().map_err(SpeakError::File)?;
+    let mut all: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    all.push(OsStr::new("/dev/stdout"));
+    let audio = file.try_clone().map_err(SpeakError::File)?;
+    program.run(&all, Files::Speak { text: format!("{text}\n"), audio }, Synthesizer::LIMIT).await?;
+    let mut wav = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut wav)).map_err(SpeakError::File)?;
+    samples(&wav, || program.name())
+}
+
+/// The same for a program that writes only to a file with a fitting name.
+async fn run_named(program: &Program, text: &str, arguments: &[&str]) -> Result<Vec<i16>, SpeakError> {
     let file =
         tempfile::Builder::new().prefix("offhook-").suffix(".wav").tempfile().map_err(SpeakError::File)?;
     let mut all: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
     all.push(file.path().as_os_str());
-    program.run(&all, format!("{text}\n").as_bytes(), Synthesizer::LIMIT).await?;
+    program.run(&all, Files::Named { text: format!("{text}\n") }, Synthesizer::LIMIT).await?;
     let wav = tokio::fs::read(file.path()).await.map_err(SpeakError::File)?;
     samples(&wav, || program.name())
 }

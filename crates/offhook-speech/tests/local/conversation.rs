@@ -386,3 +386,52 @@ async fn the_last_words_are_written_down_before_the_session_ends() {
     expect![[r#"The other side ended the call early. They said: "Sorry, I must go.""#]]
         .assert_eq(result.map_or("", |result| result.summary.as_str()));
 }
+
+/// Told that time is nearly up, it says goodbye and reports how far it came.
+#[tokio::test(start_paused = true)]
+async fn near_the_talk_limit_it_says_goodbye() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.voice_says("recorded").await;
+    phone.say("Hello, who is there?");
+    phone.remote_is_done().await;
+    phone.for_ms(4_000).await;
+    phone.send(SpeechCommand::WrapUp { text: "Thirty seconds are left.".into() });
+    phone.voice_says("Goodbye").await;
+    phone.for_ms(3_000).await;
+    let ended =
+        |event: &SpeechEvent| matches!(event, SpeechEvent::ToolCall { tool: ToolCall::EndCall { .. }, .. });
+    assert!(phone.events.iter().any(ended), "{:?}", phone.events);
+}
+
+/// A hold cuts the first words off before all of them were handed over: they come again, whole, before all else.
+#[tokio::test(start_paused = true)]
+async fn first_words_that_a_hold_cuts_off_are_said_again() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.send(SpeechCommand::Suspend);
+    phone.for_ms(2_000).await;
+    let opened = |phone: &Phone| {
+        phone.events.iter().filter(|event| matches!(event, SpeechEvent::Opened { .. })).count()
+    };
+    assert_eq!(opened(&phone), 0, "{:?}", phone.events);
+    phone.send(SpeechCommand::Resume);
+    phone.voice_says("recorded").await;
+    phone.for_ms(500).await;
+    assert_eq!(opened(&phone), 1, "{:?}", phone.events);
+}
+
+/// A message for a machine takes the place of first words that were not said.
+#[tokio::test(start_paused = true)]
+async fn a_message_takes_the_place_of_the_first_words() {
+    let mut phone = call(TASK);
+    phone.open();
+    phone.send(SpeechCommand::Suspend);
+    phone.for_ms(500).await;
+    phone.send(SpeechCommand::Resume);
+    phone.send(SpeechCommand::Open { say: Some("This is the message.".into()) });
+    phone.voice_says("message").await;
+    phone.for_ms(3_000).await;
+    let said: Vec<&str> = phone.talk().filter(|line| line.contains("recorded")).collect();
+    assert!(said.is_empty(), "{said:?}");
+}

@@ -95,6 +95,30 @@ async fn a_transcription_server_is_believed_unless_it_doubts_itself() {
     }
 }
 
+/// Newer models refuse what says how sure Whisper is, and say it in another way; the smallest servers don't say it at all.
+#[tokio::test]
+async fn a_server_that_refuses_a_format_is_asked_for_another_and_only_once() {
+    let refused =
+        || ResponseTemplate::new(400).set_body_string("response_format 'verbose_json' is not compatible");
+    let sure = json!({"text": "Yes.", "logprobs": [{"token": "Yes", "logprob": -0.1}, {"token": ".", "logprob": -0.11}]});
+    let silent = json!({"text": "Yes."});
+    let table = [
+        (vec![refused(), ResponseTemplate::new(200).set_body_json(&sure)], Some(900), 1),
+        (vec![refused(), refused(), ResponseTemplate::new(200).set_body_json(&silent)], None, 2),
+    ];
+    for (answers, confidence, refusals) in table {
+        let fake = MockServer::start().await;
+        Mock::given(path("/v1/audio/transcriptions")).respond_with(InTurn::new(answers)).mount(&fake).await;
+        let config = Config { recognizer: RecognizerConfig::Http(server(&fake)), ..Config::tagged() };
+        let local = Local::find(config).unwrap();
+        for _ in 0..2 {
+            let heard = local.recognizer().recognize(&[100; 1_600], "en-GB").await.unwrap().unwrap();
+            assert_eq!((heard.text.as_str(), heard.confidence), ("Yes.", confidence));
+        }
+        assert_eq!(fake.received_requests().await.unwrap().len(), refusals + 2);
+    }
+}
+
 /// Answers the first request with the first of these, and so on; the last stays.
 struct InTurn(Vec<ResponseTemplate>, std::sync::atomic::AtomicUsize);
 

@@ -30,7 +30,7 @@ impl Protocol {
         match server_event::parse(text) {
             Ok(Some(event)) => self.handle_event(event, now),
             Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the speech server sent something that is no event"),
+            Err(_) => self.unknown("that can't be read"),
         }
         if self.rollover_due {
             self.roll_over(now);
@@ -40,37 +40,49 @@ impl Protocol {
     fn handle_event(&mut self, event: ServerEvent<'_>, now: Timestamp) {
         match event {
             ServerEvent::Audio { response_id, item_id, base64 } => {
-                self.audio(response_id, item_id, &base64, now)
+                self.audio(&response_id, &item_id, &base64, now)
             }
-            ServerEvent::AudioDone { item_id } => self.audio_done(item_id),
-            ServerEvent::VoiceItem { response_id, item_id } => self.voice_item(response_id, item_id),
+            ServerEvent::AudioDone { item_id } => self.audio_done(&item_id),
+            ServerEvent::VoiceItem { response_id, item_id } => self.voice_item(&response_id, &item_id),
             ServerEvent::VoiceTextDelta { response_id, item_id, delta } => {
                 let connection = self.connection;
-                self.voice.entry(response_id, item_id, connection).text.push_str(&delta);
+                self.voice.entry(&response_id, &item_id, connection).text.push_str(&delta);
             }
-            ServerEvent::VoiceTextDone { item_id, text } => self.voice_text(item_id, &text),
+            ServerEvent::VoiceTextDone { item_id, text } => self.voice_text(&item_id, &text),
             ServerEvent::SpeechStarted { item_id, audio_start_ms } => {
-                self.speech_started(item_id, audio_start_ms)
+                self.speech_started(&item_id, audio_start_ms)
             }
             ServerEvent::SpeechStopped { item_id, audio_end_ms } => {
-                self.remote.stopped(item_id, audio_end_ms);
+                self.remote.stopped(&item_id, audio_end_ms);
                 self.emit(SpeechEvent::RemoteSpeechStopped);
             }
-            ServerEvent::Committed { item_id } => self.committed(item_id, now),
-            ServerEvent::RemoteTranscript { item_id, transcript } => self.remote_said(item_id, &transcript),
+            ServerEvent::Committed { item_id } => self.committed(&item_id, now),
+            ServerEvent::RemoteTranscript { item_id, transcript } => self.remote_said(&item_id, &transcript),
             ServerEvent::RemoteTranscriptFailed { item_id, error } => {
                 self.problem(&format!("transcription.{}", error.code()), error.message());
-                self.remote_said(item_id, "");
+                self.remote_said(&item_id, "");
             }
             ServerEvent::FunctionCall { call_id, name, arguments } => {
-                self.function_call(call_id, name, &arguments)
+                self.function_call(&call_id, &name, &arguments)
             }
-            ServerEvent::ResponseCreated { response_id } => self.response_created(response_id, now),
+            ServerEvent::ResponseCreated { response_id } => self.response_created(&response_id, now),
             ServerEvent::ResponseDone(response) => self.response_done(&response, now),
             ServerEvent::SessionCreated(session) => self.session_created(&session, now),
             ServerEvent::SessionUpdated(session) => self.session_updated(&session, now),
             ServerEvent::RateLimits(limits) => self.rate_limits(&limits),
             ServerEvent::Error(error) => self.error(&error, now),
+            ServerEvent::Unknown { kind } => {
+                self.unknown(&format!("{:?}", kind.chars().take(64).collect::<String>()))
+            }
+        }
+    }
+
+    /// Each kind is told once: what a compatible server means by it, its operator may want to know.
+    fn unknown(&mut self, kind: &str) {
+        const KINDS: usize = 8;
+        if self.unknown.len() < KINDS && !self.unknown.iter().any(|known| known == kind) {
+            self.unknown.push(kind.to_owned());
+            self.problem("unknown_event", &format!("the server sends events {kind}"));
         }
     }
 
@@ -155,7 +167,7 @@ impl Protocol {
         self.outputs.extend(events.into_iter().map(SpeechOutput::Event));
     }
 
-    fn speech_started(&mut self, item_id: &str, audio_start_ms: u64) {
+    fn speech_started(&mut self, item_id: &str, audio_start_ms: Option<u64>) {
         let owed = self.opened && self.turns == Turns::Reported;
         self.remote.started(item_id, audio_start_ms, owed);
         self.emit(SpeechEvent::RemoteSpeechStarted);
@@ -265,7 +277,7 @@ impl Protocol {
     }
 
     fn rate_limits(&mut self, limits: &[RateLimit<'_>]) {
-        let exhausted = limits.iter().find(|limit| limit.remaining.is_some_and(|remaining| remaining <= 0));
+        let exhausted = limits.iter().find(|limit| limit.remaining.is_some_and(|remaining| remaining <= 0.0));
         if let Some(limit) = exhausted
             && !self.rate_limited
         {

@@ -204,7 +204,7 @@ impl Protocol {
 
     pub(super) fn session_created(&mut self, session: &Session<'_>, now: Timestamp) {
         let expires_at =
-            session.expires_at.map(|seconds| Timestamp::from_unix_millis(seconds.saturating_mul(1_000)));
+            session.expires_at.map(|seconds| Timestamp::from_unix_millis((seconds * 1_000.0) as i64));
         self.expires_at = expires_at.filter(|at| at.since(now) >= SHORTEST_SESSION);
     }
 

@@ -82,6 +82,8 @@ pub(super) struct Protocol {
     history: History,
     tool_calls: ToolCalls,
     rate_limited: bool,
+    /// Kinds of events that nobody knows, and that were told.
+    unknown: Vec<String>,
 }
 
 impl Protocol {
@@ -112,6 +114,7 @@ impl Protocol {
             history: History::default(),
             tool_calls: ToolCalls::default(),
             rate_limited: false,
+            unknown: Vec::new(),
         }
     }
 

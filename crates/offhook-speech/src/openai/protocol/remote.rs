@@ -120,17 +120,17 @@ impl Remote {
         unheard.map(|turn| turn.span(now_ms)).collect()
     }
 
-    pub fn started(&mut self, item_id: &str, audio_start_ms: u64, owed: bool) {
+    pub fn started(&mut self, item_id: &str, audio_start_ms: Option<u64>, owed: bool) {
         self.speaking = true;
-        let started_ms = self.ours(audio_start_ms);
+        let started_ms = audio_start_ms.map_or(self.now_ms(), |ms| self.ours(ms));
         let turn = self.turn(item_id);
         turn.started_ms = started_ms;
         turn.owed = owed;
     }
 
-    pub fn stopped(&mut self, item_id: &str, audio_end_ms: u64) {
+    pub fn stopped(&mut self, item_id: &str, audio_end_ms: Option<u64>) {
         self.speaking = false;
-        let ended_ms = self.ours(audio_end_ms);
+        let ended_ms = audio_end_ms.map_or(self.now_ms(), |ms| self.ours(ms));
         self.turn(item_id).ended_ms = Some(ended_ms);
     }
 

@@ -30,7 +30,9 @@ const AGAIN: &str = "
 
 #[test]
 fn without_a_sign_of_life_they_are_asked_for_again() {
-    check_opening(&format!("21000 tick\n59000 tick{AGAIN}").replace("60000", "22000"), expect![[r#"
+    check_opening(
+        &format!("21000 tick\n59000 tick{AGAIN}").replace("60000", "22000"),
+        expect![[r#"
         20000 > #3 response.cancel r0
         20000 > #4 response.create "This is an AI assistant."
         20000 Problem { code: "response_timeout", message: "the model did not go on with a response" }
@@ -41,7 +43,8 @@ fn without_a_sign_of_life_they_are_asked_for_again() {
         22000 > #6 session.update turns, answered
         22000 UtteranceDone 2
         22000 Opened 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -63,7 +66,8 @@ fn broken_off_they_are_asked_for_again() {
 #[test]
 fn cancelled_they_are_asked_for_again() {
     check_opening(
-        &format!("10 server response.done response.id=r0 response.status=cancelled{AGAIN}").replace("60000", "2000"),
+        &format!("10 server response.done response.id=r0 response.status=cancelled{AGAIN}")
+            .replace("60000", "2000"),
         expect![[r#"
             10 > #3 response.create "This is an AI assistant."
             10 UtteranceDone 1
@@ -103,7 +107,8 @@ fn refused_they_are_asked_for_again_but_not_for_ever() {
         9000 = no connection
         9000 Problem { code: "server_error", message: "No." }
         9000 Lost { why: "the model does not say the first words" }
-    "#]].assert_eq(&run.log);
+    "#]]
+    .assert_eq(&run.log);
 }
 
 #[test]
@@ -126,7 +131,8 @@ fn not_spoken_they_are_asked_for_again() {
         0 > #2 response.create "This is an AI assistant."
         10 Problem { code: "response_empty", message: "the model did not speak" }
         510 > #3 response.create "This is an AI assistant."
-    "#]].assert_eq(&run.log);
+    "#]]
+    .assert_eq(&run.log);
 }
 
 #[test]
@@ -150,13 +156,16 @@ fn cut_by_a_hold_they_are_asked_for_after_it() {
 /// All of it was passed on before the hold: whether it was heard, only the call knows.
 #[test]
 fn handed_over_they_are_said_again_only_when_the_call_says_so() {
-    check_opening("10 server response.done response.id=r0 response.status=completed\n20 suspend\n21 truncate 1 200\n5000 resume", expect![[r#"
+    check_opening(
+        "10 server response.done response.id=r0 response.status=completed\n20 suspend\n21 truncate 1 200\n5000 resume",
+        expect![[r#"
         10 > #3 session.update turns, answered
         10 UtteranceDone 1
         10 Opened 1
         20 > #4 input_audio_buffer.clear
         21 > #5 conversation.item.truncate i0 at 200 ms
-    "#]]);
+    "#]],
+    );
 }
 
 /// A message for a machine takes the place of the opening that was not said.

@@ -240,6 +240,7 @@ fn a_server_that_falls_silent_is_pinged_and_then_given_up() {
     run.log.clear();
     run.play("5000 server from.the.future\n 60000 tick");
     expect![[r#"
+        5000 Problem { code: "unknown_event", message: "the server sends events \"from.the.future\"" }
         25000 > ping
         45000 = connection 2
         45000 Reopening { why: "the server fell silent" }

@@ -97,6 +97,7 @@ fn other_trouble_is_reported_with_its_code() {
         140 server error error.type=server_error error.message=Trouble.
         150 server error
         160 server what.is.this a=1
+        170 server what.is.this a=2
         ",
         expect![[r#"
             110 Problem { code: "content_filter", message: "the model broke off a response" }
@@ -105,6 +106,7 @@ fn other_trouble_is_reported_with_its_code() {
             130 Problem { code: "rate_limit", message: "no tokens left; more in 3 seconds" }
             140 Problem { code: "server_error", message: "Trouble." }
             150 Problem { code: "unknown", message: "no message" }
+            160 Problem { code: "unknown_event", message: "the server sends events \"what.is.this\"" }
         "#]],
     );
 }

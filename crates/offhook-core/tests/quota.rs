@@ -1,0 +1,158 @@
+//! What an owner may use up, and what a call is granted of it.
+
+use std::time::Duration;
+
+use offhook_core::policy::{
+    Amount, Ask, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Refusal, Trial, TrialUse,
+};
+use offhook_core::{PhoneNumber, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_unix_millis(1_763_712_000_000);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn mins(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+fn amount(text: &str) -> Amount {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// Conversations of these lengths.
+fn talks(lengths: &[Duration]) -> DayUse {
+    let mut used = DayUse::default();
+    lengths.iter().for_each(|talk| used.count(*talk, Some(NOW)));
+    used
+}
+
+/// The minutes that are granted, or the refusal.
+fn decide(config: &PolicyConfig, facts: &Facts<'_>) -> Result<Duration, Refusal> {
+    let to: PhoneNumber = "+12067797979".parse().expect("a number");
+    let allow = Policy::new(config.clone()).decide(&Ask::outbound(&to), facts, NOW).into_result()?;
+    Ok(allow.talk_limit())
+}
+
+fn code(decided: Result<Duration, Refusal>) -> String {
+    decided.expect_err("refused").code.to_string()
+}
+
+#[test]
+fn sums_are_written_without_a_currency() {
+    for (text, millionths, shown) in [
+        ("5", 5_000_000, "5.00"),
+        ("5.00", 5_000_000, "5.00"),
+        ("0.014", 14_000, "0.014"),
+        (" 12.5 ", 12_500_000, "12.50"),
+        ("0.000001", 1, "0.000001"),
+    ] {
+        assert_eq!((amount(text).millionths(), amount(text).to_string().as_str()), (millionths, shown));
+    }
+    for wrong in ["", ".5", "5.", "-1", "1,5", "$5", "0.0000001", "99999999999999999999", "1e3"] {
+        assert!(wrong.parse::<Amount>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_conversation_is_no_longer_than_what_is_left_of_the_day() {
+    let config = PolicyConfig { talk_per_day_per_owner: Some(mins(60)), ..PolicyConfig::default() };
+    for (used, promised, granted) in [
+        (&[][..], &[][..], Some(mins(15))),
+        (&[mins(50)], &[], Some(mins(10))),
+        (&[mins(30)], &[mins(15), mins(10)], Some(mins(5))),
+        (&[mins(59), Duration::from_secs(50)], &[], Some(Duration::from_secs(10))),
+        (&[mins(59), Duration::from_secs(56)], &[], None),
+        (&[mins(45)], &[mins(15)], None),
+        (&[mins(70)], &[], None),
+    ] {
+        let facts = Facts { used_today: talks(used), promised: talks(promised), ..Facts::default() };
+        assert_eq!(decide(&config, &facts).ok(), granted, "{used:?} {promised:?}");
+    }
+}
+
+#[test]
+fn money_pays_for_begun_minutes() {
+    let config = PolicyConfig {
+        spend_per_day_per_owner: Some(amount("0.10")),
+        price_per_minute: amount("0.02"),
+        ..PolicyConfig::default()
+    };
+    for (used, granted) in [
+        (&[][..], Some(mins(5))),
+        (&[Duration::from_secs(61)], Some(mins(3))),
+        (&[Duration::from_secs(1); 4], Some(mins(1))),
+        (&[Duration::from_secs(1); 5], None),
+    ] {
+        let facts = Facts { used_today: talks(used), ..Facts::default() };
+        assert_eq!(decide(&config, &facts).ok(), granted, "{used:?}");
+    }
+    // What costs nothing is not limited by money.
+    let free = PolicyConfig { price_per_minute: Amount::ZERO, ..config };
+    assert_eq!(decide(&free, &Facts { used_today: talks(&[mins(900)]), ..Facts::default() }), Ok(mins(15)));
+}
+
+#[test]
+fn a_refusal_says_when_to_come_back_and_how_much_was_used() {
+    let config = PolicyConfig { talk_per_day_per_owner: Some(mins(60)), ..PolicyConfig::default() };
+    let mut used = DayUse::default();
+    used.count(mins(60), Some(NOW - HOUR));
+    let refusal = decide(&config, &Facts { used_today: used, ..Facts::default() }).expect_err("used up");
+    assert_eq!((refusal.code.code(), refusal.retry_after), ("balance_depleted", Some(23 * HOUR)));
+    let quota = refusal.quota.expect("a limit of conversation");
+    assert_eq!((quota.used, quota.left(), quota.limit), (mins(60), Duration::ZERO, mins(60)));
+    // What calls under way do not use comes back soon.
+    let facts = Facts { promised: talks(&[mins(60)]), ..Facts::default() };
+    let refusal = decide(&config, &facts).expect_err("promised");
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(15)));
+}
+
+#[test]
+fn an_owner_may_have_limits_of_its_own() {
+    let config = PolicyConfig {
+        talk_per_day_per_owner: Some(mins(60)),
+        price_per_minute: amount("1"),
+        ..PolicyConfig::default()
+    };
+    let used_today = talks(&[mins(55)]);
+    for (owner_limits, granted) in [
+        (OwnerLimits::default(), Some(mins(5))),
+        (OwnerLimits { talk_per_day: Some(mins(600)), ..OwnerLimits::default() }, Some(mins(15))),
+        (OwnerLimits { talk_per_day: Some(mins(10)), ..OwnerLimits::default() }, None),
+        (OwnerLimits { spend_per_day: Some(amount("57")), ..OwnerLimits::default() }, Some(mins(2))),
+        (OwnerLimits { spend_per_day: Some(amount("55.99")), ..OwnerLimits::default() }, None),
+    ] {
+        let facts = Facts { owner_limits, used_today, ..Facts::default() };
+        assert_eq!(decide(&config, &facts).ok(), granted, "{owner_limits:?}");
+    }
+}
+
+#[test]
+fn a_trial_is_over_when_calls_and_minutes_are_used() {
+    let trial = Some(Trial { calls: 2, talk: mins(10) });
+    let config = PolicyConfig { trial, ..PolicyConfig::default() };
+    for (calls, talk, granted) in [
+        (0, mins(0), Some(mins(15))),
+        (1, mins(30), Some(mins(15))),
+        (2, mins(4), Some(mins(6))),
+        (9, mins(9), Some(mins(1))),
+        (2, mins(10), None),
+        (3, mins(11), None),
+    ] {
+        let facts = Facts { trial: Some(TrialUse { calls, talk }), ..Facts::default() };
+        let decided = decide(&config, &facts);
+        assert_eq!(decided.clone().ok(), granted, "{calls} {talk:?}");
+        if granted.is_none() {
+            assert_eq!(code(decided), "trial_exhausted");
+        }
+    }
+    // Whoever has an account is not on trial.
+    assert!(decide(&config, &Facts::default()).is_ok());
+}
+
+#[test]
+fn a_call_without_a_conversation_is_not_counted() {
+    let mut used = TrialUse::default();
+    for secs in [0, 4, 5, 60] {
+        used.count(Duration::from_secs(secs));
+    }
+    assert_eq!(used, TrialUse { calls: 2, talk: Duration::from_secs(65) });
+}
