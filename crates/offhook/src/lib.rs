@@ -1,8 +1,12 @@
 //! The gateway: one phone line for AI agents.
 //!
-//! [`gateway::Gateway`] holds the use-cases; HTTP, MCP and the command line are codecs over it and nothing else.
+//! [`gateway::Gateway`] holds the use-cases; the HTTP API is a codec over it and nothing else, and the
+//! command line a client of that.
 //! [`admission`] decides which calls may start, [`engine`] starts and finds their sessions, [`session`] is the loop of
 //! one call, [`writer`] writes down what happens in all of them.
+
+#[cfg(not(unix))]
+compile_error!("offhook runs on Unix: Linux, macOS, the BSDs");
 
 pub mod admission;
 pub mod app;

@@ -130,7 +130,15 @@ fn test_code<'a>(path: &str, text: &'a str) -> &'a str {
 #[test]
 fn tests_wait_for_events_never_for_time_and_none_is_left_out() {
     // In two parts, so that this file does not find itself.
-    let forbidden = [("thread::", "sleep("), ("time::", "sleep("), ("#[", "ignore"), ("sleep", "_ms(")];
+    let forbidden = [
+        ("sle", "ep("),
+        ("sle", "ep_ms("),
+        ("sle", "ep_until("),
+        ("time::sle", "ep;"),
+        ("park_", "timeout("),
+        ("spin_", "loop("),
+        ("#[", "ignore"),
+    ];
     let forbidden = forbidden.map(|(head, tail)| format!("{head}{tail}"));
     let mut broken = Vec::new();
     for (path, text) in rust_files() {
@@ -141,6 +149,72 @@ fn tests_wait_for_events_never_for_time_and_none_is_left_out() {
         }
     }
     none(broken, "a test waits for what it waits for, with a timeout, or pauses the clock");
+}
+
+/// Tests that ask again and again until something is so, because nothing tells them. They have a time limit each; a new
+/// test finds an event to wait for.
+const ASK_AGAIN: [&str; 8] = [
+    "crates/offhook-carrier/tests/sip/failover.rs",
+    "crates/offhook-carrier/tests/sip/far_end.rs",
+    "crates/offhook-carrier/tests/sip/trunks.rs",
+    "crates/offhook-store/tests/store/claiming.rs",
+    "crates/offhook/tests/restart/files.rs",
+    "crates/offhook/tests/restart/killed.rs",
+    "crates/offhook/tests/restart/outage.rs",
+    "crates/offhook/tests/restart/shutdown.rs",
+];
+
+#[test]
+fn no_further_test_is_busy_while_it_waits() {
+    let again = ["yield_", "now("].concat();
+    let busy = |(path, text): &(String, String)| {
+        let known = ASK_AGAIN.contains(&path.as_str());
+        (path.contains("/tests/") && text.contains(&again) && !known).then(|| path.clone())
+    };
+    none(rust_files().iter().filter_map(busy).collect(), "a test waits for an event, not in a circle");
+}
+
+/// What people said or are to say, and whom they called: a `Debug` of these says how long it is, or nothing.
+const PRIVATE: [&str; 15] = [
+    "Brief",
+    "CallBody",
+    "CallPlaced",
+    "CallRequest",
+    "CallView",
+    "Fact",
+    "Numbers",
+    "OnVoicemail",
+    "PhoneNumber",
+    "PlaceCall",
+    "ResultView",
+    "TaskResult",
+    "TranscriptTurn",
+    "Voicemail",
+    "Words",
+];
+
+#[test]
+fn what_is_private_has_no_debug_of_the_compilers() {
+    let mut broken = Vec::new();
+    for (path, text) in rust_files().into_iter().filter(|(path, _)| path.contains("/src/")) {
+        // The brain has names of its own for what it thinks with.
+        if path.contains("/local/brain/") {
+            continue;
+        }
+        let mut derived = false;
+        for line in text.lines().map(str::trim_start) {
+            derived |= line.starts_with("#[derive(") && line.contains("Debug");
+            let mut words =
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word != "pub");
+            if let (Some("struct" | "enum"), Some(name)) = (words.next(), words.next()) {
+                if derived && PRIVATE.contains(&name) {
+                    broken.push(format!("{path}: {name}"));
+                }
+                derived = false;
+            }
+        }
+    }
+    none(broken, "write Debug by hand, without the words and the numbers");
 }
 
 #[test]

@@ -65,14 +65,12 @@ fn write(path: &Path, fields: &Map<String, Value>) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
-        #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir)?;
     }
     let temporary = path.with_extension(format!("{}.{}.tmp", std::process::id(), uuid::Uuid::new_v4()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(&temporary)?.write_all(&serde_json::to_vec_pretty(fields)?)?;
     fs::rename(&temporary, path)
@@ -80,6 +78,8 @@ fn write(path: &Path, fields: &Map<String, Value>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -93,12 +93,8 @@ mod tests {
         state.save_key("clawcall_sk_test").expect("saved");
         assert_eq!(state.key().as_deref(), Some("clawcall_sk_test"));
         assert_eq!(read(&path)["user_phone_number"], "+14155550190");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-            assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
-        }
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
         assert!(state.forget_key() && !state.forget_key());
         assert_eq!(read(&path).keys().collect::<Vec<_>>(), ["user_phone_number"]);
     }

@@ -521,7 +521,12 @@ pub const KEYS: &[Key] = &[
     key("policy.silence_limit_seconds", Int, "30", "A call in which nobody speaks for so long is ended."),
     key("policy.hold_limit_seconds", Int, "900", "How long to wait on hold."),
     key("retention.recordings_days", Int, "30", "Recordings are deleted after so many days; 0 keeps them."),
-    key("retention.transcripts_days", Int, "90", "What was said is deleted after so many days; 0 keeps it."),
+    key(
+        "retention.transcripts_days",
+        Int,
+        "90",
+        "What was said is deleted after so many days; 0 keeps it. The summary of a result may quote it, and goes with the call.",
+    ),
     key(
         "retention.calls_days",
         Int,
