@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use offhook_core::Timestamp;
 use offhook_core::audio::{AudioFormat, Digit};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Disclosure, Language, Opening, Voicemail};
 use offhook_core::call::{
     Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
     ToolCallId, Utterance,
@@ -12,6 +11,7 @@ use offhook_core::call::{
 use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, Fact, Part, TaskStatus};
 use offhook_core::pump::{Heard, PumpEvent};
+use offhook_core::{SpeechCommand, Timestamp};
 use proptest::prelude::*;
 
 fn leg_event() -> impl Strategy<Value = LegEvent> {
@@ -47,6 +47,7 @@ fn tool() -> impl Strategy<Value = ToolCall> {
             .prop_map(|result| ToolCall::EndCall { reason: "done".into(), result }),
         "[0-9w#x]{0,70}".prop_map(|digits| ToolCall::SendDigits { digits: digits.into() }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail }),
+        Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Human }),
         Just(ToolCall::WaitOnHold),
     ]
@@ -65,6 +66,9 @@ fn speech_event() -> impl Strategy<Value = SpeechEvent> {
         }),
         (0u32..4).prop_map(|n| SpeechEvent::VoiceText { utterance: Utterance(n), text: "some words".into() }),
         tool().prop_map(|tool| SpeechEvent::ToolCall { id: ToolCallId(1), tool }),
+        (0u32..4).prop_map(|n| SpeechEvent::UtteranceDone { utterance: Utterance(n) }),
+        (0u32..4).prop_map(|n| SpeechEvent::Opened { utterance: Utterance(n) }),
+        Just(SpeechEvent::Problem { code: "slow".to_owned(), message: String::new() }),
         Just(SpeechEvent::Reopening { why: String::new() }),
         Just(SpeechEvent::Reopened),
         Just(SpeechEvent::Lost { why: String::new() }),
@@ -107,21 +111,99 @@ fn call(inbound: bool, message: bool) -> Call {
     Call::new(direction, brief, Limits::default(), Timestamp::default())
 }
 
+fn disclosure() -> String {
+    Disclosure::FULL.words(Language::of("en-US")).expect("a full disclosure has words").to_owned()
+}
+
+/// What happens to a call that is not about to end at once.
+fn in_talk() -> impl Strategy<Value = Input> {
+    let heard =
+        (0u32..4, 1u32..9_000).prop_map(|(n, ms)| Heard { utterance: Utterance(n), heard_ms: ms, of_ms: ms });
+    prop_oneof![
+        2 => Just(Input::Leg(LegEvent::Held)),
+        2 => Just(Input::Leg(LegEvent::Resumed)),
+        1 => Just(Input::Leg(LegEvent::DigitsSent)),
+        1 => Just(Input::Beep),
+        2 => (0u32..4).prop_map(|n| Input::Speech(SpeechEvent::Opened { utterance: Utterance(n) })),
+        2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
+        2 => heard.clone().prop_map(|heard| Input::Pump(PumpEvent::Finished(heard))),
+        1 => heard.prop_map(|heard| Input::CutOff(Heard { of_ms: heard.of_ms + 500, ..heard })),
+        4 => speech_event()
+            .prop_filter("the model stays", |event| !matches!(event, SpeechEvent::Lost { .. }))
+            .prop_map(Input::Speech),
+    ]
+}
+
 /// What an observer may rely on, checked after every input.
 #[derive(Default)]
 struct Observer {
     ended: Option<EndReason>,
     dials: u32,
     results: u32,
+    silenced: bool,
+    told: Told,
+}
+
+/// Whether the one on the phone has heard what must be disclosed: what the model was told to say, which utterance that
+/// ended with, and what was played.
+#[derive(Default)]
+struct Told {
+    asked: bool,
+    handed_over: Option<Utterance>,
+    played: Option<Utterance>,
+    held: bool,
+}
+
+impl Told {
+    fn before(&mut self, input: &Input) {
+        match input {
+            Input::Leg(LegEvent::Held) => self.held = true,
+            Input::Leg(LegEvent::Resumed) => self.held = false,
+            Input::Speech(SpeechEvent::Opened { utterance }) if self.asked => {
+                self.handed_over = Some(*utterance)
+            }
+            Input::Pump(PumpEvent::Finished(heard))
+                if self.asked && !self.held && heard.heard_ms > 0 && heard.heard_ms >= heard.of_ms =>
+            {
+                self.played = Some(heard.utterance);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Observer {
+    /// Nothing is said by the call to somebody who was not told; silence begins and ends in turns.
+    fn spoken(&mut self, command: &SpeechCommand) {
+        match command {
+            SpeechCommand::Open { say } => {
+                let say = say.as_deref().expect("this brief has first words");
+                assert!(say.starts_with(&disclosure()), "opened with {say:?}");
+                assert!(!self.silenced, "opened in silence");
+                self.told.asked = true;
+            }
+            SpeechCommand::Say { text } => {
+                let text = text.as_str();
+                assert!(self.told.asked, "{text:?} before the first words");
+                assert!(self.told.handed_over.is_some(), "{text:?} before the first words were handed over");
+                assert!(self.told.played.is_some(), "{text:?} before the first words were heard");
+                assert!(!self.silenced, "{text:?} in silence");
+            }
+            SpeechCommand::Suspend => assert!(!std::mem::replace(&mut self.silenced, true), "silenced twice"),
+            SpeechCommand::Resume => {
+                assert!(std::mem::replace(&mut self.silenced, false), "resumed without silence")
+            }
+            _ => {}
+        }
+    }
+
     fn observe(&mut self, call: &mut Call) {
         while let Some(action) = call.poll() {
             assert!(self.ended.is_none(), "{action:?} after the end");
             match action {
                 Action::Dial => self.dials += 1,
                 Action::Journal(Fact::Result { .. }) => self.results += 1,
+                Action::Speech(command) => self.spoken(&command),
                 Action::Journal(Fact::Ended { reason, .. }) => self.ended = Some(reason),
                 _ => {}
             }
@@ -149,6 +231,7 @@ proptest! {
         let mut now = Timestamp::default();
         for (pause_ms, input) in inputs {
             now = now + Duration::from_millis(pause_ms);
+            observer.told.before(&input);
             call.handle(now, input);
             observer.observe(&mut call);
         }
@@ -160,6 +243,32 @@ proptest! {
             observer.observe(&mut call);
         }
         prop_assert!(call.is_over(), "still {:?}", call.state());
+    }
+
+    /// The same with a call that is answered, so that most of what is generated happens in a conversation.
+    #[test]
+    fn nobody_is_talked_to_who_does_not_know_to_whom(
+        message: bool,
+        inputs in proptest::collection::vec((0u64..4_000, in_talk()), 0..60),
+    ) {
+        let mut call = call(false, message);
+        let mut observer = Observer::default();
+        let mut now = Timestamp::default();
+        let answered = [
+            Input::Speech(SpeechEvent::Ready { model: "test".to_owned() }),
+            Input::Leg(LegEvent::Answered { sip_call_id: None }),
+        ];
+        let inputs = answered.into_iter().map(|input| (0, input)).chain(inputs);
+        for (pause_ms, input) in inputs {
+            now = now + Duration::from_millis(pause_ms);
+            while let Some(deadline) = call.deadline().filter(|deadline| *deadline < now) {
+                call.handle(deadline, Input::Tick);
+                observer.observe(&mut call);
+            }
+            observer.told.before(&input);
+            call.handle(now, input);
+            observer.observe(&mut call);
+        }
     }
 
     #[test]

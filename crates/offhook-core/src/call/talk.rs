@@ -27,8 +27,8 @@ impl Call {
         self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = false;
-        // They said hello: now it is our turn.
-        if let Phase::Listening { .. } = conversation.phase {
+        // They said hello: now it is our turn, unless nobody would hear us.
+        if matches!(conversation.phase, Phase::Listening { .. }) && conversation.held_since.is_none() {
             self.open(now);
         }
     }
