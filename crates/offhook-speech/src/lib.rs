@@ -6,6 +6,17 @@
 //! [`openai`] speaks the Realtime protocol (OpenAI, Azure, any compatible server); [`local`] is made of programs on
 //! this machine. Both offer the model the same [`tools`].
 
+/// `Debug` that names the type and shows nothing of what it holds: the words of a call are no part of a log line.
+macro_rules! veiled {
+    ($($name:ty),* $(,)?) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), " { .. }"))
+            }
+        }
+    )*};
+}
+
 mod apology;
 pub mod local;
 pub mod openai;

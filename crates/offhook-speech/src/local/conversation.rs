@@ -27,7 +27,9 @@ pub enum Brain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnId(pub u32);
 
-#[derive(Clone, Debug, PartialEq)]
+veiled!(Effect);
+
+#[derive(Clone, PartialEq)]
 pub enum Effect {
     Emit(SpeechEvent),
     Audio {

@@ -10,14 +10,14 @@ use super::{Act, Heard};
 use crate::local::mouth::{Cut, sentence_end};
 use crate::tools;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ChatRequest {
     pub messages: Vec<Value>,
     pub tools: Vec<Value>,
 }
 
 /// What comes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ChatEvent {
     Text(String),
     /// The model is done; the tools it calls.
@@ -29,14 +29,15 @@ pub enum ChatEvent {
     },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ChatTool {
     pub id: String,
     pub name: String,
     pub arguments: String,
 }
 
-#[derive(Debug)]
+veiled!(ChatRequest, ChatEvent, ChatTool, Chat);
+
 pub struct Chat {
     instructions: String,
     history: Vec<Entry>,
@@ -50,7 +51,6 @@ pub struct Chat {
     failures: u32,
 }
 
-#[derive(Debug)]
 enum Entry {
     Remote(String),
     Voice(String),

@@ -11,7 +11,9 @@ pub mod script;
 use offhook_core::call::ToolCall;
 
 /// What the remote said in one turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+veiled!(Heard, Act);
+
+#[derive(Clone, PartialEq, Eq)]
 pub struct Heard {
     /// `None` when it was not understood.
     pub text: Option<String>,
@@ -20,7 +22,7 @@ pub struct Heard {
 }
 
 /// What a brain wants done, in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Act {
     Say(String),
     Tool(ToolCall),

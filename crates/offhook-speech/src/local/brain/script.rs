@@ -15,7 +15,8 @@ use super::plan::{Plan, upper_first};
 use super::{Act, Heard};
 use crate::local::mouth::Cut;
 
-#[derive(Debug)]
+veiled!(Script);
+
 pub struct Script {
     plan: Plan,
     /// The first words of the call, said again to a person who comes after a machine.
@@ -65,7 +66,7 @@ enum Machine {
     Hold,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Answer {
     text: String,
     sure: bool,

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use super::super::client_event::Role;
 
 /// What was said, in order. Bounded by forgetting the oldest.
-#[derive(Debug, Default)]
+veiled!(History);
+
+#[derive(Default)]
 pub(super) struct History {
     entries: VecDeque<Entry>,
     chars: usize,
 }
 
-#[derive(Debug)]
 struct Entry {
     /// Empty for what offhook itself remarked.
     item_id: String,
