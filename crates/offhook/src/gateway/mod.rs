@@ -1,4 +1,5 @@
-//! The use-cases. Every surface (HTTP, MCP, command line, demo) is a codec over this and nothing else.
+//! The use-cases. Every surface (the HTTP API, and through it the command line and the demo) is a codec over this
+//! and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`hang_up`], look at calls ([`view`]) and their [`journal`], [`recording`]s,
 //! [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
