@@ -10,9 +10,9 @@ pub mod script;
 
 use offhook_core::call::ToolCall;
 
-/// What the remote said in one turn.
 veiled!(Heard, Act);
 
+/// What the remote said in one turn.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Heard {
     /// `None` when it was not understood.

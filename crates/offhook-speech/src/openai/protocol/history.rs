@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::super::client_event::Role;
 
-/// What was said, in order. Bounded by forgetting the oldest.
 veiled!(History);
 
+/// What was said, in order. Bounded by forgetting the oldest.
 #[derive(Default)]
 pub(super) struct History {
     entries: VecDeque<Entry>,
