@@ -54,6 +54,8 @@ enum Order {
     Nonsense,
 }
 
+const NONSENSE: &str = r#"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"!"}"#;
+
 /// How long [`FakeRealtime::wait_for`] waits before a test has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -136,7 +138,7 @@ impl FakeRealtime {
         let _ = self.shared.orders.send(Order::Expire);
     }
 
-    /// Send every client something that is no event.
+    /// Send every client audio that is none.
     pub fn send_nonsense(&self) {
         let _ = self.shared.orders.send(Order::Nonsense);
     }
@@ -221,7 +223,7 @@ async fn connection(stream: TcpStream, shared: &Shared) -> Result<(), WsError> {
             }
             order = orders.recv() => match order {
                 Ok(Order::Expire) => conversation.expire(),
-                Ok(Order::Nonsense) => conversation.push(Out::Text("nonsense".to_owned())),
+                Ok(Order::Nonsense) => conversation.push(Out::Text(NONSENSE.to_owned())),
                 Ok(Order::Break) | Err(_) => return Ok(()),
             },
         }

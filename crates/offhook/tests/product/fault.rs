@@ -25,7 +25,7 @@ async fn a_panic_ends_one_call_and_leaves_the_others() {
     }
 
     // The log is the one thing every part of a session touches: the first of the two to log this breaks.
-    Quiet::install().trap("sent something that is no event");
+    Quiet::install().trap("sent audio that is not base64");
     fake.send_nonsense();
     let (broken, whole) = tokio::select! {
         journal = calls[0].journal() => (journal, [&calls[0], &calls[1]]),
