@@ -7,11 +7,13 @@
 //! What the book must know of earlier calls, it reads from the store when it first hears of an owner or a number, and
 //! forgets it when none of theirs is under way any more.
 
+pub mod limits;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use offhook_core::policy::{Allow, Ask, Facts, Policy, Recent, Refusal};
+use offhook_core::policy::{Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, Trial, TrialUse};
 use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{Store, StoreError};
 
@@ -66,6 +68,12 @@ struct Tally {
     visits: u32,
     /// `None`: not read from the store yet.
     day: Option<Day>,
+    /// The conversations of the day that are over, oldest first; `None`: nobody asked yet.
+    talks: Option<VecDeque<(Timestamp, Duration)>>,
+    /// All conversations there ever were; `None`: nobody asked yet.
+    trial: Option<TrialUse>,
+    /// What calls under way may yet use.
+    promised: DayUse,
 }
 
 /// The newest outbound calls, no more than the limit they are held against, and when the last one was over.
@@ -109,26 +117,58 @@ impl Admission {
         account: Account,
         destination: &PhoneNumber,
     ) -> Result<Visit, StoreError> {
-        let keys = [Counted::Account(account), Counted::Destination(destination.clone())];
-        let visit = Visit { admission: self.clone(), keys };
+        let owner_limits = match account {
+            Account::Owner(owner) => {
+                limits::stored(store.owner(owner).await?.and_then(|row| row.limits).as_deref())
+            }
+            Account::Anonymous => OwnerLimits::default(),
+        };
+        let keys = vec![Counted::Account(account), Counted::Destination(destination.clone())];
+        let visit = Visit { admission: self.clone(), keys, owner_limits };
         let unknown = {
             let mut book = self.book();
-            visit.keys.each_ref().map(|key| {
+            let look = |key: &Counted| {
                 let tally = book.tallies.entry(key.clone()).or_default();
                 tally.visits += 1;
                 tally.day.is_none()
-            })
+            };
+            visit.keys.iter().map(look).collect::<Vec<bool>>()
         };
         for (key, _) in visit.keys.iter().zip(unknown).filter(|(_, unknown)| *unknown) {
-            let day = self.read(store, key).await?;
+            let day = self.read(store, key, &owner_limits).await?;
             // Another visit may have read it meanwhile, and calls may have been added to that.
             self.book().tallies.entry(key.clone()).or_default().day.get_or_insert(day);
+        }
+        if self.limits_talk(&owner_limits) {
+            self.read_talks(store, account).await?;
         }
         Ok(visit)
     }
 
-    async fn read(&self, store: &Store, key: &Counted) -> Result<Day, StoreError> {
-        let (since, limit) = (clock::now() - DAY, self.kept(key));
+    /// Whether it matters how long an owner with these limits has talked.
+    fn limits_talk(&self, owner_limits: &OwnerLimits) -> bool {
+        let config = self.inner.policy.config();
+        let talk = config.talk_per_day_per_owner.or(owner_limits.talk_per_day);
+        talk.is_some() || config.spend_per_day_per_owner.or(owner_limits.spend_per_day).is_some()
+    }
+
+    async fn read_talks(&self, store: &Store, account: Account) -> Result<(), StoreError> {
+        let key = Counted::Account(account);
+        let known = |book: &Book| book.tallies.get(&key).is_some_and(|tally| tally.talks.is_some());
+        if known(&self.book()) {
+            return Ok(());
+        }
+        let talks = talks(store, account, clock::now() - DAY).await?;
+        self.book().tallies.entry(key).or_default().talks.get_or_insert(talks);
+        Ok(())
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    async fn read(&self, store: &Store, key: &Counted, of_owner: &OwnerLimits) -> Result<Day, StoreError> {
+        let (since, limit) = (clock::now() - DAY, self.kept(key, of_owner));
         let newest = match key {
             Counted::Account(Account::Owner(owner)) => store.newest_calls_of(*owner, since, limit).await?,
             Counted::Account(Account::Anonymous) => store.newest_calls_of_minted_keys(since, limit).await?,
@@ -144,10 +184,10 @@ impl Admission {
     }
 
     /// How many calls of a day are worth knowing.
-    fn kept(&self, key: &Counted) -> u32 {
+    fn kept(&self, key: &Counted, of_owner: &OwnerLimits) -> u32 {
         let config = self.inner.policy.config();
         match key {
-            Counted::Account(_) => config.calls_per_day_per_owner,
+            Counted::Account(_) => of_owner.calls_per_day.unwrap_or(config.calls_per_day_per_owner),
             Counted::Destination(_) => config.calls_per_day_per_destination,
         }
     }
@@ -164,11 +204,10 @@ impl Admission {
         };
         let allow = self.inner.policy.decide(&Ask::inbound(), &facts, now).into_result()?;
         book.enter(std::slice::from_ref(&account), None);
-        Ok((allow, self.place(vec![account], None, None)))
-    }
-
-    fn place(&self, keys: Vec<Counted>, line: Option<PhoneNumber>, placed_at: Option<Timestamp>) -> Place {
-        Place { admission: self.clone(), keys, line, placed_at, kept: false }
+        let admission = self.clone();
+        let (keys, promised) = (vec![account], DayUse::default());
+        let place = Place { admission, keys, line: None, placed_at: None, kept: false, promised, answered_at: None };
+        Ok((allow, place))
     }
 
     /// Calls under way.
@@ -192,16 +231,57 @@ impl Admission {
 #[derive(Debug)]
 pub struct Visit {
     admission: Admission,
-    /// The account and the destination.
-    keys: [Counted; 2],
+    /// The account, the destination, and who is on trial.
+    keys: Vec<Counted>,
+    owner_limits: OwnerLimits,
 }
 
 impl Visit {
+    /// The owner has no account yet: where the operator allows only a trial, it counts for that.
+    pub async fn on_trial(mut self, store: &Store, owner: OwnerId) -> Result<Self, StoreError> {
+        if self.admission.inner.policy.config().trial.is_none() {
+            return Ok(self);
+        }
+        let key = Counted::Account(Account::Owner(owner));
+        let known = {
+            let mut book = self.admission.book();
+            let tally = book.tallies.entry(key.clone()).or_default();
+            tally.visits += 1;
+            tally.trial.is_some()
+        };
+        self.keys.push(key.clone());
+        if !known {
+            let used = trial_use(store, owner).await?;
+            self.admission.book().tallies.entry(key).or_default().trial.get_or_insert(used);
+        }
+        Ok(self)
+    }
+
     /// Decide, and take the place if there is one.
     pub fn take(self, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<(Allow, Place), NoPlace> {
-        let inner = &self.admission.inner;
         let mut book = self.admission.book();
-        let [account, destination] = self.keys.each_ref().map(|key| book.seen(key, now));
+        let allow = self.decide(&mut book, ask, room, now)?;
+        book.enter(&self.keys, ask.line);
+        let promised = allow.promised();
+        for key in &self.keys {
+            book.count(key, now, self.admission.kept(key, &self.owner_limits));
+            book.promise(key, promised);
+        }
+        drop(book);
+        let (admission, keys, line) = (self.admission.clone(), self.keys.clone(), ask.line.cloned());
+        Ok((allow, Place { admission, keys, line, placed_at: Some(now), kept: false, promised, answered_at: None }))
+    }
+
+    /// What [`Visit::take`] would say just now. No place is taken, and nothing is counted.
+    pub fn ask(self, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<Allow, NoPlace> {
+        let mut book = self.admission.book();
+        self.decide(&mut book, ask, room, now)
+    }
+
+    fn decide(&self, book: &mut Book, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<Allow, NoPlace> {
+        let inner = &self.admission.inner;
+        let (account, destination) = (book.seen(&self.keys[0], now), book.seen(&self.keys[1], now));
+        let trial = self.keys.get(2).map(|key| book.trial(key));
         let facts = Facts {
             own_lines: &inner.lines,
             live_calls: book.live,
@@ -210,7 +290,10 @@ impl Visit {
             calls_of_owner: account.recent,
             calls_to_destination: destination.recent,
             last_call_to_destination_ended_at: destination.ended_at,
-            ..Facts::default()
+            owner_limits: self.owner_limits,
+            used_today: account.used,
+            promised: account.promised,
+            trial,
         };
         let allow = inner.policy.decide(ask, &facts, now).into_result().map_err(NoPlace::Refused)?;
         // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
@@ -219,12 +302,7 @@ impl Visit {
         if room.busy.max(let_in as usize) >= room.limit {
             return Err(NoPlace::NoLine);
         }
-        book.enter(&self.keys, ask.line);
-        for key in &self.keys {
-            book.count(key, now, self.admission.kept(key));
-        }
-        drop(book);
-        Ok((allow, self.admission.place(self.keys.to_vec(), ask.line.cloned(), Some(now))))
+        Ok(allow)
     }
 }
 
@@ -246,12 +324,20 @@ pub struct Place {
     /// Of an outbound call: what it counts as in the limits of a day.
     placed_at: Option<Timestamp>,
     kept: bool,
+    /// What it may use up at most, of what its owner may.
+    promised: DayUse,
+    answered_at: Option<Timestamp>,
 }
 
 impl Place {
     /// The call is in the store.
     pub fn keep(&mut self) {
         self.kept = true;
+    }
+
+    /// The call is over; this is when it was answered, if it was.
+    pub fn talked_since(&mut self, answered_at: Option<Timestamp>) {
+        self.answered_at = answered_at;
     }
 }
 
@@ -268,6 +354,12 @@ impl Drop for Place {
         for key in &self.keys {
             book.with(key, |tally| {
                 tally.live -= 1;
+                tally.promised.talk -= self.promised.talk;
+                tally.promised.minutes -= self.promised.minutes;
+                if let Some(talk) = self.answered_at.map(|at| now.since(at)).filter(|_| self.placed_at.is_some()) {
+                    tally.talks.iter_mut().for_each(|talks| talks.push_back((now, talk)));
+                    tally.trial.iter_mut().for_each(|trial| trial.count(talk));
+                }
                 let Some((day, placed_at)) = tally.day.as_mut().zip(self.placed_at) else { return };
                 if self.kept {
                     day.ended_at = day.ended_at.max(Some(now));
@@ -284,6 +376,8 @@ struct Seen {
     live: u32,
     recent: Recent,
     ended_at: Option<Timestamp>,
+    used: DayUse,
+    promised: DayUse,
 }
 
 impl Book {
@@ -294,7 +388,28 @@ impl Book {
             day.placed_at.pop_front();
         }
         let recent = Recent { count: day.placed_at.len() as u32, oldest_at: day.placed_at.front().copied() };
-        Seen { live: tally.live, recent, ended_at: day.ended_at }
+        let ended_at = day.ended_at;
+        let mut used = DayUse::default();
+        for talks in &mut tally.talks {
+            while talks.front().is_some_and(|(over_at, _)| *over_at < now - DAY) {
+                talks.pop_front();
+            }
+            talks.iter().for_each(|(over_at, talk)| used.count(*talk, Some(*over_at)));
+        }
+        Seen { live: tally.live, recent, ended_at, used, promised: tally.promised }
+    }
+
+    /// What was used of a trial, and what calls under way may yet use: each may come to count.
+    fn trial(&mut self, key: &Counted) -> TrialUse {
+        let tally = self.tallies.entry(key.clone()).or_default();
+        let used = tally.trial.unwrap_or_default();
+        TrialUse { calls: used.calls + tally.live, talk: used.talk + tally.promised.talk }
+    }
+
+    fn promise(&mut self, key: &Counted, promised: DayUse) {
+        let Some(tally) = self.tallies.get_mut(key) else { return };
+        tally.promised.talk += promised.talk;
+        tally.promised.minutes += promised.minutes;
     }
 
     fn enter(&mut self, keys: &[Counted], line: Option<&PhoneNumber>) {
@@ -335,4 +450,24 @@ impl Day {
             self.placed_at.remove(index);
         }
     }
+}
+
+/// The conversations of an account since then, oldest first.
+pub async fn talks(
+    store: &Store,
+    account: Account,
+    since: Timestamp,
+) -> Result<VecDeque<(Timestamp, Duration)>, StoreError> {
+    let talks = match account {
+        Account::Owner(owner) => store.talks_of(owner, since).await?,
+        Account::Anonymous => store.talks_of_minted_keys(since).await?,
+    };
+    Ok(talks.into_iter().map(|talk| (talk.over_at, Duration::from_millis(talk.talk_ms))).collect())
+}
+
+/// What an owner has used of its trial.
+pub async fn trial_use(store: &Store, owner: OwnerId) -> Result<TrialUse, StoreError> {
+    let talked = store.talked(owner, Trial::SHORTEST.as_millis() as u64).await?;
+    let calls = u32::try_from(talked.calls).unwrap_or(u32::MAX);
+    Ok(TrialUse { calls, talk: Duration::from_millis(talked.talk_ms) })
 }
