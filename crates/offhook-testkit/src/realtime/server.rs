@@ -54,7 +54,8 @@ enum Order {
     Nonsense,
 }
 
-const NONSENSE: &str = r#"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"!"}"#;
+const NONSENSE: &str =
+    r#"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"!"}"#;
 
 /// How long [`FakeRealtime::wait_for`] waits before a test has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
