@@ -11,7 +11,7 @@ use crate::db::{Row, Tx, params};
 use crate::keys::{self, NewKey};
 use crate::projection::{End, Lifecycle, end_of, result_of};
 use crate::recordings::RecordingRow;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, webhooks};
 
 /// What was asked for, as it will be shown. `Debug` prints none of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct NewCall {
     pub idempotency: Option<Idempotency>,
     pub direction: Direction,
     pub request: CallRequest,
+    /// Where its events are sent.
+    pub webhook_url: Option<String>,
     pub queued_at: Timestamp,
     /// The first facts, from `seq` 1 on.
     pub entries: Vec<JournalEntry>,
@@ -174,9 +176,10 @@ impl Store {
         self.db.row(SQL, params![id]).await?.as_ref().map(call_of).transpose()
     }
 
-    /// Calls, newest first. A row this version can't read is left out with a warning.
+    /// Calls, newest first: by when they were placed, or where only those are asked for that are over, by when they
+    /// ended. A row this version can't read is left out with a warning.
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
-        // Two statements, so that an owner's calls are found by their index.
+        // Several statements, so that an owner's calls are found by their index.
         const ALL: &str = select_calls!(
             "WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR direction = $2) \
              AND ($3 IS NULL OR finalized_at >= $3) \
@@ -189,6 +192,17 @@ impl Store {
              AND ($4 IS NULL OR ($4 = 1 AND lifecycle <> 'finalized') OR ($4 = 0 AND lifecycle = 'finalized')) \
              ORDER BY queued_at DESC, calls.id DESC LIMIT $5"
         );
+        // A history is followed from the end that was seen last.
+        const ALL_OVER: &str = select_calls!(
+            "WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR direction = $2) \
+             AND ($3 IS NULL OR finalized_at >= $3) AND $4 = 0 AND lifecycle = 'finalized' \
+             ORDER BY finalized_at DESC, calls.id DESC LIMIT $5"
+        );
+        const OWN_OVER: &str = select_calls!(
+            "WHERE owner_id = $1 AND ($2 IS NULL OR direction = $2) \
+             AND ($3 IS NULL OR finalized_at >= $3) AND $4 = 0 AND lifecycle = 'finalized' \
+             ORDER BY finalized_at DESC, calls.id DESC LIMIT $5"
+        );
         let params = params![
             filter.owner,
             filter.direction.map(direction_code),
@@ -196,7 +210,13 @@ impl Store {
             filter.live.map(i64::from),
             i64::from(filter.limit),
         ];
-        let rows = self.db.rows(if filter.owner.is_some() { OWN } else { ALL }, params).await?;
+        let sql = match (filter.live, filter.owner) {
+            (Some(false), Some(_)) => OWN_OVER,
+            (Some(false), None) => ALL_OVER,
+            (_, Some(_)) => OWN,
+            (_, None) => ALL,
+        };
+        let rows = self.db.rows(sql, params).await?;
         Ok(rows.iter().filter_map(readable).collect())
     }
 
@@ -234,6 +254,9 @@ pub(crate) async fn insert(
         keys::insert_minted(tx, key).await?;
     }
     if insert_row(tx, new).await? {
+        if let Some(url) = &new.webhook_url {
+            webhooks::insert(tx, new.id, url).await?;
+        }
         return Ok(Ok(Inserted::New));
     }
     if new.idempotency.is_some() {

@@ -14,10 +14,12 @@ mod health;
 mod journal;
 mod keys;
 mod open;
+mod owners;
 mod projection;
 mod recent;
 mod recordings;
 mod retention;
+mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter};
 pub use batch::{Batch, Written};
@@ -29,9 +31,11 @@ pub use journal::AppendError;
 pub use keys::{CreateKeyError, KeyId, KeyKind, KeyRow, NewKey};
 pub use offhook_core::call::Direction;
 pub use open::OpenError;
+pub use owners::{OwnerRow, Preferences, Talk, Talked};
 pub use projection::{End, Lifecycle};
 pub use recordings::{NewRecording, RecordingRow};
 pub use retention::{Purged, Retention};
+pub use webhooks::{Delivery, WebhookNext, WebhookRow, WebhookSecretRow, WebhookState};
 
 use std::path::{Path, PathBuf};
 

@@ -19,6 +19,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "owners and calls", include_str!("../migrations/0001_owners_and_calls.sql")),
     (2, "recordings", include_str!("../migrations/0002_recordings.sql")),
     (3, "audit", include_str!("../migrations/0003_audit.sql")),
+    (4, "accounts", include_str!("../migrations/0004_accounts.sql")),
+    (5, "webhooks", include_str!("../migrations/0005_webhooks.sql")),
 ];
 
 /// The schema this version reads and writes.

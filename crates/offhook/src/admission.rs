@@ -390,7 +390,7 @@ impl Book {
         let recent = Recent { count: day.placed_at.len() as u32, oldest_at: day.placed_at.front().copied() };
         let ended_at = day.ended_at;
         let mut used = DayUse::default();
-        for talks in &mut tally.talks {
+        if let Some(talks) = &mut tally.talks {
             while talks.front().is_some_and(|(over_at, _)| *over_at < now - DAY) {
                 talks.pop_front();
             }

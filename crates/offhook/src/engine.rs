@@ -149,10 +149,11 @@ impl Engine {
     }
 
     /// Run the session; a panic ends this one call and leaves the others alone.
-    fn supervise(&self, id: CallId, parts: Parts, feed: broadcast::Sender<JournalEntry>, place: Place) {
+    fn supervise(&self, id: CallId, parts: Parts, feed: broadcast::Sender<JournalEntry>, mut place: Place) {
         let engine = self.clone();
         self.inner.sessions.spawn(async move {
             let (progress, clock) = (parts.journal.progress(), parts.clock);
+            let talking = progress.clone();
             let session = Session::new(parts);
             tracing::info!(call_id = %id, "call started");
             if AssertUnwindSafe(session.run()).catch_unwind().await.is_err() {
@@ -167,6 +168,7 @@ impl Engine {
                 journal.close().await;
             }
             engine.live().remove(&id);
+            place.talked_since(talking.answered_at());
             drop(place);
             tracing::info!(call_id = %id, "call ended");
         });

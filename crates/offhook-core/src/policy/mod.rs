@@ -124,15 +124,21 @@ impl Policy {
                 Verdict::Refuse(refusal) => return Decision::Refuse(refusal),
             }
         }
+        let talk_left = ask.destination.and_then(|_| case.talk_left());
         let talk_limit = self.config.talk_limit.with_max(facts.owner_limits.talk_limit);
         Decision::Allow(Allow {
             destination: ask.destination.cloned(),
             line: ask.line.cloned(),
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             // A conversation can't outlast what is left.
-            talk_limit: talk_limit.grant(ask.talk_limit).min(case.talk_left().unwrap_or(Duration::MAX)),
+            talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
             rules,
         })
+    }
+
+    /// What an owner may talk today, by its minutes and its money; `None`: as long as it likes.
+    pub fn talk_left(&self, facts: &Facts<'_>, now: Timestamp) -> Option<Duration> {
+        Case { config: &self.config, ask: &Ask::inbound(), facts, now }.talk_left()
     }
 }
 

@@ -294,7 +294,6 @@ impl Case<'_> {
 
     /// The longest this conversation may be by what is left of a day and of a trial; `None`: as long as one likes.
     pub(super) fn talk_left(&self) -> Option<Duration> {
-        self.ask.destination?;
         let today = self.talk_per_day().map(|limit| limit.saturating_sub(self.committed().talk));
         let money = self.paid_for().map(|(_, left)| minutes(left));
         // With calls left a trial goes on, however much was talked.

@@ -129,6 +129,10 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
             created_at: at(0),
         };
         let key = store.create_key(&key).await.unwrap();
+        store.set_email(who, Some(&format!("mail of {n}"))).await.unwrap();
+        let manner = Some(format!("manner of {n}"));
+        let preferences = Preferences { personality: manner, ..Preferences::default() };
+        store.set_preferences(who, &preferences, at(0)).await.unwrap();
         let mut new = NewCall { owner: who, ..new_call(n.into()) };
         new.request.task = format!("task of {n}");
         new.idempotency = Some(Idempotency { key: format!("order of {n}"), request_hash: [n; 32] });
@@ -150,7 +154,8 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
             store.append_audit(&entry).await.unwrap();
         }
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
-        let texts = ["key", "task", "order", "words", "operator"].map(|what| format!("{what} of {n}"));
+        let texts = ["key", "mail", "manner", "task", "order", "words", "operator"];
+        let texts = texts.map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);
         traces.push([&ids[..], &texts[..], &[hash, format!("rec/{n}.wav")]].concat());
     }

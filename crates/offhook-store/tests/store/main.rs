@@ -6,6 +6,7 @@
 mod backend;
 mod claiming;
 mod deleting;
+mod owners;
 mod postgres_only;
 mod racing;
 mod sqlite_only;
@@ -45,6 +46,10 @@ scenarios! {
     claiming::one_process_has_the_claim,
     claiming::a_claim_is_given_back,
     story::owners_and_keys,
+    owners::what_was_talked_is_counted,
+    owners::a_history_is_ordered_by_the_end,
+    owners::preferences_are_replaced_and_cleared,
+    owners::owners_have_an_address_and_limits,
     story::what_a_newer_version_wrote,
     story::odd_texts_come_back_the_same_from_both,
     story::a_newer_schema_is_refused,

@@ -45,6 +45,7 @@ pub fn new_call(n: u16) -> NewCall {
             language: "en-US".into(),
             ..CallRequest::default()
         },
+        webhook_url: None,
         queued_at: at(i64::from(n)),
         entries: entries(1, [Fact::Queued { policy: "all".into() }]),
     }

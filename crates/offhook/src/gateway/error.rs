@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook_core::policy::{Refusal, RefusalCode, Rule};
+use offhook_core::policy::{Quota, Refusal, RefusalCode, Rule};
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
@@ -30,7 +30,13 @@ pub enum PlaceCallError {
     InvalidField { field: &'static str, why: String },
     /// A calling rule refused.
     #[error("{message}")]
-    Refused { rule: Rule, code: RefusalCode, message: String, retry_after: Option<Duration> },
+    Refused {
+        rule: Rule,
+        code: RefusalCode,
+        message: String,
+        retry_after: Option<Duration>,
+        quota: Option<Quota>,
+    },
     #[error("this Idempotency-Key was used for a different request; choose a new one")]
     IdempotencyKeyReused,
     #[error("all lines are in use; try again in 15 seconds")]
@@ -50,8 +56,8 @@ pub enum PlaceCallError {
 
 impl From<Refusal> for PlaceCallError {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { rule, code, message, retry_after } = refusal;
-        Self::Refused { rule, code, message, retry_after }
+        let Refusal { rule, code, message, retry_after, quota } = refusal;
+        Self::Refused { rule, code, message, retry_after, quota }
     }
 }
 
@@ -63,4 +69,17 @@ pub enum CallError {
     NoRecording,
     #[error("the store can't be read right now; try again shortly")]
     Store,
+}
+
+/// Why nothing is told of an account, or changed in it.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("this key is not linked to an account; link it, then ask again")]
+    NotLinked,
+    #[error("calls to our lines are shown to the account whose number they reached, and this one has none")]
+    NoInbound,
+    #[error("{field}: {why}")]
+    InvalidPreference { field: &'static str, why: String },
+    #[error(transparent)]
+    Call(#[from] CallError),
 }

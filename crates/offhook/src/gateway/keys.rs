@@ -12,6 +12,7 @@ use rand::RngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{AuthError, Gateway, Idempotency, PlaceCallError};
+use crate::admission::Account;
 use crate::clock;
 
 /// Clients recognise, redact and refuse keys by it.
@@ -27,6 +28,13 @@ pub struct Caller {
     pub admin: bool,
     /// It was given its key on its first call, and shares its limits with all others of its kind.
     pub anonymous: bool,
+}
+
+impl Caller {
+    /// Whose limits its calls count against.
+    pub fn account(&self) -> Account {
+        if self.anonymous { Account::Anonymous } else { Account::Owner(self.owner) }
+    }
 }
 
 #[derive(Clone, Debug)]

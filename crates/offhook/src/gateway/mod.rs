@@ -5,6 +5,7 @@
 //! [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
+mod account;
 mod error;
 mod hang_up;
 mod in_flight;
@@ -20,6 +21,7 @@ mod retention;
 mod secret;
 mod settings;
 mod view;
+mod webhooks;
 mod wish;
 
 use std::sync::Arc;
@@ -32,10 +34,12 @@ use tokio::sync::RwLock;
 
 use crate::admission::Admission;
 use crate::engine::Engine;
+use crate::webhooks::Queue;
 use in_flight::InFlight;
 use known_keys::KnownKeys;
 
-pub use error::{AuthError, CallError, PlaceCallError};
+pub use account::{AccountView, Balance, Today, TrialLeft};
+pub use error::{AccountError, AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;
 pub use journal::JournalStream;
 pub use keys::{Caller, KeyView, PREFIX as KEY_PREFIX};
@@ -46,6 +50,7 @@ pub use recording::RecordingFile;
 pub use secret::Secret;
 pub use settings::{Inbound, Settings};
 pub use view::{CallView, EndView, ListCalls, ResultView, Role, TranscriptTurn};
+pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;
 
 /// One phone line for many agents. Cheap to clone.
@@ -68,6 +73,8 @@ struct Inner {
     /// Idempotency keys whose calls are being placed.
     in_flight: InFlight,
     known_keys: KnownKeys,
+    /// Calls whose events are sent somewhere.
+    webhooks: Arc<Queue>,
     /// Requests to place a call that are being worked on.
     placing: AtomicUsize,
 }
@@ -80,6 +87,7 @@ impl Gateway {
         settings: Settings,
         secret: Secret,
     ) -> Self {
+        let webhooks = Arc::new(Queue::new(&settings.webhooks));
         let admission = Admission::new(policy, settings.lines.clone());
         Self {
             inner: Arc::new(Inner {
@@ -92,6 +100,7 @@ impl Gateway {
                 starting: RwLock::new(()),
                 in_flight: InFlight::default(),
                 known_keys: KnownKeys::default(),
+                webhooks,
                 placing: AtomicUsize::new(0),
             }),
         }

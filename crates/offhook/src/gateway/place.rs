@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::keys::Minted;
 use super::wish::Wish;
 use super::{AuthError, Caller, Gateway, Idempotency, PlaceCallError};
-use crate::admission::{Account, NoPlace, Place, Room};
+use crate::admission::{NoPlace, Place, Room};
 use crate::clock;
 use crate::engine::Start;
 use crate::writer::InsertError;
@@ -39,6 +39,8 @@ pub struct PlaceCall {
     pub max_duration: Option<Duration>,
     /// What to say to a machine; hang up when absent.
     pub voicemail_message: Option<String>,
+    /// Where the events of the call are sent.
+    pub webhook_url: Option<String>,
     pub idempotency: Option<Idempotency>,
 }
 
@@ -55,6 +57,8 @@ impl fmt::Debug for PlaceCall {
 #[derive(Debug)]
 pub struct Placed {
     pub call_id: CallId,
+    /// Whose call it is.
+    pub caller: Caller,
     /// A key minted for a caller that came without one; shown once.
     pub minted_key: Option<SecretString>,
     /// The call existed already: same idempotency key, same request.
@@ -121,7 +125,7 @@ impl Gateway {
         if let Some(idempotency) = &wish.ask.idempotency
             && let Some(call_id) = self.placed_before(caller, idempotency).await?
         {
-            return self.repeated(call_id, minted).await;
+            return self.repeated(call_id, caller, minted).await;
         }
         if wish.ask.idempotency.is_some()
             && let Some(minted) = &minted
@@ -133,7 +137,7 @@ impl Gateway {
         let new_key = minted.as_ref().map(Minted::new_key);
         let call_id = self.let_in(caller, wish, new_key).await?;
         minted.as_ref().inspect(|minted| self.learn(minted));
-        Ok(Placed { call_id, minted_key: minted.map(|minted| minted.key), repeated: false })
+        Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: false })
     }
 
     /// Take a place, write the call down, start it.
@@ -147,6 +151,7 @@ impl Gateway {
         let (allow, mut place) = self.take_place(caller, &wish, now).await?;
         let new = wish.new_call(caller.owner, minted, &allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
+        let has_webhook = new.webhook_url.is_some();
         match self.inner.engine.writer().insert(new).await {
             Ok(Inserted::New) => place.keep(),
             // Only by a process that has no claim; the place is given back.
@@ -156,6 +161,9 @@ impl Gateway {
         }
         let start = Start { id, owner: caller.owner, leg: None, brief: wish.brief, last_seq, place };
         self.inner.engine.start(allow, start);
+        if has_webhook {
+            self.inner.webhooks.follow(id, caller.owner, self.inner.engine.subscribe(id));
+        }
         Ok(id)
     }
 
@@ -165,9 +173,12 @@ impl Gateway {
         wish: &Wish,
         now: Timestamp,
     ) -> Result<(Allow, Place), PlaceCallError> {
-        let account = if caller.anonymous { Account::Anonymous } else { Account::Owner(caller.owner) };
-        let visit = self.inner.admission.visit(&self.inner.store, account, &wish.to).await;
-        let visit = visit.map_err(|error| unreadable(&error))?;
+        let store = &self.inner.store;
+        let visit = self.inner.admission.visit(store, caller.account(), &wish.to).await;
+        let mut visit = visit.map_err(|error| unreadable(&error))?;
+        if caller.anonymous {
+            visit = visit.on_trial(store, caller.owner).await.map_err(|error| unreadable(&error))?;
+        }
         let line = wish.from.as_ref();
         let ask = Ask { line, talk_limit: wish.ask.max_duration, ..Ask::outbound(&wish.to) };
         visit.take(&ask, self.room(line)?, now).map_err(|no| match no {
@@ -191,11 +202,16 @@ impl Gateway {
     }
 
     /// The call exists. Whoever repeats a first call may have its key again, for a while.
-    async fn repeated(&self, call_id: CallId, minted: Option<Minted>) -> Result<Placed, PlaceCallError> {
+    async fn repeated(
+        &self,
+        call_id: CallId,
+        caller: Caller,
+        minted: Option<Minted>,
+    ) -> Result<Placed, PlaceCallError> {
         if let Some(minted) = &minted {
             self.minted_before(minted).await?.ok_or(AuthError::KeyRequired)?;
         }
-        Ok(Placed { call_id, minted_key: minted.map(|minted| minted.key), repeated: true })
+        Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: true })
     }
 
     /// What the lines that may be used can carry. A line is taken at dialling time; a call that could not get one is

@@ -5,6 +5,8 @@ use std::time::Duration;
 use offhook_core::PhoneNumber;
 use offhook_core::brief::{Disclosure, Opening};
 
+use crate::webhooks;
+
 /// What the gateway is told once, at start.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -22,6 +24,7 @@ pub struct Settings {
     pub lines: Vec<PhoneNumber>,
     /// How calls to our lines are answered; `None` declines them.
     pub inbound: Option<Inbound>,
+    pub webhooks: webhooks::Settings,
 }
 
 /// How the voice answers a call to one of our lines.

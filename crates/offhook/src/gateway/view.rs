@@ -14,7 +14,8 @@ use super::{CallError, Caller, Gateway, Lifecycle};
 pub struct ListCalls {
     pub inbound: Option<bool>,
     pub finalized_since: Option<Timestamp>,
-    pub live_only: bool,
+    /// `true`: only calls that are not over; `false`: only those that are, by when they ended.
+    pub live: Option<bool>,
     pub limit: usize,
 }
 
@@ -40,6 +41,10 @@ pub struct CallView {
     pub result: Option<ResultView>,
     pub end: Option<EndView>,
     pub has_recording: bool,
+    /// When retention removed it or will; `None` where there is none, or it is kept.
+    pub recording_until: Option<Timestamp>,
+    /// There was one.
+    pub recording_expired: bool,
 }
 
 #[derive(Clone)]
@@ -124,7 +129,7 @@ impl Gateway {
             owner: (!caller.admin).then_some(caller.owner),
             direction,
             finalized_since: wanted.finalized_since,
-            live: wanted.live_only.then_some(true),
+            live: wanted.live,
             limit: wanted.limit.min(200) as u32,
         };
         let rows = self.inner.store.calls(&filter).await.map_err(store_error)?;
@@ -190,6 +195,8 @@ impl Gateway {
                 q850_cause: end.q850_cause,
             }),
             has_recording,
+            recording_until: row.recording.as_ref().and_then(|kept| kept.removed_at.or(kept.expires_at)),
+            recording_expired: row.recording.is_some_and(|kept| kept.removed_at.is_some()),
         }
     }
 }

@@ -8,6 +8,7 @@ use rand::RngCore as _;
 
 use super::{PlaceCall, PlaceCallError, Settings};
 use crate::admission::Admission;
+use crate::webhooks::UrlError;
 
 pub use offhook_core::brief::VOICES;
 
@@ -30,6 +31,13 @@ impl Wish {
             // with its idempotency key is answered whatever the rules say by now.
             admission.check_destination(&to)?;
             return Err(error);
+        }
+        if let Some(url) = &ask.webhook_url {
+            let refused = |error: UrlError| PlaceCallError::InvalidField {
+                field: "webhook_url",
+                why: error.to_string(),
+            };
+            settings.webhooks.reach.check(url).map_err(refused)?;
         }
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
@@ -57,6 +65,7 @@ impl Wish {
         };
         NewCall {
             minted,
+            webhook_url: self.ask.webhook_url.clone(),
             idempotency: self.ask.idempotency.clone(),
             ..queued(owner, Direction::Outbound, request, allow, now)
         }
@@ -92,6 +101,7 @@ pub(super) fn queued(
         idempotency: None,
         direction,
         request,
+        webhook_url: None,
         queued_at: now,
         entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
     }

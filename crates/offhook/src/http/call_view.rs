@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::balance::CallMeta;
 use crate::clock::iso;
-use crate::gateway::{CallView, Caller, EndView, Lifecycle, ResultView, Role, TranscriptTurn};
+use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, ResultView, Role, TranscriptTurn};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]
@@ -41,6 +42,9 @@ pub struct CallBody {
     #[serde(flatten)]
     #[schema(value_type = Finalized)]
     pub finalized: Option<Finalized>,
+    /// What is left to whoever asks, once the call is over.
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<CallMeta>,
 }
 
 #[derive(Clone, Serialize, ToSchema)]
@@ -147,12 +151,16 @@ pub struct OutcomeReason {
 impl Api {
     /// With a fresh link to the recording, where there is one, for whoever asked at `public_url`.
     pub async fn call_body(&self, caller: Caller, view: CallView, public_url: &str) -> CallBody {
-        let link = match view.end.is_some() && view.has_recording {
-            true => self.gateway.sign_recording(caller, view.id).await.ok(),
-            false => None,
-        };
-        body(view, link.map(|path| format!("{public_url}{path}")))
+        call_body(&self.gateway, caller, view, public_url).await
     }
+}
+
+pub async fn call_body(gateway: &Gateway, caller: Caller, view: CallView, public_url: &str) -> CallBody {
+    let link = match view.end.is_some() && view.has_recording {
+        true => gateway.sign_recording(caller, view.id).await.ok(),
+        false => None,
+    };
+    body(view, link.map(|path| format!("{public_url}{path}")))
 }
 
 fn body(view: CallView, recording_url: Option<String>) -> CallBody {
@@ -182,6 +190,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(task_result),
         finalized,
+        meta: None,
     }
 }
 

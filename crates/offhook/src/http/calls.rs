@@ -9,7 +9,8 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
+use super::{Api, balance};
+use super::balance::CallMeta;
 use super::call_view::CallBody;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
@@ -44,6 +45,9 @@ pub struct CallPlaced {
         (status = 201, body = CallPlaced, headers(
             ("X-ClawCall-Api-Key" = String, description = "The minted key, when one was minted."),
             ("Idempotent-Replayed" = String, description = "`true` when the call existed already."),
+            ("X-ClawCall-Balance-Seconds" = String, description = "What is left, or `unlimited`."),
+            ("X-ClawCall-Balance-Minutes" = String, description = "What is left, or `unlimited`."),
+            ("X-ClawCall-Tier" = String, description = "`free` or `paid`."),
         )),
         (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody),
     ),
@@ -65,7 +69,12 @@ pub async fn place(
         },
     };
     let placed = api.gateway.place_call(key, wish).await;
-    placed.map(accepted).map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&headers)))
+    let placed = placed.map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&headers)))?;
+    let balance = api.gateway.balance(placed.caller).await;
+    let mut response = accepted(placed);
+    // The call is placed, whatever is known of the balance.
+    balance.iter().for_each(|balance| balance::headers(balance, response.headers_mut()));
+    Ok(response)
 }
 
 fn accepted(placed: Placed) -> Response {
@@ -98,9 +107,17 @@ pub async fn show(
     Known(caller): Known,
     InPath(id): InPath,
     headers: HeaderMap,
-) -> Result<Json<CallBody>, ApiError> {
+) -> Result<Response, ApiError> {
     let view = api.gateway.call(caller, id).await?;
-    Ok(Json(api.call_body(caller, view, &api.public_url.for_request(&headers)).await))
+    let balance = match view.end.is_some() {
+        true => api.gateway.balance(caller).await.ok(),
+        false => None,
+    };
+    let mut body = api.call_body(caller, view, &api.public_url.for_request(&headers)).await;
+    body.meta = balance.as_ref().map(CallMeta::of);
+    let mut response = Json(body).into_response();
+    balance.iter().for_each(|balance| balance::headers(balance, response.headers_mut()));
+    Ok(response)
 }
 
 /// What hanging up did.
@@ -155,30 +172,32 @@ pub struct CallList {
     pub calls: Vec<CallBody>,
 }
 
-impl CallQuery {
-    fn filter(&self) -> Result<ListCalls, ApiError> {
-        let wrong = |message: &str| ApiError::bad_request("invalid_query", message);
-        let inbound = match self.direction.as_deref() {
-            None => None,
-            Some("inbound") => Some(true),
-            Some("outbound") => Some(false),
-            Some(_) => return Err(wrong("direction must be inbound or outbound")),
-        };
-        // A date alone does not parse: which day it is depends on where one asks.
-        let since = self.since.as_deref().map(str::parse::<jiff::Timestamp>).transpose();
-        let since =
-            since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
-        let limit = self.limit.unwrap_or(25);
-        if !(1..=200).contains(&limit) {
-            return Err(wrong("limit must be 1 to 200"));
-        }
-        Ok(ListCalls {
-            inbound,
-            finalized_since: since.map(|at| offhook_core::Timestamp::from_unix_micros(at.as_microsecond())),
-            live_only: self.live == Some(true),
-            limit: limit as usize,
-        })
+/// What a list is asked for, whichever it is.
+pub fn filter(
+    direction: Option<&str>,
+    since: Option<&str>,
+    limit: Option<u32>,
+) -> Result<ListCalls, ApiError> {
+    let wrong = |message: &str| ApiError::bad_request("invalid_query", message);
+    let inbound = match direction {
+        None => None,
+        Some("inbound") => Some(true),
+        Some("outbound") => Some(false),
+        Some(_) => return Err(wrong("direction must be inbound or outbound")),
+    };
+    // A date alone does not parse: which day it is depends on where one asks.
+    let since = since.map(str::parse::<jiff::Timestamp>).transpose();
+    let since = since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
+    let limit = limit.unwrap_or(25);
+    if !(1..=200).contains(&limit) {
+        return Err(wrong("limit must be 1 to 200"));
     }
+    Ok(ListCalls {
+        inbound,
+        finalized_since: since.map(|at| offhook_core::Timestamp::from_unix_micros(at.as_microsecond())),
+        live: None,
+        limit: limit as usize,
+    })
 }
 
 /// The calls of this key; of everybody with an admin key.
@@ -194,7 +213,9 @@ pub async fn list(
     query: Result<Query<CallQuery>, QueryRejection>,
 ) -> Result<Json<CallList>, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
-    let views = api.gateway.calls(caller, query.filter()?).await?;
+    let wanted = filter(query.direction.as_deref(), query.since.as_deref(), query.limit)?;
+    let wanted = ListCalls { live: query.live.filter(|live| *live), ..wanted };
+    let views = api.gateway.calls(caller, wanted).await?;
     let public_url = api.public_url.for_request(&headers);
     let mut calls = Vec::with_capacity(views.len());
     for view in views {

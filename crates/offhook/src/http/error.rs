@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use offhook_core::policy::RefusalCode;
+use offhook_core::policy::{Quota, RefusalCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::{AuthError, CallError, PlaceCallError};
+use super::Api;
+use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError};
 
 /// When to ask again after the store was away.
 const STORE_BACK: Duration = Duration::from_secs(5);
@@ -31,6 +32,18 @@ pub struct ErrorDetail {
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ErrorAction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<ErrorQuota>,
+}
+
+/// How much conversation was used, and how much there is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ErrorQuota {
+    pub used_seconds: u64,
+    pub remaining_seconds: u64,
+    pub limit_seconds: u64,
+    /// `free` on trial, else `paid`.
+    pub tier: &'static str,
 }
 
 /// Something the user can open to get on.
@@ -53,11 +66,12 @@ pub struct ApiError {
     retry_after: Option<Duration>,
     /// The page that says how to get a key.
     key_page: Option<String>,
+    quota: Option<Quota>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, key_page: None }
+        Self { status, code, message: message.into(), retry_after: None, key_page: None, quota: None }
     }
 
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
@@ -80,7 +94,7 @@ impl ApiError {
 
     /// With a link to the page at `public_url` that says how to get a key, if that is what is missing.
     pub fn at(mut self, public_url: &str) -> Self {
-        if self.code == "auth_required" {
+        if matches!(self.code, "auth_required" | "trial_exhausted" | "balance_depleted" | "quota_exceeded") {
             self.key_page = Some(format!("{public_url}/"));
         }
         self
@@ -93,7 +107,21 @@ impl ApiError {
             label: "Get an API key".to_owned(),
             description: "How to get a key for this phone line.".to_owned(),
         });
-        ErrorBody { error: ErrorDetail { code: self.code.to_owned(), message: self.message.clone(), action } }
+        let quota = self.quota.map(|quota| ErrorQuota {
+            used_seconds: quota.used.as_secs(),
+            remaining_seconds: quota.left().as_secs(),
+            limit_seconds: quota.limit.as_secs(),
+            tier: if quota.is_trial { "free" } else { "paid" },
+        });
+        let (code, message) = (self.code.to_owned(), self.message.clone());
+        ErrorBody { error: ErrorDetail { code, message, action, quota } }
+    }
+}
+
+impl Api {
+    /// Why an account can't be used, for whoever sent these headers.
+    pub fn linkable(&self, error: AccountError, headers: &HeaderMap) -> ApiError {
+        ApiError::from(error).at(&self.public_url.for_request(headers))
     }
 }
 
@@ -132,6 +160,18 @@ impl From<CallError> for ApiError {
     }
 }
 
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountError::NotLinked => Self::new(StatusCode::UNAUTHORIZED, "auth_required", message),
+            AccountError::NoInbound => Self::new(StatusCode::FORBIDDEN, "inbound_plan_required", message),
+            AccountError::InvalidPreference { .. } => Self::bad_request("invalid_preferences", message),
+            AccountError::Call(error) => error.into(),
+        }
+    }
+}
+
 impl From<PlaceCallError> for ApiError {
     fn from(error: PlaceCallError) -> Self {
         let message = error.to_string();
@@ -144,8 +184,8 @@ impl From<PlaceCallError> for ApiError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
             }
             PlaceCallError::InvalidField { .. } => Self::bad_request("invalid_request", message),
-            PlaceCallError::Refused { code, retry_after, .. } => {
-                Self { retry_after, ..Self::new(refusal_status(code), code.code(), message) }
+            PlaceCallError::Refused { code, retry_after, quota, .. } => {
+                Self { retry_after, quota, ..Self::new(refusal_status(code), code.code(), message) }
             }
             PlaceCallError::IdempotencyKeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
@@ -169,7 +209,10 @@ fn refusal_status(code: RefusalCode) -> StatusCode {
         RefusalCode::InvalidPhone | RefusalCode::UnsupportedDestination => StatusCode::BAD_REQUEST,
         RefusalCode::DestinationBlocked => StatusCode::FORBIDDEN,
         RefusalCode::DestinationBusy => StatusCode::CONFLICT,
-        RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+        RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded | RefusalCode::BalanceDepleted => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        RefusalCode::TrialExhausted => StatusCode::PAYMENT_REQUIRED,
     }
 }
 

@@ -91,7 +91,7 @@ fn event(entry: &JournalEntry, queued_at: Timestamp) -> Event {
     Event::default().id(entry.seq.to_string()).event(entry.fact.code()).data(data)
 }
 
-fn data(entry: &JournalEntry, queued_at: Timestamp) -> serde_json::Value {
+pub(super) fn data(entry: &JournalEntry, queued_at: Timestamp) -> serde_json::Value {
     let mut data = serde_json::Map::new();
     data.insert("seq".to_owned(), json!(entry.seq));
     data.insert("at".to_owned(), json!(iso(entry.at)));

@@ -3,12 +3,14 @@
 //! Paths have no version prefix because the contract has none; what we add are optional fields and new paths.
 
 mod access;
+mod balance;
 mod call_view;
 mod calls;
 mod error;
 mod events;
 mod health;
 mod limits;
+mod me;
 mod new_call;
 mod openapi;
 mod origin;
@@ -17,6 +19,7 @@ mod range;
 mod recording;
 mod request;
 mod serve;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -32,6 +35,7 @@ use crate::gateway::Gateway;
 pub use limits::Limits;
 pub use public_url::PublicUrl;
 pub use serve::serve;
+pub use webhooks::event_body;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,6 +79,12 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))
         .routes(routes!(events::follow))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::secret))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(me::account))
+        .routes(routes!(me::history))
+        .routes(routes!(balance::show))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
 }

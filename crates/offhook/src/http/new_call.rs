@@ -52,6 +52,10 @@ pub struct NewCall {
     /// What to do when a machine answers; otherwise we hang up.
     #[schema(value_type = Option<OnVoicemail>)]
     voicemail: Value,
+    /// Where the events of this call are sent as they happen, signed, in order, at least once, and tried again for a
+    /// day: an `https://` address.
+    #[schema(value_type = Option<String>, format = Uri, example = "https://example.com/offhook")]
+    webhook_url: Value,
 }
 
 /// What to do when a machine answers.
@@ -94,6 +98,7 @@ impl NewCall {
             language: text("language", "invalid_request", self.language)?,
             max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
             voicemail_message: voicemail(&self.voicemail)?,
+            webhook_url: text("webhook_url", "invalid_request", self.webhook_url)?,
             idempotency: None,
         };
         wish.idempotency = idempotency(headers, &wish)?;
@@ -183,6 +188,11 @@ fn request_hash(wish: &PlaceCall) -> [u8; 32] {
         let length = field.map_or(u64::MAX, |text| text.len() as u64);
         context.update(&length.to_be_bytes());
         context.update(field.map_or(&[], |text| text.as_bytes()));
+    }
+    // Only where there is one: a repeat from before there were any is still the same.
+    if let Some(url) = &wish.webhook_url {
+        context.update(b"webhook_url");
+        context.update(url.as_bytes());
     }
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());

@@ -19,7 +19,9 @@ use utoipa::openapi::server::Server;
     ),
     tags(
         (name = "calls", description = "Placing, following and ending calls."),
+        (name = "account", description = "Whose key it is, its history and what is left of its limits."),
         (name = "recordings", description = "What was recorded."),
+        (name = "webhooks", description = "Where events are sent, signed with what, and whether they arrived."),
         (name = "operation", description = "Whether the line works."),
     ),
 )]
