@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::gateway::{Gateway, Secret, Settings};
 use crate::http;
 use crate::recorder::Recorder;
+use crate::webhooks;
 use crate::writer::Writer;
 
 /// Inbound calls that wait to be looked at.
@@ -58,6 +59,8 @@ pub enum StartError {
     Check(#[from] offhook_speech::CheckError),
     #[error(transparent)]
     Model(#[from] openai::ConfigError),
+    #[error("webhooks can't be sent from here: {0}")]
+    Webhooks(#[from] reqwest::Error),
 }
 
 /// A running offhook.
@@ -80,11 +83,11 @@ impl App {
         let store = Store::open(config.database_url.expose_secret()).await?;
         let recordings = config.data_dir.join("recordings");
         let claim = store.claim().await?;
-        let writer = Writer::start(store.clone());
         // Before anything is told to anybody: a start that can't listen leaves trunks and calls as they were.
         let listen = |why| StartError::Listen { addr: config.listen, why };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
+        let writer = Writer::start(store.clone());
         let recorder = Recorder::start(recordings, writer.clone()).map_err(data_dir)?;
 
         let model = model(&config).await?;
@@ -103,8 +106,18 @@ impl App {
         let gateway = Gateway::new((store, claim), engine, policy, settings(&config, lines), secret);
         gateway.reconcile().await?;
         let app = Self { gateway, sandbox, addr, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        app.deliver_events(&config)?;
         app.spawn(listener, inbox, config);
         Ok(app)
+    }
+
+    /// After the calls of an earlier process were finalized: their last events are told by this one.
+    fn deliver_events(&self, config: &Config) -> Result<(), StartError> {
+        let public_url = http::PublicUrl::new(config.public_url.as_deref(), self.addr);
+        let courier = webhooks::Courier::new(self.gateway.clone(), public_url, &config.webhooks)?;
+        let queue = Arc::clone(self.gateway.webhook_queue());
+        self.tasks.spawn(webhooks::run(Arc::new(courier), queue, self.stop.clone()));
+        Ok(())
     }
 
     fn spawn(&self, listener: TcpListener, mut inbox: mpsc::Receiver<IncomingCall>, config: Config) {
@@ -246,5 +259,6 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         recording_link: config.recording_link,
         lines,
         inbound: config.inbound.clone(),
+        webhooks: config.webhooks.clone(),
     }
 }

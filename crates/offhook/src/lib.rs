@@ -20,4 +20,5 @@ pub mod gateway;
 pub mod http;
 pub mod recorder;
 pub mod session;
+pub mod webhooks;
 pub mod writer;

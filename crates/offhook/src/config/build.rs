@@ -13,11 +13,12 @@ use serde::Deserialize as _;
 use tracing_subscriber::EnvFilter;
 
 use super::env::Env;
-use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech};
+use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech, RawWebhooks};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, choice, speech, xdg};
 use crate::gateway::{Inbound, VOICES};
+use crate::webhooks;
 
 /// The database of an installation that configures none.
 pub const DATABASE: &str = "offhook.db";
@@ -161,9 +162,10 @@ impl Build<'_> {
             opening: self.opening(&raw.speech),
             disclosure: self.disclosure(&raw.speech),
             inbound: self.inbound(&raw.inbound),
-            policy: self.policy(&raw.policy, sandbox),
+            policy: self.policies(&raw.policy, sandbox),
             limits: self.limits(&raw.policy),
             retention: self.retention(&raw.retention),
+            webhooks: self.webhooks(&raw.webhooks, private),
         }
     }
 
@@ -298,6 +300,11 @@ impl Build<'_> {
         })
     }
 
+    fn policies(&mut self, raw: &RawPolicy, sandbox: bool) -> PolicyConfig {
+        let policy = self.policy(raw, sandbox);
+        self.quotas(raw, policy)
+    }
+
     fn policy(&mut self, raw: &RawPolicy, sandbox: bool) -> PolicyConfig {
         let usual = self.call_counts(raw);
         PolicyConfig {
@@ -403,6 +410,16 @@ impl Build<'_> {
             transcripts: days("retention.transcripts_days", raw.transcripts_days, 90),
             calls: days("retention.calls_days", raw.calls_days, 365),
         }
+    }
+
+    /// Whoever can ask a private offhook for a call is on this machine already.
+    fn webhooks(&mut self, raw: &RawWebhooks, private: bool) -> webhooks::Settings {
+        let key = "webhooks.allowed_addrs";
+        let allowed = match raw.allowed_addrs.as_deref() {
+            None if private => self.each(key, Some(&["127.0.0.0/8", "::1"].map(str::to_owned))),
+            written => self.each(key, written),
+        };
+        webhooks::Settings::new(raw.allow_http.unwrap_or(false), allowed)
     }
 
     pub fn ip(&mut self, key: &str, written: Option<&str>) -> Option<IpAddr> {

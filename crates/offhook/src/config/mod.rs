@@ -9,6 +9,7 @@ mod choice;
 mod env;
 mod keys;
 mod local;
+mod quota;
 mod raw;
 mod secret;
 mod show;
@@ -28,6 +29,7 @@ use offhook_speech::{local as local_voice, openai};
 use secrecy::SecretString;
 
 use crate::gateway::Inbound;
+use crate::webhooks;
 pub use env::Env;
 pub use keys::{FOREIGN_NAMES, KEYS, Key, Kind};
 pub use raw::RawConfig;
@@ -62,6 +64,7 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub limits: Limits,
     pub retention: RetentionDays,
+    pub webhooks: webhooks::Settings,
 }
 
 /// The speech model of every call.

@@ -42,6 +42,7 @@ raw! {
         inbound: RawInbound,
         policy: RawPolicy,
         retention: RawRetention,
+        webhooks: RawWebhooks,
         sandbox: RawSandbox,
     }
 
@@ -160,6 +161,11 @@ raw! {
         concurrent_calls_per_destination: Int,
         calls_per_day_per_owner: Int,
         calls_per_day_per_destination: Int,
+        minutes_per_day_per_owner: Int,
+        spend_per_day_per_owner: Text,
+        price_per_minute: Text,
+        trial_calls: Int,
+        trial_minutes: Int,
         cool_down_seconds: Int,
         ring_limit_seconds: Int,
         ring_limit_max_seconds: Int,
@@ -173,6 +179,11 @@ raw! {
         recordings_days: Int,
         transcripts_days: Int,
         calls_days: Int,
+    }
+
+    RawWebhooks {
+        allow_http: Flag,
+        allowed_addrs: List,
     }
 
     RawSandbox { enabled: Flag }

@@ -54,7 +54,7 @@ pub struct NewCall {
     voicemail: Value,
     /// Where the events of this call are sent as they happen, signed, in order, at least once, and tried again for a
     /// day: an `https://` address.
-    #[schema(value_type = Option<String>, format = Uri, example = "https://example.com/offhook")]
+    #[schema(value_type = Option<String>, example = "https://example.com/offhook")]
     webhook_url: Value,
 }
 

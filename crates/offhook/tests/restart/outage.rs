@@ -206,6 +206,7 @@ pub async fn insert(store: &Store, n: u8) -> CallId {
         idempotency: None,
         direction: Direction::Outbound,
         request: CallRequest::default(),
+        webhook_url: None,
         queued_at: at,
         entries: vec![JournalEntry { seq: 1, at, fact: Fact::Queued { policy: String::new() } }],
     };

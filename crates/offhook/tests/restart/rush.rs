@@ -62,6 +62,7 @@ impl Desk {
             idempotency: None,
             direction: Direction::Outbound,
             request: CallRequest { to: to.as_e164().to_owned(), ..CallRequest::default() },
+            webhook_url: None,
             queued_at: now,
             entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
         };
