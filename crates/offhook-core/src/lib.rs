@@ -15,6 +15,7 @@ pub mod policy;
 pub mod pump;
 pub mod time;
 pub mod words;
+pub mod zone;
 
 pub use audio::{AudioFormat, Digit, Frame};
 pub use call::{Call, CallCommand, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
