@@ -1,5 +1,6 @@
 //! The call instructions, and the prompt of the voice made of them.
 
+pub mod check;
 mod language;
 
 use std::fmt;
