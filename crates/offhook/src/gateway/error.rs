@@ -78,7 +78,9 @@ pub enum AccountError {
     NotLinked,
     #[error("calls to our lines are shown to the account whose number they reached, and this one has none")]
     NoInbound,
-    #[error("{field}: {why}")]
+    #[error("no line is reserved for this account; ask whoever runs this line for one")]
+    NoReservedNumber,
+    #[error("{field} {why}")]
     InvalidPreference { field: &'static str, why: String },
     #[error(transparent)]
     Call(#[from] CallError),

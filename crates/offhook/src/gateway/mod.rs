@@ -14,6 +14,7 @@ mod journal;
 pub mod keys;
 mod known_keys;
 mod place;
+mod preferences;
 mod readiness;
 mod recording;
 mod restart;

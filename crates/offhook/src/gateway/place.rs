@@ -83,6 +83,10 @@ impl Gateway {
             Err(AuthError::KeyRequired) if self.inner.settings.mint_keys => None,
             Err(error) => return Err(error.into()),
         };
+        let ask = match caller {
+            Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
+            None => ask,
+        };
         let wish = Wish::parse(ask, &self.inner.settings, &self.inner.admission)?;
         let payer = match caller {
             Some(caller) => Payer::Known(caller),

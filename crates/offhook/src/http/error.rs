@@ -166,6 +166,9 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::NotLinked => Self::new(StatusCode::UNAUTHORIZED, "auth_required", message),
             AccountError::NoInbound => Self::new(StatusCode::FORBIDDEN, "inbound_plan_required", message),
+            AccountError::NoReservedNumber => {
+                Self::new(StatusCode::PAYMENT_REQUIRED, "reserved_number_required", message)
+            }
             AccountError::InvalidPreference { .. } => Self::bad_request("invalid_preferences", message),
             AccountError::Call(error) => error.into(),
         }

@@ -14,6 +14,7 @@ mod me;
 mod new_call;
 mod openapi;
 mod origin;
+mod preferences;
 mod public_url;
 mod range;
 mod recording;
@@ -84,6 +85,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::rotate))
         .routes(routes!(me::account))
         .routes(routes!(me::history))
+        .routes(routes!(preferences::show, preferences::replace, preferences::reset))
         .routes(routes!(balance::show))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

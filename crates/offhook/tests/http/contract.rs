@@ -4,6 +4,7 @@ use expect_test::expect_file;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+use crate::me::account;
 use crate::python;
 use crate::server::{Agent, BUSY, HANGS_UP, NEVER_ANSWERS, Server, send};
 
@@ -60,7 +61,13 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer("/call/{id}/hangup", with_key(server.post(&format!("/call/{id}/hangup")))).await;
         recorded.answer("/call/{id}/recording", with_key(server.get(&format!("/call/{id}/recording")))).await;
         recorded.answer("/call/{id}/events", with_key(server.get(&format!("/call/{id}/events")))).await;
+        let deliveries = with_key(server.get(&format!("/call/{id}/deliveries")));
+        recorded.answer("/call/{id}/deliveries", deliveries).await;
     }
+    recorded.answer("/me/webhook-secret", with_key(server.get("/me/webhook-secret"))).await;
+    recorded.answer("/me/webhook-secret", server.get("/me/webhook-secret")).await;
+    let rotate = "/me/webhook-secret/rotate";
+    recorded.answer(rotate, with_key(server.post(rotate))).await;
     recorded
         .answer("/call/{id}/events", with_key(server.get(&format!("/call/{talk}/events?after=999"))))
         .await;
@@ -70,6 +77,16 @@ async fn everything(server: &Server) -> Vec<Value> {
     recorded.answer("/recordings/{id}", server.get(&link).header("Range", "bytes=0-9")).await;
     recorded.answer("/recordings/{id}", server.get(&link).header("Range", "bytes=99999999-")).await;
     recorded.answer("/recordings/{id}", server.get(&link.replace("signature=", "signature=x"))).await;
+    let mira = account(server, false).await;
+    let of_mira = |request: RequestBuilder| request.header("X-Api-Key", &mira.key);
+    let busy = recorded.answer("/call", of_mira(server.post("/call").json(&wish(BUSY)))).await;
+    mira.finalized(busy["call_id"].as_str().unwrap()).await;
+    for path in ["/me", "/me/calls", "/balance"] {
+        recorded.answer(path, of_mira(server.get(path))).await;
+        recorded.answer(path, with_key(server.get(path))).await;
+        recorded.answer(path, server.get(path)).await;
+    }
+    recorded.answer("/me/calls", of_mira(server.get("/me/calls?since=today"))).await;
     recorded.answer("/healthz", server.get("/healthz")).await;
     recorded.answer("/readyz", server.get("/readyz")).await;
     recorded.answer("/readyz", with_key(server.get("/readyz"))).await;

@@ -1,11 +1,14 @@
 //! The HTTP API as an agent meets it: the whole gateway on port 0, calls to the sandbox, a voice that needs no
 //! programs.
 
+mod balance;
 mod calls;
 mod contract;
 mod errors;
 mod events;
 mod limits;
+mod me;
+mod preferences;
 mod python;
 mod readiness;
 mod recordings;
