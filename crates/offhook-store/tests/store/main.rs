@@ -11,6 +11,7 @@ mod postgres_only;
 mod racing;
 mod sqlite_only;
 mod story;
+mod webhooks;
 
 macro_rules! scenarios {
     ($($module:ident :: $scenario:ident),* $(,)?) => {
@@ -63,4 +64,7 @@ scenarios! {
     deleting::recordings_expire_and_are_unlinked,
     deleting::calls_expire_with_all_that_belongs_to_them,
     deleting::an_owner_is_deleted_without_a_trace,
+    webhooks::a_webhook_from_its_call_to_its_end,
+    webhooks::webhooks_expire_with_their_calls,
+    webhooks::secrets_are_counted_for_each_owner,
 }

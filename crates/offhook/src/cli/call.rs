@@ -43,6 +43,9 @@ pub struct Args {
     /// The longest the conversation may last
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     max_duration: Option<u64>,
+    /// Where the events of the call are sent; see docs/webhooks.md
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
     /// Repeat a request safely: the same key is the same call
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -85,6 +88,7 @@ fn body(args: Args) -> Value {
         ("greeting", args.greeting),
         ("voice", args.voice),
         ("from", args.from),
+        ("webhook_url", args.webhook_url),
     ];
     for (field, text) in texts {
         if let Some(text) = text {

@@ -26,12 +26,19 @@ pub struct ListArgs {
 }
 
 pub async fn one(args: Args, context: &Context) -> Result<(), Failure> {
-    let call = Client::new(context)?.get(&format!("/call/{}", args.id)).await?;
+    let client = Client::new(context)?;
+    let call = client.get(&format!("/call/{}", args.id)).await?;
     if context.json {
         println!("{call}");
         return Ok(());
     }
     report(&call);
+    // An older server has none; that is no reason not to show the call.
+    if let Ok(log) = client.get(&format!("/call/{}/deliveries", args.id)).await
+        && let Some(webhook) = webhook(&log)
+    {
+        println!("Webhook     {webhook}");
+    }
     if args.transcript {
         print!("\n{}", show::transcript(&call));
     }
@@ -71,6 +78,30 @@ fn row(call: &Value) -> String {
     )
 }
 
+/// How the webhook of a call stands; `None` where there is none.
+fn webhook(log: &Value) -> Option<String> {
+    let state = log["webhook"]["state"].as_str()?;
+    let deliveries = log["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let failures: Vec<&Value> =
+        deliveries.iter().filter(|delivery| !delivery["error"].is_null()).collect();
+    let taken = match deliveries.len() - failures.len() {
+        1 => "1 event taken".to_owned(),
+        taken => format!("{taken} events taken"),
+    };
+    let next = log["webhook"]["next_attempt_at"].as_str();
+    let how = match (state, next) {
+        ("gone", _) => ", then the receiver was gone for good".to_owned(),
+        ("given_up", _) => ", then given up".to_owned(),
+        (_, Some(next)) => format!(", next attempt at {next}"),
+        _ => String::new(),
+    };
+    let Some(last) = failures.last() else { return Some(format!("{taken}{how}")) };
+    let text = |field: &str| last[field].as_str().unwrap_or("?").to_owned();
+    let (count, event, error) = (failures.len(), text("event"), text("error"));
+    let attempts = if count == 1 { "attempt" } else { "attempts" };
+    Some(format!("{taken}{how}; {count} {attempts} in vain, the last with {event}: {error}"))
+}
+
 /// What became of a call, for people.
 pub fn report(call: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
@@ -81,4 +112,40 @@ pub fn report(call: &Value) {
     }
     show::outcome(call);
     println!("Recording   {}", text(&call["recording_url"]));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_in_a_line() {
+        let taken = json!({ "event": "call.answered", "error": null });
+        let failed = json!({ "event": "call.ended", "error": "the receiver answered 500" });
+        for (state, next, deliveries, expected) in [
+            ("open", Value::Null, vec![], "0 events taken"),
+            ("done", Value::Null, vec![&taken, &taken], "2 events taken"),
+            (
+                "open",
+                json!("2026-11-03T18:22:04.310Z"),
+                vec![&taken, &failed],
+                "1 event taken, next attempt at 2026-11-03T18:22:04.310Z; 1 attempt in vain, the last with \
+                 call.ended: the receiver answered 500",
+            ),
+            (
+                "given_up",
+                Value::Null,
+                vec![&failed, &failed],
+                "0 events taken, then given up; 2 attempts in vain, the last with call.ended: the receiver \
+                 answered 500",
+            ),
+        ] {
+            let webhook_state = json!({ "state": state, "next_attempt_at": next });
+            let log = json!({ "webhook": webhook_state, "deliveries": deliveries });
+            assert_eq!(webhook(&log).as_deref(), Some(expected));
+        }
+        assert_eq!(webhook(&json!({ "webhook": null, "deliveries": [] })), None);
+    }
 }

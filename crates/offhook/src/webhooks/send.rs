@@ -136,3 +136,48 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_WISH))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::net::TcpListener;
+
+    use super::super::Reach;
+    use super::*;
+
+    #[tokio::test]
+    async fn no_socket_is_opened_to_where_nobody_may_go() {
+        crate::app::install_crypto();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // The second is a name that may be tried, for what else it might lead to.
+        for (allowed, host) in [(vec![], "127.0.0.1"), (vec!["::1"], "localhost")] {
+            let allowed = allowed.into_iter().map(|network| network.parse().unwrap()).collect();
+            let settings = Settings { reach: Reach::new(false, allowed), ..Settings::new(false, vec![]) };
+            let sender = Sender::new(&settings).unwrap();
+            let message = Message { id: "call-1".into(), unix_seconds: 0, body: b"{}".to_vec() };
+            let url = format!("http://{host}:{port}/");
+            let attempt = sender.send(&url, &Keys::new([1; 32], None), message).await;
+            assert!(attempt.status.is_none() && attempt.error.is_some(), "{attempt:?}");
+            assert!(!attempt.error.unwrap().contains("127.0.0.1"), "the receiver's owner learns no addresses");
+        }
+        assert!(listener.accept().now_or_never().is_none(), "somebody connected");
+    }
+
+    #[test]
+    fn what_an_answer_means() {
+        for (status, taken) in [(200, true), (204, true), (299, true), (301, false), (410, false), (500, false)] {
+            assert_eq!(refusal(StatusCode::from_u16(status).unwrap()).is_none(), taken, "{status}");
+        }
+    }
+
+    #[test]
+    fn how_long_a_receiver_asks_to_be_left_alone() {
+        for (value, expected) in
+            [("120", Some(120)), ("999999", Some(3_600)), ("soon", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)]
+        {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers).map(|wait| wait.as_secs()), expected, "{value}");
+        }
+    }
+}

@@ -8,7 +8,11 @@ mod fault;
 mod idempotency;
 mod killed;
 mod numbers;
+#[path = "../http/python.rs"]
+mod python;
 mod realtime;
+mod receiver;
 mod recording;
 mod rig;
 mod shutdown;
+mod webhooks;
