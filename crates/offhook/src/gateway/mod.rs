@@ -6,6 +6,7 @@
 //! ([`retention`]).
 
 mod account;
+mod check;
 mod error;
 mod hang_up;
 mod in_flight;
@@ -40,6 +41,7 @@ use in_flight::InFlight;
 use known_keys::KnownKeys;
 
 pub use account::{AccountView, Balance, Today, TrialLeft};
+pub use check::{Checked, Hours, LocalTime};
 pub use error::{AccountError, AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;
 pub use journal::JournalStream;

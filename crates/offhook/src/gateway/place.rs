@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use offhook_core::policy::{Allow, Ask};
+use offhook_core::policy::Allow;
 use offhook_core::{CallId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::keys::Minted;
 use super::wish::Wish;
 use super::{AuthError, Caller, Gateway, Idempotency, PlaceCallError};
-use crate::admission::{NoPlace, Place, Room};
+use crate::admission::{NoPlace, Place, Room, Visit};
 use crate::clock;
 use crate::engine::Start;
 use crate::writer::InsertError;
@@ -83,11 +83,7 @@ impl Gateway {
             Err(AuthError::KeyRequired) if self.inner.settings.mint_keys => None,
             Err(error) => return Err(error.into()),
         };
-        let ask = match caller {
-            Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
-            None => ask,
-        };
-        let wish = Wish::parse(ask, &self.inner.settings, &self.inner.admission)?;
+        let wish = self.wish(caller, ask).await?;
         let payer = match caller {
             Some(caller) => Payer::Known(caller),
             None => Payer::New(self.mint(wish.ask.idempotency.as_ref())?),
@@ -98,15 +94,24 @@ impl Gateway {
         admitted.map_err(|_| PlaceCallError::Fault)?
     }
 
+    /// What is asked for, with what the owner's calls are like where it does not say otherwise.
+    pub(super) async fn wish(&self, caller: Option<Caller>, ask: PlaceCall) -> Result<Wish, PlaceCallError> {
+        let ask = match caller {
+            Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
+            None => ask,
+        };
+        Wish::parse(ask, &self.inner.settings, &self.inner.admission)
+    }
+
     /// A place among the requests that are worked on. Past the limit a request is better refused at once than
     /// answered when its client has given up.
-    fn queue_up(&self) -> Result<Placing, PlaceCallError> {
+    pub(super) fn queue_up(&self) -> Result<Placing, PlaceCallError> {
         let before = self.inner.placing.fetch_add(1, Ordering::Relaxed);
         let placing = Placing(self.clone());
         if before < MAX_PLACING { Ok(placing) } else { Err(PlaceCallError::Overloaded) }
     }
 
-    fn check_open(&self) -> Result<(), PlaceCallError> {
+    pub(super) fn check_open(&self) -> Result<(), PlaceCallError> {
         if self.inner.engine.is_draining() {
             return Err(PlaceCallError::ShuttingDown);
         }
@@ -177,18 +182,31 @@ impl Gateway {
         wish: &Wish,
         now: Timestamp,
     ) -> Result<(Allow, Place), PlaceCallError> {
+        let room = self.room(wish.from.as_ref())?;
+        Ok(self.visit(caller, wish).await?.take(&wish.asked(), room, now)?)
+    }
+
+    /// Whether there would be a place just now; none is taken. `Err`: it can't be told.
+    pub(super) async fn would_refuse(
+        &self,
+        caller: Caller,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Result<Option<PlaceCallError>, PlaceCallError> {
+        let room = self.room(wish.from.as_ref())?;
+        let asked = self.visit(caller, wish).await?.ask(&wish.asked(), room, now);
+        Ok(asked.err().map(PlaceCallError::from))
+    }
+
+    /// What is known of the caller and the number.
+    async fn visit(&self, caller: Caller, wish: &Wish) -> Result<Visit, PlaceCallError> {
         let store = &self.inner.store;
         let visit = self.inner.admission.visit(store, caller.account(), &wish.to).await;
-        let mut visit = visit.map_err(|error| unreadable(&error))?;
-        if caller.anonymous {
-            visit = visit.on_trial(store, caller.owner).await.map_err(|error| unreadable(&error))?;
+        let visit = visit.map_err(|error| unreadable(&error))?;
+        if !caller.anonymous {
+            return Ok(visit);
         }
-        let line = wish.from.as_ref();
-        let ask = Ask { line, talk_limit: wish.ask.max_duration, ..Ask::outbound(&wish.to) };
-        visit.take(&ask, self.room(line)?, now).map_err(|no| match no {
-            NoPlace::Refused(refusal) => refusal.into(),
-            NoPlace::NoLine => PlaceCallError::NoLine,
-        })
+        visit.on_trial(store, caller.owner).await.map_err(|error| unreadable(&error))
     }
 
     /// A repeat is answered before any limit is counted: it adds no call.
@@ -239,6 +257,15 @@ fn unreadable(error: &StoreError) -> PlaceCallError {
     PlaceCallError::StoreAway { why: "the database can't be read" }
 }
 
+impl From<NoPlace> for PlaceCallError {
+    fn from(no: NoPlace) -> Self {
+        match no {
+            NoPlace::Refused(refusal) => refusal.into(),
+            NoPlace::NoLine => Self::NoLine,
+        }
+    }
+}
+
 fn not_written(error: InsertError) -> PlaceCallError {
     match error {
         InsertError::Unavailable(why) => PlaceCallError::StoreAway { why },
@@ -252,7 +279,7 @@ fn not_written(error: InsertError) -> PlaceCallError {
 }
 
 /// Gives its place back when dropped.
-struct Placing(Gateway);
+pub(super) struct Placing(Gateway);
 
 impl Drop for Placing {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! A wish for a call, parsed: every field checked, in the contract's order.
 
 use offhook_core::brief::{Brief, Voicemail};
-use offhook_core::policy::Allow;
+use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{CallRequest, Direction, NewCall, NewKey};
 use rand::RngCore as _;
@@ -51,6 +51,12 @@ impl Wish {
             voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
         };
         Ok(Self { ask, to, from, brief })
+    }
+
+    /// As the rules are asked.
+    pub fn asked(&self) -> Ask<'_> {
+        let line = self.from.as_ref();
+        Ask { line, talk_limit: self.ask.max_duration, ..Ask::outbound(&self.to) }
     }
 
     /// As it is written down when it is let in.

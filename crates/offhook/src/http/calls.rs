@@ -1,6 +1,7 @@
 //! `/call…`: placing, looking, hanging up, listing.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -15,7 +16,7 @@ use super::call_view::CallBody;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
 use super::request::{self, InPath, Known, Whole};
-use crate::gateway::{AuthError, HungUp, ListCalls, Placed};
+use crate::gateway::{AuthError, HungUp, ListCalls, PlaceCall, Placed};
 
 /// A call was accepted.
 #[derive(Clone, Serialize, ToSchema)]
@@ -58,23 +59,29 @@ pub async fn place(
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, ApiError> {
-    let key = request::key(&headers);
-    let wish = body.and_then(|body| NewCall::read(&body)?.into_wish(&headers));
-    let wish = match wish {
-        Ok(wish) => wish,
-        // The key is checked before the body; who holds a wrong one learns that first.
-        Err(error) => match api.gateway.authenticate(key).await {
-            Err(wrong @ (AuthError::InvalidKey | AuthError::Store)) => return Err(wrong.into()),
-            Ok(_) | Err(AuthError::KeyRequired) => return Err(error),
-        },
-    };
-    let placed = api.gateway.place_call(key, wish).await;
+    let wish = wish(&api, &headers, body).await?;
+    let placed = api.gateway.place_call(request::key(&headers), wish).await;
     let placed = placed.map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&headers)))?;
     let balance = api.gateway.balance(placed.caller).await;
     let mut response = accepted(placed);
     // The call is placed, whatever is known of the balance.
     balance.iter().for_each(|balance| balance::headers(balance, response.headers_mut()));
     Ok(response)
+}
+
+/// What is asked for. The key is checked before the body; who holds a wrong one learns that first.
+pub(super) async fn wish(
+    api: &Api,
+    headers: &HeaderMap,
+    body: Result<Bytes, ApiError>,
+) -> Result<PlaceCall, ApiError> {
+    match body.and_then(|body| NewCall::read(&body)?.into_wish(headers)) {
+        Ok(wish) => Ok(wish),
+        Err(error) => match api.gateway.authenticate(request::key(headers)).await {
+            Err(wrong @ (AuthError::InvalidKey | AuthError::Store)) => Err(wrong.into()),
+            Ok(_) | Err(AuthError::KeyRequired) => Err(error),
+        },
+    }
 }
 
 fn accepted(placed: Placed) -> Response {

@@ -6,6 +6,7 @@ mod access;
 mod balance;
 mod call_view;
 mod calls;
+mod check;
 mod error;
 mod events;
 mod health;
@@ -74,6 +75,7 @@ pub fn limited(gateway: Gateway, public_url: PublicUrl, limits: Limits) -> Route
 fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(calls::place))
+        .routes(routes!(check::check))
         .routes(routes!(calls::show))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::list))
