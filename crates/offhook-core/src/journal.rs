@@ -296,6 +296,12 @@ facts! {
     BargeIn = "turn.barge_in" { heard_ms: u32 }
     ToolCalled = "tool.called" { tool: String, arguments: String }
     ToolAnswered = "tool.answered" { tool: String, output: String }
+    /// The owner wants this said next; what was said of it is a turn of the voice.
+    OwnerSaid = "owner.said" { text: String }
+    /// A note of the owner's to the voice.
+    OwnerInstructed = "owner.instructed" { text: String }
+    /// Keys the owner wants pressed; `leg.digits_sent` says when they were.
+    OwnerPressed = "owner.pressed" { digits: String }
     HoldStarted = "hold.started" {}
     HoldEnded = "hold.ended" { waited_ms: u32 }
     AnsweredByDetected = "call.answered_by" { answered_by: AnsweredBy }

@@ -75,6 +75,16 @@ fn speech_event() -> impl Strategy<Value = SpeechEvent> {
     ]
 }
 
+/// What an owner asks of a call under way.
+fn steering() -> impl Strategy<Value = CallCommand> {
+    prop_oneof![
+        Just(CallCommand::Say { text: "One more thing.".into() }),
+        Just(CallCommand::Instruct { text: "Ask about Sunday, too.".into() }),
+        Just(CallCommand::Press { digits: "1w2".into() }),
+        Just(CallCommand::Press { digits: "one".into() }),
+    ]
+}
+
 fn input() -> impl Strategy<Value = Input> {
     let heard = (0u32..4, 0u32..9_000, 0u32..9_000).prop_map(|(n, heard_ms, unheard_ms)| Heard {
         utterance: Utterance(n),
@@ -84,6 +94,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         1 => Just(Input::Command(CallCommand::HangUp)),
         1 => Just(Input::Command(CallCommand::Shutdown)),
+        2 => steering().prop_map(Input::Command),
         8 => leg_event().prop_map(Input::Leg),
         8 => speech_event().prop_map(Input::Speech),
         2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),

@@ -19,6 +19,7 @@ macro_rules! veiled {
 
 mod apology;
 pub mod local;
+mod notes;
 pub mod openai;
 mod session;
 pub mod tools;

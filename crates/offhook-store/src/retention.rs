@@ -49,6 +49,9 @@ const WORDS: &[(&str, &[&str])] = &[
     ("turn.remote", &["text"]),
     ("leg.digit_received", &["digit"]),
     ("leg.digits_sent", &["digits"]),
+    ("owner.said", &["text"]),
+    ("owner.instructed", &["text"]),
+    ("owner.pressed", &["digits"]),
     ("tool.called", &["arguments"]),
     ("tool.answered", &["output"]),
     // Free text, often another program's, that may quote the conversation.

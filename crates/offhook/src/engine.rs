@@ -13,17 +13,19 @@ use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId};
 use offhook_speech::{Model, Prompt};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Place;
 use crate::clock::{self, Clock};
 use crate::recorder::Recorder;
-use crate::session::{Origin, Parts, Session};
+use crate::session::{NotTaken, Order, Origin, Parts, Session, Taken};
 use crate::writer::{Health, Progress, Writer, ended};
 
-/// Commands a call has not yet taken; more than these are refused, and two would do.
-const COMMANDS: usize = 8;
+/// Orders a call has not yet taken; more than these are refused.
+const ORDERS: usize = 16;
+/// Of those, what is kept free for what ends the call.
+const RESERVED: usize = 4;
 /// Journal entries a slow watcher may lag behind before it reads them from the store again.
 const FEED: usize = 32;
 
@@ -49,7 +51,7 @@ struct Inner {
 struct LiveCall {
     owner: OwnerId,
     progress: Progress,
-    commands: mpsc::Sender<CallCommand>,
+    orders: mpsc::Sender<Order>,
     feed: broadcast::Sender<JournalEntry>,
 }
 
@@ -57,6 +59,15 @@ struct LiveCall {
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     pub answered: bool,
+}
+
+/// Why a live call does not do what it is asked.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub enum SteerError {
+    #[error(transparent)]
+    NotTaken(NotTaken),
+    #[error("too much is asked of this call at once; try again in a moment")]
+    Busy,
 }
 
 /// A call that may happen.
@@ -120,7 +131,7 @@ impl Engine {
         };
         let asked = start.brief.language.clone();
         let brief = Brief { language: self.inner.model.language_for(&asked).to_owned(), ..start.brief };
-        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (orders, inbox) = mpsc::channel(ORDERS);
         let (feed, _) = broadcast::channel(FEED);
         let clock = Clock::set();
         let parts = Parts {
@@ -128,13 +139,13 @@ impl Engine {
             speech: self.inner.model.open(self.prompt(&brief, asked)),
             call: Call::new(direction, brief, limits, clock.now()),
             origin,
-            commands: inbox,
+            orders: inbox,
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),
             recorder: self.inner.recorder.clone(),
             clock,
         };
         let progress = parts.journal.progress();
-        let live = LiveCall { owner: start.owner, progress, commands, feed: feed.clone() };
+        let live = LiveCall { owner: start.owner, progress, orders, feed: feed.clone() };
         self.live().insert(start.id, live);
         self.supervise(start.id, parts, feed, start.place);
     }
@@ -195,16 +206,40 @@ impl Engine {
 
     /// Whether the call was live to take the command.
     fn command(&self, id: CallId, command: CallCommand) -> bool {
-        let commands = self.live().get(&id).map(|call| call.commands.clone());
-        // A full inbox already holds what ends the call.
-        commands.is_some_and(|commands| {
-            !matches!(commands.try_send(command), Err(mpsc::error::TrySendError::Closed(_)))
+        let orders = self.live().get(&id).map(|call| call.orders.clone());
+        // An inbox that is full to the last place already holds what ends the call.
+        orders.is_some_and(|orders| {
+            !matches!(orders.try_send(command.into()), Err(mpsc::error::TrySendError::Closed(_)))
         })
+    }
+
+    /// Have a live call of this owner's, or of anybody's, do something, and hear whether it does; `None` when it is not
+    /// live.
+    pub async fn steer(
+        &self,
+        id: CallId,
+        owner: Option<OwnerId>,
+        command: CallCommand,
+        key: Option<String>,
+    ) -> Option<Result<Taken, SteerError>> {
+        let (answer, taken) = oneshot::channel();
+        {
+            // Looked at and sent in one go: nobody else may fill it to the last place in between.
+            let live = self.live();
+            let call = live.get(&id).filter(|call| owner.is_none_or(|owner| owner == call.owner))?;
+            let orders = &call.orders;
+            if orders.capacity() <= RESERVED {
+                return Some(Err(SteerError::Busy));
+            }
+            orders.try_send(Order { command, key, answer: Some(answer) }).ok()?;
+        }
+        // Without an answer the session ended before it got there.
+        taken.await.ok().map(|taken| taken.map_err(SteerError::NotTaken))
     }
 
     fn command_all(&self, command: CallCommand) -> usize {
         let ids: Vec<CallId> = self.live().keys().copied().collect();
-        ids.iter().filter(|id| self.command(**id, command)).count()
+        ids.iter().filter(|id| self.command(**id, command.clone())).count()
     }
 
     /// What a live call will tell from now on; `None` when it is not live.

@@ -247,6 +247,11 @@ pub enum SpeechCommand {
         text: Words,
         respond: bool,
     },
+    /// A note of the owner's, to be followed and not said; `respond` asks for a turn.
+    Instruct {
+        text: Words,
+        respond: bool,
+    },
     ToolOutput {
         id: ToolCallId,
         output: String,
@@ -261,10 +266,16 @@ pub enum SpeechCommand {
 }
 
 /// What an owner or the gateway asks of a running call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallCommand {
     /// The owner hangs up.
     HangUp,
+    /// The voice says this next, word for word.
+    Say { text: Words },
+    /// A note that the voice follows, and does not say.
+    Instruct { text: Words },
+    /// Press these keys.
+    Press { digits: Words },
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

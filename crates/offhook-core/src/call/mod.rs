@@ -5,13 +5,14 @@
 //! and model, and tells `Call` only what changes the course of the call.
 //!
 //! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
-//! who speaks when, `tools.rs` what the voice wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
+//! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
 
 mod ending;
 mod event;
 mod opening;
 mod setup;
 mod state;
+mod steer;
 mod talk;
 mod tools;
 mod turns;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use ending::Report;
 pub use event::*;
 pub use state::CallState;
+pub use steer::{NotNow, are_keys};
 use state::{Conversation, Due, Phase};
 use turns::Turns;
 
@@ -191,17 +193,25 @@ impl Call {
         }
         self.check_deadlines(now);
         self.settle_silence();
+        self.say_for_owner();
     }
 
     fn handle_command(&mut self, now: Timestamp, command: CallCommand) {
-        let reason = match command {
-            CallCommand::HangUp => EndReason::OwnerCancelled,
-            CallCommand::Shutdown => EndReason::GatewayShutdown,
-            CallCommand::Fault => EndReason::GatewayFault,
-        };
-        self.hang_up(now, reason);
-        if let (CallCommand::Shutdown, CallState::Ending(closing)) = (command, &mut self.state) {
-            closing.give_up_at = closing.give_up_at.min(now + LAST_MOMENT);
+        if self.refusal(&command).is_some() {
+            return;
+        }
+        match command {
+            CallCommand::HangUp => self.hang_up(now, EndReason::OwnerCancelled),
+            CallCommand::Fault => self.hang_up(now, EndReason::GatewayFault),
+            CallCommand::Shutdown => {
+                self.hang_up(now, EndReason::GatewayShutdown);
+                if let CallState::Ending(closing) = &mut self.state {
+                    closing.give_up_at = closing.give_up_at.min(now + LAST_MOMENT);
+                }
+            }
+            CallCommand::Say { text } => self.owner_says(text),
+            CallCommand::Instruct { text } => self.owner_instructs(text),
+            CallCommand::Press { digits } => self.owner_presses(digits),
         }
     }
 

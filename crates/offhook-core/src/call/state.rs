@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Limits, ToolCallId, Utterance};
+use super::steer::{Sending, Steer};
+use super::{Limits, Utterance};
 use crate::end::EndReason;
 use crate::time::Timestamp;
 use crate::words::Words;
@@ -42,8 +43,8 @@ pub struct Conversation {
     pub(super) silenced: bool,
     /// Since when the far end has had the leg on hold.
     pub(super) held_since: Option<Timestamp>,
-    /// Keys that the leg has not sent yet, and the tool call that wanted them.
-    pub(super) sending_digits: Option<(ToolCallId, Words)>,
+    pub(super) sending: Option<Sending>,
+    pub(super) steer: Steer,
     /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
     pub(super) beep_at: Option<Timestamp>,
     /// When to tell the voice that time is nearly up; `None` once that was done.
@@ -179,7 +180,8 @@ impl Conversation {
             undisclosed,
             silenced: false,
             held_since: None,
-            sending_digits: None,
+            sending: None,
+            steer: Steer::default(),
             beep_at: None,
             wrap_up_at: warned.then(|| cut_off_at - Self::WRAP_UP),
             cut_off_at,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::state::{CallState, Parting, Phase};
-use super::{Action, Call, Claim, LegCommand, SpeechCommand, ToolCall, ToolCallId};
-use crate::audio::Digit;
+use super::steer::{Sending, are_keys};
+use super::{Action, Call, Claim, SpeechCommand, ToolCall, ToolCallId};
 use crate::brief::Voicemail;
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, TaskStatus};
@@ -14,8 +14,8 @@ use crate::words::Words;
 /// A beep this long ago was the machine's: it takes a moment to understand that one is talking to a machine.
 const RECENT_BEEP: Duration = Duration::from_secs(10);
 
-/// Keys and pauses in one `send_digits`.
-const MAX_DIGITS: usize = 64;
+/// Told to the voice when its owner pressed keys.
+const PRESSED: &str = "Keys were pressed for you just now. Listen to what answers them.";
 
 impl Call {
     pub(super) fn tool_called(&mut self, now: Timestamp, id: ToolCallId, tool: ToolCall) {
@@ -66,31 +66,32 @@ impl Call {
 
     fn send_digits(&mut self, id: ToolCallId, digits: &str) {
         const TOOL: &str = "send_digits";
-        let valid = |key: char| matches!(key, 'w' | 'W' | ',') || Digit::from_char(key).is_some();
-        if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.chars().all(valid) {
+        if !are_keys(digits) {
             let why = "not sent: digits are 0-9 * # A-D, w for a pause of half a second, W for one second";
             return self.tool_answered(id, TOOL, why, true);
         }
         let Some(conversation) = self.conversation() else { return };
-        if conversation.sending_digits.is_some() {
+        if conversation.sending.is_some() {
             let why = "not sent: the digits before are still being sent";
             return self.tool_answered(id, TOOL, why, false);
         }
-        let digits = digits.replace(',', "w");
-        conversation.sending_digits = Some((id, digits.as_str().into()));
-        self.actions.push_back(Action::Leg(LegCommand::SendDigits(digits)));
+        self.press(Some(id), digits);
     }
 
     /// After keys the voice listens: a menu answers them, and talking over it loses the answer.
     pub(super) fn digits_sent(&mut self, now: Timestamp) {
         self.remote_is_there(now);
-        let sent = self.conversation().and_then(|conversation| conversation.sending_digits.take());
-        if let Some((id, digits)) = sent {
-            self.journal(Fact::DigitsSent { digits: digits.into() });
-            if self.answered_by == Some(AnsweredBy::Menu) {
-                self.owe_disclosure();
+        let sent = self.conversation().and_then(|conversation| conversation.sending.take());
+        let Some(Sending { by, digits }) = sent else { return };
+        self.journal(Fact::DigitsSent { digits: digits.into() });
+        if self.answered_by == Some(AnsweredBy::Menu) {
+            self.owe_disclosure();
+        }
+        match by {
+            Some(id) => {
+                self.tool_answered(id, "send_digits", "sent; now listen to what the menu says", false);
             }
-            self.tool_answered(id, "send_digits", "sent; now listen to what the menu says", false);
+            None => self.speech(SpeechCommand::Note { text: PRESSED.into(), respond: false }),
         }
     }
 

@@ -8,4 +8,5 @@ mod ending;
 mod opening;
 mod script;
 mod setup;
+mod steer;
 mod voicemail;

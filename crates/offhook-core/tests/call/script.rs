@@ -146,6 +146,9 @@ fn show_speech(command: &SpeechCommand) -> String {
         SpeechCommand::Say { text } => format!("say {:?}", text.as_str()),
         SpeechCommand::WrapUp { text } => format!("wrap up {:?}", text.as_str()),
         SpeechCommand::Note { text, respond } => format!("note {:?}{}", text.as_str(), answer(*respond)),
+        SpeechCommand::Instruct { text, respond } => {
+            format!("instruct {:?}{}", text.as_str(), answer(*respond))
+        }
         SpeechCommand::ToolOutput { id, output, respond } => {
             format!("tool {} answered {output:?}{}", id.0, answer(*respond))
         }
@@ -179,6 +182,9 @@ fn input(what: &str) -> Input {
         "tick" => Input::Tick,
         "owner_hangs_up" => Input::Command(CallCommand::HangUp),
         "shutdown" => Input::Command(CallCommand::Shutdown),
+        "owner_says" => Input::Command(CallCommand::Say { text: rest.into() }),
+        "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),
+        "owner_presses" => Input::Command(CallCommand::Press { digits: rest.into() }),
         "beep" => Input::Beep,
         "cut_off" => Input::CutOff(heard(rest)),
         "playing" => Input::Pump(PumpEvent::Started(Utterance(number(rest)))),

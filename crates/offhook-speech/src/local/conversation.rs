@@ -15,6 +15,7 @@ use super::brain::{Act, Heard};
 use super::ear::{Ear, EarEvent, HeardTurn};
 use super::mouth::{Cut, Job, Mouth, MouthEvent};
 use super::recognizer::Transcript;
+use crate::notes;
 
 /// What decides; see [`super::brain`].
 #[derive(Debug)]
@@ -296,6 +297,7 @@ impl Conversation {
             }
             SpeechCommand::WrapUp { text } => self.wrap_up(&text),
             SpeechCommand::Note { text, respond } => self.remark(respond, |chat| chat.note(&text)),
+            SpeechCommand::Instruct { text, respond } => self.instruct(&text, respond),
             SpeechCommand::ToolOutput { id, output, respond } => {
                 self.remark(respond, |chat| chat.tool_output(id, &output));
             }
@@ -320,6 +322,15 @@ impl Conversation {
                 self.think();
             }
         }
+    }
+
+    /// Follow a note of the owner's.
+    fn instruct(&mut self, text: &str, respond: bool) {
+        if let Brain::Script(_) = self.brain {
+            let message = "a voice without a model follows no notes; have it say something instead";
+            self.problem("instruction_ignored", message.to_owned());
+        }
+        self.remark(respond, |chat| chat.note(&notes::instruction(text)));
     }
 
     /// Time is nearly up.

@@ -9,6 +9,7 @@ mod key;
 mod serve;
 mod show;
 mod state;
+mod steer;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,12 @@ enum Command {
         /// The call's id; `offhook calls --live` lists them
         id: String,
     },
+    /// Have the voice of a call say something next
+    Say(steer::Told),
+    /// Give the voice of a call a note to follow, which it does not say
+    Instruct(steer::Told),
+    /// Press keys in a call
+    Digits(steer::Keys),
     /// Make, list and revoke API keys (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
@@ -275,6 +282,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Calls(args) => show::list(args, context).await,
         Command::Show(args) => show::one(args, context).await,
         Command::Hangup { id } => call::hang_up(&id, context).await,
+        Command::Say(args) => steer::say(args, context).await,
+        Command::Instruct(args) => steer::instruct(args, context).await,
+        Command::Digits(args) => steer::digits(args, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Backup(args) => backup::run(args, context).await,

@@ -1,8 +1,8 @@
 //! The use-cases. Every surface (the HTTP API, and through it the command line and the demo) is a codec over this
 //! and nothing else.
 //!
-//! One file per noun: [`place`] a call, [`hang_up`], look at calls ([`view`]) and their [`journal`], [`recording`]s,
-//! [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! One file per noun: [`place`] a call, [`steer`] it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
+//! [`recording`]s, [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
@@ -22,6 +22,7 @@ mod restart;
 mod retention;
 mod secret;
 mod settings;
+mod steer;
 mod view;
 mod webhooks;
 mod wish;
@@ -52,6 +53,7 @@ pub use readiness::Check;
 pub use recording::RecordingFile;
 pub use secret::Secret;
 pub use settings::{Inbound, Settings};
+pub use steer::{Steer, SteerError, Steered};
 pub use view::{CallView, EndView, ListCalls, ResultView, Role, TranscriptTurn};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError};
+use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError, SteerError};
 
 /// When to ask again after the store was away.
 const STORE_BACK: Duration = Duration::from_secs(5);
@@ -156,6 +156,22 @@ impl From<CallError> for ApiError {
                 Self::new(StatusCode::NOT_FOUND, "recording_not_available", error.to_string())
             }
             CallError::Store => Self::unavailable("store_unavailable", error.to_string(), STORE_BACK),
+        }
+    }
+}
+
+impl From<SteerError> for ApiError {
+    fn from(error: SteerError) -> Self {
+        let message = error.to_string();
+        match error {
+            SteerError::Call(error) => error.into(),
+            SteerError::Missing { .. } => Self::bad_request("missing_fields", message),
+            SteerError::Invalid { .. } => Self::bad_request("invalid_request", message),
+            SteerError::NotNow(_) | SteerError::Over => Self::new(StatusCode::CONFLICT, "conflict", message),
+            SteerError::KeyReused(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
+            }
+            SteerError::Busy(_) => Self::unavailable("overloaded", message, Duration::from_secs(2)),
         }
     }
 }

@@ -21,6 +21,7 @@ mod range;
 mod recording;
 mod request;
 mod serve;
+mod steer;
 mod webhooks;
 
 use std::sync::Arc;
@@ -78,6 +79,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(check::check))
         .routes(routes!(calls::show))
         .routes(routes!(calls::hang_up))
+        .routes(routes!(steer::say))
+        .routes(routes!(steer::instruct))
+        .routes(routes!(steer::digits))
         .routes(routes!(calls::list))
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))

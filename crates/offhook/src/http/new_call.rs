@@ -9,6 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::request::idempotency_key;
 use crate::gateway::{Idempotency, PlaceCall};
 
 /// A wish for an outbound call.
@@ -154,17 +155,9 @@ fn voicemail(value: &Value) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// What an idempotency key may be: long enough for any UUID, short enough to keep.
-const KEY_LIMIT: usize = 255;
-
 fn idempotency(headers: &HeaderMap, wish: &PlaceCall) -> Result<Option<Idempotency>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().map(str::trim).unwrap_or_default();
-    if key.is_empty() || key.len() > KEY_LIMIT {
-        let message = format!("Idempotency-Key must be 1 to {KEY_LIMIT} printable characters");
-        return Err(ApiError::bad_request("invalid_request", message));
-    }
-    Ok(Some(Idempotency { key: key.to_owned(), request_hash: request_hash(wish) }))
+    let key = idempotency_key(headers)?;
+    Ok(key.map(|key| Idempotency { key, request_hash: request_hash(wish) }))
 }
 
 /// The same for the same wish, however it was written: order, spaces and unknown fields don't count.

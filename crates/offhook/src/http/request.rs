@@ -51,6 +51,20 @@ impl FromRequestParts<Api> for InPath {
     }
 }
 
+/// What an idempotency key may be: long enough for any UUID, short enough to keep.
+const KEY_LIMIT: usize = 255;
+
+/// The key under which a request is done only once.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().map(str::trim).unwrap_or_default();
+    if key.is_empty() || key.len() > KEY_LIMIT {
+        let message = format!("Idempotency-Key must be 1 to {KEY_LIMIT} printable characters");
+        return Err(ApiError::bad_request("invalid_request", message));
+    }
+    Ok(Some(key.to_owned()))
+}
+
 /// A whole body, whatever its declared type; an error is for the handler to give, which may have a better one.
 #[derive(Debug)]
 pub struct Whole(pub Result<Bytes, ApiError>);

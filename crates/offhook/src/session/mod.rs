@@ -5,6 +5,7 @@
 
 mod audio;
 mod beep;
+mod orders;
 mod sources;
 
 use std::collections::VecDeque;
@@ -20,6 +21,8 @@ use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent
 use offhook_core::journal::{Fact, Part};
 use offhook_core::{CallId, EndReason, Frame, LegCommand, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
+use orders::Orders;
+pub use orders::{NotTaken, Order, Taken};
 use sources::{Source, Sources};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
@@ -35,7 +38,7 @@ pub struct Parts {
     pub call: Call,
     pub speech: SpeechSession,
     pub origin: Origin,
-    pub commands: mpsc::Receiver<CallCommand>,
+    pub orders: mpsc::Receiver<Order>,
     pub journal: Journal,
     pub recorder: Recorder,
     pub clock: Clock,
@@ -55,8 +58,9 @@ pub struct Session {
     speech: SpeechSession,
     carrier: Option<(Carrier, Dial)>,
     leg: Option<Box<Leg>>,
-    commands: mpsc::Receiver<CallCommand>,
-    commands_closed: bool,
+    inbox: mpsc::Receiver<Order>,
+    inbox_closed: bool,
+    orders: Orders,
     speech_closed: bool,
     /// The leg said its last word; it stays for its counters.
     leg_closed: bool,
@@ -111,8 +115,9 @@ impl Session {
             speech: parts.speech,
             carrier,
             leg,
-            commands: parts.commands,
-            commands_closed: false,
+            inbox: parts.orders,
+            inbox_closed: false,
+            orders: Orders::default(),
             speech_closed: false,
             leg_closed: false,
             journal: parts.journal,
@@ -203,13 +208,16 @@ impl Session {
     }
 
     fn poll_commands(&mut self) -> Poll<()> {
-        if self.commands_closed {
+        if self.inbox_closed {
             return Poll::Pending;
         }
-        let command = ready!(self.commands.poll_recv(&mut self.sources.context(Source::Commands)));
+        let order = ready!(self.inbox.poll_recv(&mut self.sources.context(Source::Commands)));
         // Without an engine nobody could hang this call up any more.
-        self.commands_closed = command.is_none();
-        self.handle(Input::Command(command.unwrap_or(CallCommand::Shutdown)));
+        self.inbox_closed = order.is_none();
+        let order = order.unwrap_or(CallCommand::Shutdown.into());
+        if let Some(input) = self.orders.take(order, &self.call) {
+            self.handle(input);
+        }
         Poll::Ready(())
     }
 

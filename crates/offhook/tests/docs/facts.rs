@@ -55,6 +55,15 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     ("tool.called", "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`."),
     ("tool.answered", "What the tool answered the model."),
+    (
+        "owner.said",
+        "The owner asked the voice to say this next (`POST /call/{id}/say`). What was really said of it is the next turn of the voice.",
+    ),
+    ("owner.instructed", "The owner gave the voice a note to follow (`POST /call/{id}/instruct`)."),
+    (
+        "owner.pressed",
+        "The owner asked for these keys (`POST /call/{id}/digits`); `leg.digits_sent` says when they were pressed.",
+    ),
     ("hold.started", "The voice waits on hold: it listens for a person and says nothing."),
     ("hold.ended", "A person is there again, or the wait was given up. `waited_ms`: how long it took."),
     ("call.answered_by", "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `unknown`."),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::me::account;
 use crate::python;
-use crate::server::{Agent, BUSY, HANGS_UP, NEVER_ANSWERS, Server, send};
+use crate::server::{Agent, BUSY, HANGS_UP, NEVER_ANSWERS, RECEPTIONIST, Server, send};
 
 /// `UPDATE_EXPECT=1` writes it; a change here is a change of the contract.
 #[test]
@@ -41,6 +41,31 @@ impl Recorded {
     }
 }
 
+/// What guiding a call can answer, before and after somebody picks up.
+async fn guided(recorded: &mut Recorded, agent: &Agent<'_>) {
+    let server = agent.server;
+    let text = json!({ "text": "Sunday would be fine, too." });
+    let asked = [("say", text.clone()), ("instruct", text), ("digits", json!({ "digits": "1" }))];
+    let wish = |to: &str| json!({ "to": to, "task": "Ask when they open." });
+    for (to, until) in [(NEVER_ANSWERS, "call.ringing"), (RECEPTIONIST, "call.answered")] {
+        let placed = server.post("/call").header("X-Api-Key", &agent.key).json(&wish(to));
+        let placed = recorded.answer("/call", placed).await;
+        let id = placed["call_id"].as_str().unwrap();
+        agent.events_until(id, until).await;
+        for (what, body) in &asked {
+            let template = format!("/call/{{id}}/{what}");
+            let path = format!("/call/{id}/{what}");
+            for body in [body, &json!({})] {
+                recorded.answer(&template, server.post(&path).header("X-Api-Key", &agent.key).json(body)).await;
+            }
+            recorded.answer(&template, server.post(&path).json(body)).await;
+        }
+        let hang_up = server.post(&format!("/call/{id}/hangup")).header("X-Api-Key", &agent.key);
+        recorded.answer("/call/{id}/hangup", hang_up).await;
+        agent.finalized(id).await;
+    }
+}
+
 /// Whatever the API can answer: successes of every kind, then errors.
 async fn everything(server: &Server) -> Vec<Value> {
     let mut recorded = Recorded::default();
@@ -56,6 +81,7 @@ async fn everything(server: &Server) -> Vec<Value> {
     recorded.answer("/call/{id}/hangup", with_key(server.post(&format!("/call/{ringing}/hangup")))).await;
     agent.finalized(ringing).await;
     agent.finalized(talk).await;
+    guided(&mut recorded, &agent).await;
     for id in [ringing, talk] {
         recorded.answer("/call/{id}", with_key(server.get(&format!("/call/{id}")))).await;
         recorded.answer("/call/{id}/hangup", with_key(server.post(&format!("/call/{id}/hangup")))).await;

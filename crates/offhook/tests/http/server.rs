@@ -12,6 +12,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// Test numbers of the sandbox.
+pub const RECEPTIONIST: &str = "+14155550100";
 pub const BUSY: &str = "+14155550101";
 pub const NEVER_ANSWERS: &str = "+14155550102";
 pub const HANGS_UP: &str = "+14155550109";

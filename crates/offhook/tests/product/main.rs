@@ -15,4 +15,5 @@ mod receiver;
 mod recording;
 mod rig;
 mod shutdown;
+mod steering;
 mod webhooks;

@@ -13,30 +13,30 @@ use crate::agent::Call;
 use crate::recording::{Sides, dbfs};
 use crate::rig::{Rig, Setup};
 
-const CLINIC: &str = "+14155550150";
-const HELLO: &str = "Hello, this is City Clinic.";
-const OPENING: &str = "Hello, this is an AI assistant, and this call is recorded.";
+pub const CLINIC: &str = "+14155550150";
+pub const HELLO: &str = "Hello, this is City Clinic.";
+pub const OPENING: &str = "Hello, this is an AI assistant, and this call is recorded.";
 
 /// Milliseconds of tone for each character the fake says.
 const MS_PER_CHAR: u32 = 20;
 
 /// A person who says hello and hears the opening; then what the test is about.
-fn person(then: &[Step]) -> Vec<Step> {
+pub fn person(then: &[Step]) -> Vec<Step> {
     let hello = [Step::Ring { ms: 300 }, Step::Answer, Step::Pause { ms: 300 }, Step::Say(HELLO)];
     [&hello[..], &[Step::Listen { patience_ms: 12_000 }], then].concat()
 }
 
-fn model(replies: Vec<Reply>, heard: &[&str]) -> Script {
+pub fn model(replies: Vec<Reply>, heard: &[&str]) -> Script {
     let heard = heard.iter().map(|text| Heard::Text((*text).to_owned())).collect();
     Script { replies, heard, ms_per_char: MS_PER_CHAR, ..Script::default() }
 }
 
-fn goodbye(text: &str) -> Reply {
+pub fn goodbye(text: &str) -> Reply {
     let result = json!({ "status": "done", "summary": "Thursday at three is free.", "quotes": ["Thursday at three is free"] });
     Reply::say(text).and_call("end_call", &json!({ "reason": "done", "result": result }).to_string())
 }
 
-async fn rig(base_url: String, person: Vec<Step>) -> Rig {
+pub async fn rig(base_url: String, person: Vec<Step>) -> Rig {
     let mut setup = Setup::new();
     let auth = openai::Auth::Bearer("sk-test-not-a-real-key".to_owned().into());
     setup.config.speech =
@@ -47,12 +47,12 @@ async fn rig(base_url: String, person: Vec<Step>) -> Rig {
 }
 
 /// Role and text of each turn.
-fn turns(call: &Value) -> Vec<(&str, &str)> {
+pub fn turns(call: &Value) -> Vec<(&str, &str)> {
     let turns = call["transcript"].as_array().unwrap().iter();
     turns.map(|turn| (turn["role"].as_str().unwrap(), turn["text"].as_str().unwrap())).collect()
 }
 
-async fn record(rig: &Rig) -> CallRecord {
+pub async fn record(rig: &Rig) -> CallRecord {
     rig.exchange.until(|calls| calls.iter().find(|call| call.is_over()).cloned()).await
 }
 

@@ -9,7 +9,7 @@ use super::link::Phase;
 use super::responses::Why;
 use super::voice::ms;
 use super::{OUTGOING, Protocol};
-use crate::Busy;
+use crate::{Busy, notes};
 
 impl Protocol {
     pub fn command(&mut self, command: SpeechCommand, now: Timestamp) -> Result<(), Busy> {
@@ -36,6 +36,10 @@ impl Protocol {
             SpeechCommand::WrapUp { text } => self.remark(&text),
             SpeechCommand::Note { text, respond } => {
                 self.remark(&text);
+                self.answer_if(respond);
+            }
+            SpeechCommand::Instruct { text, respond } => {
+                self.remark(&notes::instruction(&text));
                 self.answer_if(respond);
             }
             SpeechCommand::ToolOutput { id, output, respond } => {

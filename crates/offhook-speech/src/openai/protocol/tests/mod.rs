@@ -188,6 +188,7 @@ fn command(verb: &str, rest: &str) -> SpeechCommand {
         "say" => SpeechCommand::Say { text },
         "note" => SpeechCommand::Note { text, respond: false },
         "ask" => SpeechCommand::Note { text, respond: true },
+        "instruct" => SpeechCommand::Instruct { text, respond: true },
         "output" => {
             let (id, output) = numbered();
             SpeechCommand::ToolOutput { id: ToolCallId(id), output: output.to_owned(), respond: true }

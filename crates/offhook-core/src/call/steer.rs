@@ -1,0 +1,130 @@
+//! What an owner wants said, followed or pressed in a call that is under way.
+//!
+//! Nobody is talked over and nobody is talked to before the disclosure: words of the owner's wait for the voice's turn.
+
+use std::collections::VecDeque;
+
+use super::state::{CallState, Conversation, Phase};
+use super::{Action, Call, CallCommand, LegCommand, SpeechCommand, ToolCallId};
+use crate::audio::Digit;
+use crate::journal::Fact;
+use crate::words::Words;
+
+/// Why a call does not do what its owner asks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    #[error("nobody has picked up yet; wait until the call is answered")]
+    NotAnswered,
+    #[error("the call is coming to its end; nothing more can be asked of it")]
+    Ending,
+    #[error("what was asked before is not said yet; wait until the voice has said it")]
+    Full,
+    #[error("the keys before are still being sent; wait for leg.digits_sent")]
+    KeysUnderWay,
+    #[error("keys are 0-9 * # A-D, w for a pause of half a second, W for one second, 64 at most")]
+    NoKeys,
+}
+
+/// What the owner wants said and the voice has not begun to say.
+#[derive(Debug, Default)]
+pub(super) struct Steer {
+    to_say: VecDeque<Words>,
+}
+
+impl Steer {
+    const WAITING: usize = 4;
+}
+
+/// Keys that the leg has not sent yet.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// The tool call that wanted them; the owner did where there is none.
+    pub by: Option<ToolCallId>,
+    pub digits: Words,
+}
+
+/// Keys and pauses in one go.
+const MAX_KEYS: usize = 64;
+
+/// Whether this is something to press: keys and pauses, and not too many.
+pub fn are_keys(digits: &str) -> bool {
+    let known = |key: char| matches!(key, 'w' | 'W' | ',') || Digit::from_char(key).is_some();
+    !digits.is_empty() && digits.len() <= MAX_KEYS && digits.chars().all(known)
+}
+
+impl Call {
+    /// Why the call would not do this now; such a command is ignored.
+    pub fn refusal(&self, command: &CallCommand) -> Option<NotNow> {
+        if let CallCommand::HangUp | CallCommand::Shutdown | CallCommand::Fault = command {
+            return None;
+        }
+        let conversation = match &self.state {
+            CallState::Connected(conversation) => conversation,
+            CallState::Ending(_) | CallState::Ended(_) => return Some(NotNow::Ending),
+            _ => return Some(NotNow::NotAnswered),
+        };
+        if let Phase::AwaitingBeep { .. } | Phase::Parting(_) = conversation.phase {
+            return Some(NotNow::Ending);
+        }
+        match command {
+            CallCommand::Say { .. } if conversation.steer.to_say.len() >= Steer::WAITING => {
+                Some(NotNow::Full)
+            }
+            CallCommand::Press { digits } if !are_keys(digits) => Some(NotNow::NoKeys),
+            CallCommand::Press { .. } if conversation.sending.is_some() => Some(NotNow::KeysUnderWay),
+            _ => None,
+        }
+    }
+
+    pub(super) fn owner_says(&mut self, text: Words) {
+        self.journal(Fact::OwnerSaid { text: text.to_string() });
+        if let Some(conversation) = self.conversation() {
+            conversation.steer.to_say.push_back(text);
+        }
+    }
+
+    /// Let the voice say what waits, once it is its turn.
+    pub(super) fn say_for_owner(&mut self) {
+        let Some(conversation) = self.conversation().filter(|conversation| conversation.may_speak()) else {
+            return;
+        };
+        for text in std::mem::take(&mut conversation.steer.to_say) {
+            self.speech(SpeechCommand::Say { text });
+        }
+    }
+
+    /// A note to the voice. It answers to it at once only where nobody is speaking; otherwise its next turn does.
+    pub(super) fn owner_instructs(&mut self, text: Words) {
+        self.journal(Fact::OwnerInstructed { text: text.to_string() });
+        let respond = self.conversation().is_some_and(|conversation| conversation.is_idle());
+        self.speech(SpeechCommand::Instruct { text, respond });
+    }
+
+    pub(super) fn owner_presses(&mut self, digits: Words) {
+        self.journal(Fact::OwnerPressed { digits: digits.to_string() });
+        self.press(None, &digits);
+    }
+
+    /// Send keys, of which none are under way.
+    pub(super) fn press(&mut self, by: Option<ToolCallId>, digits: &str) {
+        let Some(conversation) = self.conversation() else { return };
+        let digits = digits.replace(',', "w");
+        conversation.sending = Some(Sending { by, digits: digits.as_str().into() });
+        self.actions.push_back(Action::Leg(LegCommand::SendDigits(digits)));
+    }
+}
+
+impl Conversation {
+    /// Whether there is somebody to talk to, who was told what must be disclosed and is not speaking.
+    pub(super) fn may_speak(&self) -> bool {
+        matches!(self.phase, Phase::Talking)
+            && !self.undisclosed
+            && !self.remote_speaking
+            && !self.must_be_silent()
+    }
+
+    /// Whether it is anybody's turn.
+    pub(super) fn is_idle(&self) -> bool {
+        self.may_speak() && !self.voice_speaking
+    }
+}

@@ -1,0 +1,51 @@
+//! `say`, `instruct`, `digits`: guiding a call that is under way.
+
+use serde_json::json;
+
+use super::client::Client;
+use super::{Context, Failure};
+
+#[derive(Debug, clap::Args)]
+pub struct Told {
+    /// The call's id; `offhook calls --live` lists them
+    id: String,
+    /// What the voice is told
+    #[arg(required = true)]
+    text: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Keys {
+    /// The call's id; `offhook calls --live` lists them
+    id: String,
+    /// 0-9 * # A-D; w pauses half a second, W one second
+    digits: String,
+}
+
+pub async fn say(Told { id, text }: Told, context: &Context) -> Result<(), Failure> {
+    tell(&id, "say", &json!({ "text": text.join(" ") }), "The voice says it next.", context).await
+}
+
+pub async fn instruct(Told { id, text }: Told, context: &Context) -> Result<(), Failure> {
+    tell(&id, "instruct", &json!({ "text": text.join(" ") }), "The voice was told.", context).await
+}
+
+pub async fn digits(Keys { id, digits }: Keys, context: &Context) -> Result<(), Failure> {
+    tell(&id, "digits", &json!({ "digits": digits }), "The keys are on their way.", context).await
+}
+
+async fn tell(
+    id: &str,
+    what: &str,
+    body: &serde_json::Value,
+    done: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    let answer = Client::new(context)?.post(&format!("/call/{id}/{what}"), body).await?;
+    if context.json {
+        println!("{answer}")
+    } else {
+        println!("{done}")
+    }
+    Ok(())
+}

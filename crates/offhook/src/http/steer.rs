@@ -1,0 +1,156 @@
+//! `POST /call/{id}/say`, `…/instruct`, `…/digits`: guiding a call that is under way.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use offhook_core::CallId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::error::{ApiError, ErrorBody};
+use super::request::{InPath, Known, Whole, idempotency_key};
+use crate::gateway::{Caller, Steer, Steered};
+
+/// What the voice is to say.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = Say)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct SayBody {
+    #[schema(min_length = 1, max_length = 2_000, example = "Sunday would be fine as well.")]
+    text: String,
+}
+
+/// What the voice is to follow.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = Instruct)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct InstructBody {
+    #[schema(min_length = 1, max_length = 2_000, example = "Ask about parking, too.")]
+    text: String,
+}
+
+/// Keys to press.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = Digits)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct DigitsBody {
+    /// `0-9 * # A-D`; `w` pauses half a second, `W` one second. At most 64; spaces and dashes don't count.
+    #[schema(min_length = 1, example = "1w2#")]
+    digits: String,
+}
+
+/// The call took it; the journal says what became of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Taken {
+    pub success: bool,
+    pub call_id: String,
+    #[schema(example = "answered")]
+    pub status: &'static str,
+}
+
+/// Have the voice say something next, word for word.
+///
+/// It waits until nobody else is speaking, until the first words of the call were heard, and until a hold is over.
+/// The turn in the transcript shows what of it was really said.
+#[utoipa::path(
+    post, path = "/call/{id}/say", operation_id = "say", tag = "calls", request_body = SayBody,
+    params(
+        ("id" = String, Path, description = "The call."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
+    ),
+    responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
+    security(("key" = [])),
+)]
+pub async fn say(
+    State(api): State<Api>,
+    Known(caller): Known,
+    InPath(id): InPath,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Response, ApiError> {
+    api.steer(caller, id, &headers, Steer::Say(field(body, "text")?)).await
+}
+
+/// Give the voice a note that it follows from now on, and does not say.
+///
+/// The scripted voice, which has no model, can't follow notes: it says so with a `call.problem`.
+#[utoipa::path(
+    post, path = "/call/{id}/instruct", operation_id = "instruct", tag = "calls", request_body = InstructBody,
+    params(
+        ("id" = String, Path, description = "The call."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
+    ),
+    responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
+    security(("key" = [])),
+)]
+pub async fn instruct(
+    State(api): State<Api>,
+    Known(caller): Known,
+    InPath(id): InPath,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Response, ApiError> {
+    api.steer(caller, id, &headers, Steer::Instruct(field(body, "text")?)).await
+}
+
+/// Press keys, e.g. in a phone menu.
+///
+/// `leg.digits_sent` says when they were. What is pressed after them waits until then: `409`.
+#[utoipa::path(
+    post, path = "/call/{id}/digits", operation_id = "press_digits", tag = "calls", request_body = DigitsBody,
+    params(
+        ("id" = String, Path, description = "The call."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
+    ),
+    responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
+    security(("key" = [])),
+)]
+pub async fn digits(
+    State(api): State<Api>,
+    Known(caller): Known,
+    InPath(id): InPath,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Response, ApiError> {
+    api.steer(caller, id, &headers, Steer::Press(field(body, "digits")?)).await
+}
+
+impl Api {
+    async fn steer(
+        &self,
+        caller: Caller,
+        id: CallId,
+        headers: &HeaderMap,
+        steer: Steer,
+    ) -> Result<Response, ApiError> {
+        let key = idempotency_key(headers)?;
+        Ok(taken(id, self.gateway.steer(caller, id, steer, key).await?))
+    }
+}
+
+fn taken(id: CallId, steered: Steered) -> Response {
+    let body = Taken { success: true, call_id: id.to_string(), status: "answered" };
+    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    if steered.repeated {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// One text of a body; an absent one is an empty one.
+fn field(body: Result<axum::body::Bytes, ApiError>, name: &'static str) -> Result<String, ApiError> {
+    let wrong = |message: String| ApiError::bad_request("invalid_request", message);
+    let body: Value =
+        serde_json::from_slice(&body?).map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
+    if !body.is_object() {
+        return Err(wrong("the body must be a JSON object".to_owned()));
+    }
+    match &body[name] {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.clone()),
+        _ => Err(wrong(format!("{name} must be a text"))),
+    }
+}
