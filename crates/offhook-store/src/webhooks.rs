@@ -120,7 +120,8 @@ impl Store {
         self.db.row(SQL, params![call]).await?.as_ref().map(webhook_of).transpose()
     }
 
-    /// Notes an attempt and what follows from it, together. False when the call was deleted meanwhile.
+    /// Notes an attempt and what follows from it, together. False when there is nothing to note it on: the call was
+    /// deleted meanwhile, or a process that took over has delivered the event as well.
     pub async fn note_delivery(
         &self,
         call: CallId,
@@ -180,7 +181,8 @@ async fn advance(
     next: WebhookNext,
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE webhooks SET state = $2, tries = $3, next_at = $4, \
-        delivered_seq = CASE WHEN $5 > delivered_seq THEN $5 ELSE delivered_seq END WHERE call_id = $1";
+        delivered_seq = CASE WHEN $5 = 1 THEN $6 ELSE delivered_seq END \
+        WHERE call_id = $1 AND state = 'open' AND delivered_seq < $6";
     let taken = matches!(next, WebhookNext::Taken | WebhookNext::Done);
     let (state, next_at) = match next {
         WebhookNext::Taken => (WebhookState::Open, None),
@@ -190,8 +192,8 @@ async fn advance(
         WebhookNext::GivenUp => (WebhookState::GivenUp, None),
     };
     let tries = if taken { 0 } else { i64::from(delivery.attempt) };
-    let seq = if taken { int(delivery.seq) } else { 0 };
-    Ok(tx.execute(SQL, params![call, state.code(), tries, next_at, seq]).await? == 1)
+    let params = params![call, state.code(), tries, next_at, i64::from(taken), int(delivery.seq)];
+    Ok(tx.execute(SQL, params).await? == 1)
 }
 
 async fn log(tx: &mut Tx, call: CallId, delivery: &Delivery) -> Result<(), StoreError> {

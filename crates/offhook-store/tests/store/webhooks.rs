@@ -49,6 +49,16 @@ pub async fn a_webhook_from_its_call_to_its_end(backend: &Backend) {
     assert_eq!(store.deliveries(call(1), 10).await.unwrap(), made);
     assert_eq!(store.deliveries(call(1), 2).await.unwrap(), made[1..]);
 
+    // What was taken, or is over, is not touched by who comes late.
+    let ended = store.webhook(call(1)).await.unwrap();
+    for late in [attempt(3, 9, None), attempt(9, 1, None)] {
+        assert!(!store.note_delivery(call(1), &late, WebhookNext::Again { at: at(1) }).await.unwrap());
+    }
+    assert_eq!(
+        (store.webhook(call(1)).await.unwrap(), store.deliveries(call(1), 10).await.unwrap().len()),
+        (ended, 3)
+    );
+
     for (n, next, state) in
         [(3, WebhookNext::Gone, WebhookState::Gone), (4, WebhookNext::GivenUp, WebhookState::GivenUp)]
     {

@@ -82,8 +82,7 @@ fn row(call: &Value) -> String {
 fn webhook(log: &Value) -> Option<String> {
     let state = log["webhook"]["state"].as_str()?;
     let deliveries = log["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let failures: Vec<&Value> =
-        deliveries.iter().filter(|delivery| !delivery["error"].is_null()).collect();
+    let failures: Vec<&Value> = deliveries.iter().filter(|delivery| !delivery["error"].is_null()).collect();
     let taken = match deliveries.len() - failures.len() {
         1 => "1 event taken".to_owned(),
         taken => format!("{taken} events taken"),

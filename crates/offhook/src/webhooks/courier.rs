@@ -39,11 +39,7 @@ pub struct Courier {
 }
 
 impl Courier {
-    pub fn new(
-        gateway: Gateway,
-        public_url: PublicUrl,
-        settings: &Settings,
-    ) -> Result<Self, reqwest::Error> {
+    pub fn new(gateway: Gateway, public_url: PublicUrl, settings: &Settings) -> Result<Self, reqwest::Error> {
         let sender = Sender::new(settings)?;
         Ok(Self { gateway, public_url, sender, waits: settings.waits.clone() })
     }
@@ -98,7 +94,8 @@ impl Courier {
         webhook: &WebhookRow,
         event: &JournalEntry,
     ) -> Result<Option<Rest>, StoreError> {
-        let Some(body) = event_body(&self.gateway, &self.public_url, webhook.owner, call, event).await? else {
+        let Some(body) = event_body(&self.gateway, &self.public_url, webhook.owner, call, event).await?
+        else {
             return Ok(Some(Rest::Done));
         };
         let at = clock::now();

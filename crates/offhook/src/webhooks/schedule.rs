@@ -3,7 +3,7 @@
 //! One round at a time for each call keeps its events in order. No owner takes more than its share of the rounds that
 //! go on at once: a receiver that answers slowly holds up nobody else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, hash_map};
 
 use offhook_core::{CallId, OwnerId, Timestamp};
 
@@ -67,8 +67,8 @@ impl Schedule {
 
     /// A call that is not known yet; it has its turn at `due`.
     pub fn add(&mut self, call: CallId, owner: OwnerId, due: Timestamp) {
-        if !self.calls.contains_key(&call) {
-            self.calls.insert(call, Entry { owner, turn: Turn::Due(due) });
+        if let hash_map::Entry::Vacant(vacant) = self.calls.entry(call) {
+            vacant.insert(Entry { owner, turn: Turn::Due(due) });
             self.due.insert((due, call));
         }
     }

@@ -159,23 +159,31 @@ mod tests {
             let url = format!("http://{host}:{port}/");
             let attempt = sender.send(&url, &Keys::new([1; 32], None), message).await;
             assert!(attempt.status.is_none() && attempt.error.is_some(), "{attempt:?}");
-            assert!(!attempt.error.unwrap().contains("127.0.0.1"), "the receiver's owner learns no addresses");
+            assert!(
+                !attempt.error.unwrap().contains("127.0.0.1"),
+                "the receiver's owner learns no addresses"
+            );
         }
         assert!(listener.accept().now_or_never().is_none(), "somebody connected");
     }
 
     #[test]
     fn what_an_answer_means() {
-        for (status, taken) in [(200, true), (204, true), (299, true), (301, false), (410, false), (500, false)] {
+        for (status, taken) in
+            [(200, true), (204, true), (299, true), (301, false), (410, false), (500, false)]
+        {
             assert_eq!(refusal(StatusCode::from_u16(status).unwrap()).is_none(), taken, "{status}");
         }
     }
 
     #[test]
     fn how_long_a_receiver_asks_to_be_left_alone() {
-        for (value, expected) in
-            [("120", Some(120)), ("999999", Some(3_600)), ("soon", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)]
-        {
+        for (value, expected) in [
+            ("120", Some(120)),
+            ("999999", Some(3_600)),
+            ("soon", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ] {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
             assert_eq!(retry_after(&headers).map(|wait| wait.as_secs()), expected, "{value}");
         }
