@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "audit", include_str!("../migrations/0003_audit.sql")),
     (4, "accounts", include_str!("../migrations/0004_accounts.sql")),
     (5, "webhooks", include_str!("../migrations/0005_webhooks.sql")),
+    (6, "link codes", include_str!("../migrations/0006_link_codes.sql")),
 ];
 
 /// The schema this version reads and writes.

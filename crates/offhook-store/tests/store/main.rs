@@ -6,6 +6,7 @@
 mod backend;
 mod claiming;
 mod deleting;
+mod linking;
 mod owners;
 mod postgres_only;
 mod racing;
@@ -51,6 +52,9 @@ scenarios! {
     owners::a_history_is_ordered_by_the_end,
     owners::preferences_are_replaced_and_cleared,
     owners::owners_have_an_address_and_limits,
+    linking::a_linked_key_takes_all_with_it,
+    linking::what_is_not_linked_stays_as_it_was,
+    linking::a_key_is_rotated_once,
     story::what_a_newer_version_wrote,
     story::odd_texts_come_back_the_same_from_both,
     story::a_newer_schema_is_refused,
