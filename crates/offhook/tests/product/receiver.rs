@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::rig::PATIENCE;
+/// Nothing here takes this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How a request is answered.
 #[derive(Clone, Debug)]

@@ -4,7 +4,11 @@ mod claim;
 mod files;
 mod killed;
 mod outage;
+#[allow(dead_code, reason = "the tests of the product use the rest")]
+#[path = "../product/receiver.rs"]
+mod receiver;
 mod rush;
 mod shutdown;
 mod waves;
+mod webhooks;
 mod world;
