@@ -20,6 +20,11 @@ pub enum Command {
     },
     /// List keys; the keys themselves are stored nowhere
     List,
+    /// Make another key in the place of one, for the same account, and print it, once
+    Rotate {
+        /// From `offhook key list`
+        id: String,
+    },
     /// Make a key worthless at once
     Revoke {
         /// From `offhook key list`
@@ -39,6 +44,14 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
             for key in keys::list(&store).await.map_err(failed)? {
                 println!("{}", if context.json { line(&key).to_string() } else { row(&key) });
             }
+        }
+        Command::Rotate { id } => {
+            let key = keys::rotate(&store, &id).await.map_err(failed)?;
+            let key = key.ok_or_else(|| {
+                Failure::Failed(format!("there is no key {id} that could be rotated; see `offhook key list`"))
+            })?;
+            let key = key.expose_secret();
+            if context.json { println!("{}", json!({"api_key": key})) } else { println!("{key}") }
         }
         Command::Revoke { id } => {
             if !keys::revoke(&store, &id).await.map_err(failed)? {

@@ -1,5 +1,6 @@
 //! The command line: a codec over the gateway, in this process (`serve`, `demo`, `key`, `doctor`) or over HTTP.
 
+mod account;
 mod backup;
 mod call;
 mod client;
@@ -98,9 +99,12 @@ enum Command {
     Instruct(steer::Told),
     /// Press keys in a call
     Digits(steer::Keys),
-    /// Make, list and revoke API keys (on the machine of the server)
+    /// Make, list, rotate and revoke API keys (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
+    /// Make and list accounts, set their limits, let keys be linked to them (on the machine of the server)
+    #[command(subcommand, arg_required_else_help = true)]
+    Account(account::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
     #[command(after_help = DOCTOR)]
     Doctor,
@@ -285,6 +289,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Say(args) => steer::say(args, context).await,
         Command::Instruct(args) => steer::instruct(args, context).await,
         Command::Digits(args) => steer::digits(args, context).await,
+        Command::Account(command) => account::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Backup(args) => backup::run(args, context).await,

@@ -173,6 +173,19 @@ pub async fn list(store: &Store) -> Result<Vec<KeyView>, StoreError> {
     Ok(rows.into_iter().map(key_view).collect())
 }
 
+/// Another key in the place of this one, shown only here; `None` when there is no such key, or it was revoked.
+pub async fn rotate(store: &Store, id: &str) -> Result<Option<SecretString>, StoreError> {
+    let Ok(old) = id.parse() else { return Ok(None) };
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let minted = Minted::from_bytes(bytes);
+    if !store.rotate_key(old, &new_key(&minted, None, KeyKind::Owner)).await? {
+        return Ok(None);
+    }
+    note(store, "key.rotated", None, id).await?;
+    Ok(Some(minted.key))
+}
+
 /// Whether there was such a key to revoke.
 pub async fn revoke(store: &Store, id: &str) -> Result<bool, StoreError> {
     let Ok(key) = id.parse() else { return Ok(false) };
@@ -189,7 +202,7 @@ async fn note(store: &Store, action: &str, owner: Option<OwnerId>, key: &str) ->
     store.append_audit(&AuditEntry { at: clock::now(), owner, actor, action, subject, detail: None }).await
 }
 
-fn hash(key: &str) -> [u8; 32] {
+pub(super) fn hash(key: &str) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, key.as_bytes());
     digest.as_ref().try_into().expect("SHA-256 is 32 bytes")
 }

@@ -14,6 +14,7 @@ mod inbound;
 mod journal;
 pub mod keys;
 mod known_keys;
+pub mod linking;
 mod place;
 mod preferences;
 mod readiness;

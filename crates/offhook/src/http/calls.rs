@@ -61,7 +61,8 @@ pub async fn place(
 ) -> Result<Response, ApiError> {
     let wish = wish(&api, &headers, body).await?;
     let placed = api.gateway.place_call(request::key(&headers), wish).await;
-    let placed = placed.map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&headers)))?;
+    let public_url = api.public_url.for_request(&headers);
+    let placed = placed.map_err(|error| ApiError::from(error).offering(&public_url, request::key(&headers)))?;
     let balance = api.gateway.balance(placed.caller).await;
     let mut response = accepted(placed);
     // The call is placed, whatever is known of the balance.

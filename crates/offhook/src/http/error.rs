@@ -10,7 +10,7 @@ use offhook_core::policy::{Quota, RefusalCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
+use super::{Api, link, request};
 use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError, SteerError};
 
 /// When to ask again after the store was away.
@@ -53,8 +53,34 @@ pub struct ErrorAction {
     #[schema(example = "link")]
     pub kind: &'static str,
     pub url: String,
+    /// The same for a user who has an account already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in_url: Option<String>,
     pub label: String,
     pub description: String,
+}
+
+impl ErrorAction {
+    /// To link this key to an account.
+    fn link(public_url: &str, key: &str) -> Self {
+        Self {
+            kind: "link",
+            url: format!("{public_url}/sign-up?token={key}"),
+            sign_in_url: Some(format!("{public_url}/sign-in?token={key}")),
+            label: "Link this key".to_owned(),
+            description: "Links the key, its calls and its history to an account.".to_owned(),
+        }
+    }
+
+    /// To ask whoever runs this line.
+    fn front(public_url: &str, has_key: bool) -> Self {
+        let (label, description) = match has_key {
+            true => ("Ask for more", "Who runs this phone line, and sets its limits."),
+            false => ("Get an API key", "How to get a key for this phone line."),
+        };
+        let (label, description) = (label.to_owned(), description.to_owned());
+        Self { kind: "link", url: format!("{public_url}/"), sign_in_url: None, label, description }
+    }
 }
 
 /// An answer that is not a success.
@@ -64,14 +90,14 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
-    /// The page that says how to get a key.
-    key_page: Option<String>,
+    /// What the user can open to get on.
+    action: Option<ErrorAction>,
     quota: Option<Quota>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, key_page: None, quota: None }
+        Self { status, code, message: message.into(), retry_after: None, action: None, quota: None }
     }
 
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
@@ -92,21 +118,26 @@ impl ApiError {
         Self { retry_after: Some(retry_after), ..error }
     }
 
-    /// With a link to the page at `public_url` that says how to get a key, if that is what is missing.
-    pub fn at(mut self, public_url: &str) -> Self {
-        if matches!(self.code, "auth_required" | "trial_exhausted" | "balance_depleted" | "quota_exceeded") {
-            self.key_page = Some(format!("{public_url}/"));
-        }
+    /// With what the user can open to get on, below `public_url`.
+    pub fn at(self, public_url: &str) -> Self {
+        self.offering(public_url, None)
+    }
+
+    /// The same for whoever sent this key.
+    pub fn offering(mut self, public_url: &str, key: Option<&str>) -> Self {
+        let gated = matches!(self.code, "trial_exhausted" | "balance_depleted" | "quota_exceeded");
+        self.action = match key.filter(|key| link::is_key(key)) {
+            Some(key) if matches!(self.code, "auth_required" | "trial_exhausted") => {
+                Some(ErrorAction::link(public_url, key))
+            }
+            _ if gated || self.code == "auth_required" => Some(ErrorAction::front(public_url, gated)),
+            _ => None,
+        };
         self
     }
 
     pub fn body(&self) -> ErrorBody {
-        let action = self.key_page.as_ref().map(|url| ErrorAction {
-            kind: "link",
-            url: url.clone(),
-            label: "Get an API key".to_owned(),
-            description: "How to get a key for this phone line.".to_owned(),
-        });
+        let action = self.action.clone();
         let quota = self.quota.map(|quota| ErrorQuota {
             used_seconds: quota.used.as_secs(),
             remaining_seconds: quota.left().as_secs(),
@@ -121,7 +152,7 @@ impl ApiError {
 impl Api {
     /// Why an account can't be used, for whoever sent these headers.
     pub fn linkable(&self, error: AccountError, headers: &HeaderMap) -> ApiError {
-        ApiError::from(error).at(&self.public_url.for_request(headers))
+        ApiError::from(error).offering(&self.public_url.for_request(headers), request::key(headers))
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod health;
 mod limits;
+mod link;
 mod me;
 mod new_call;
 mod openapi;
@@ -64,6 +65,8 @@ pub fn limited(gateway: Gateway, public_url: PublicUrl, limits: Limits) -> Route
     router
         .route("/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/", get(health::front))
+        .route("/sign-in", get(link::form).post(link::link))
+        .route("/sign-up", get(link::form).post(link::link))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(limits.body_bytes))

@@ -113,6 +113,13 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer(path, server.get(path)).await;
     }
     recorded.answer("/me/calls", of_mira(server.get("/me/calls?since=today"))).await;
+    let preferences = "/me/call-preferences";
+    for body in [json!({ "voice": "sarah" }), json!({ "voice": "nobody" }), json!({ "inbound": {} })] {
+        let request = server.request(reqwest::Method::PUT, preferences);
+        recorded.answer(preferences, of_mira(request.json(&body))).await;
+    }
+    recorded.answer(preferences, of_mira(server.get(preferences))).await;
+    recorded.answer(preferences, of_mira(server.request(reqwest::Method::DELETE, preferences))).await;
     recorded.answer("/healthz", server.get("/healthz")).await;
     recorded.answer("/readyz", server.get("/readyz")).await;
     recorded.answer("/readyz", with_key(server.get("/readyz"))).await;

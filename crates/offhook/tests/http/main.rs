@@ -7,6 +7,7 @@ mod contract;
 mod errors;
 mod events;
 mod limits;
+mod linking;
 mod me;
 mod preferences;
 mod python;
