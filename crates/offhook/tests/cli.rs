@@ -112,6 +112,7 @@ async fn the_help_is_worth_reading() {
             Examples:
               offhook demo                                    a real call to a test number, no account needed
               offhook serve                                   the API on http://127.0.0.1:7465
+              offhook call +14155550100 "Ask for a table for two on Friday at seven" --check
               offhook call +14155550100 "Ask for a table for two on Friday at seven" --wait
               offhook show 0199a1e0-… --transcript
               offhook doctor                                  what is not right yet, and what to do about it
@@ -216,6 +217,30 @@ async fn a_call_from_the_command_line() {
     let output = machine.run(&["call", "911", "Help"]).await;
     Machine::expect(&output, 4);
     assert!(errors(&output).contains("(invalid_phone)"), "{}", errors(&output));
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn a_call_is_checked_without_being_placed() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let task = "Check on my appointment.";
+    let printed = Machine::expect(&machine.run(&["call", "+14155550100", task, "--check"]).await, 0);
+    assert!(printed.starts_with("Rules       the call would be placed\nHours       It is "), "{printed}");
+    assert!(printed.contains("            ! who_for: Say on whose behalf"), "{printed}");
+    assert!(printed.contains("Ask first   1. On whose behalf") && printed.contains(&format!("  {task}\n")));
+
+    let told = Machine::expect(&machine.run(&["call", "+442071234567", task, "--check", "--json"]).await, 1);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["ready"], &told["policy"]["rule"]), (&Value::Bool(false), &Value::from("country")));
+    let output = machine.run(&["call", "911", task, "--check"]).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("(invalid_phone)"), "{}", errors(&output));
+    Machine::expect(&machine.run(&["call", "+14155550100", task, "--check", "--wait"]).await, 2);
+    // Nobody was given a key.
+    assert!(!machine.home.path().join(".config/clawcall/key.json").exists());
     stop(app).await;
 }
 

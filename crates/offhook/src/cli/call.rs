@@ -25,6 +25,10 @@ pub struct Args {
     /// Follow the call to its end; Ctrl-C hangs up. Exit code 1 when nobody answered
     #[arg(long, short)]
     wait: bool,
+    /// Place no call; say what the instructions lack, whether they are closed there now, what the rules of the line
+    /// say, and every word the voice would be given. Exit code 1 when the call would be refused
+    #[arg(long, conflicts_with = "wait")]
+    check: bool,
     /// Who the voice is: identity, tone, boundaries, in one to three sentences
     #[arg(long, value_name = "TEXT")]
     personality: Option<String>,
@@ -53,6 +57,9 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let client = Client::new(context)?;
+    if args.check {
+        return check(&client, args, context).await;
+    }
     let wait = args.wait;
     let idempotency_key = args.idempotency_key.clone();
     let placed = client.post_call(&body(args), idempotency_key.as_deref()).await?;
@@ -79,6 +86,16 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         super::show::report(&call)
     }
     if call["outcome"] == "answered" { Ok(()) } else { Err(Failure::No) }
+}
+
+async fn check(client: &Client, args: Args, context: &Context) -> Result<(), Failure> {
+    let check = client.post("/call/check", &body(args)).await?;
+    if context.json {
+        println!("{check}")
+    } else {
+        print!("{}", super::check::report(&check))
+    }
+    if check["policy"]["allowed"] == true { Ok(()) } else { Err(Failure::No) }
 }
 
 fn body(args: Args) -> Value {

@@ -3,6 +3,7 @@
 mod account;
 mod backup;
 mod call;
+mod check;
 mod client;
 mod doctor;
 mod interrupt;
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   offhook demo                                    a real call to a test number, no account needed
   offhook serve                                   the API on http://127.0.0.1:7465
+  offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --check
   offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --wait
   offhook show 0199a1e0-… --transcript
   offhook doctor                                  what is not right yet, and what to do about it

@@ -135,6 +135,10 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer("/call", with_key(server.post("/call").json(&body))).await;
     }
     recorded.answer("/call", with_key(server.post("/call").body("x".repeat(300 * 1_024)))).await;
+    for to in [BUSY, "+442071234567", "+18002211161", "911"] {
+        recorded.answer("/call/check", with_key(server.post("/call/check").json(&wish(to)))).await;
+        recorded.answer("/call/check", server.post("/call/check").json(&wish(to))).await;
+    }
     let no_such = "/call/0199a1e0-0000-7000-8000-000000000000";
     for (rest, method) in [("", "GET"), ("/hangup", "POST"), ("/recording", "GET"), ("/events", "GET")] {
         let (method, path) = (method.parse().unwrap(), format!("{no_such}{rest}"));

@@ -3,6 +3,7 @@
 
 mod balance;
 mod calls;
+mod check;
 mod contract;
 mod errors;
 mod events;
