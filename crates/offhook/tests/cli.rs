@@ -91,7 +91,11 @@ async fn the_help_is_worth_reading() {
               calls        List calls, newest first
               show         Show one call
               hangup       Hang up a call
-              key          Make, list and revoke API keys (on the machine of the server)
+              say          Have the voice of a call say something next
+              instruct     Give the voice of a call a note to follow, which it does not say
+              digits       Press keys in a call
+              key          Make, list, rotate and revoke API keys (on the machine of the server)
+              account      Make accounts, their limits and their codes (on the machine of the server)
               doctor       Check configuration, ports, store, trunk and model, and say what to do
               backup       Copy database, recordings and secret (on the machine of the server)
               config       Show or check the configuration
@@ -131,7 +135,11 @@ async fn the_help_is_worth_reading() {
         "calls",
         "show",
         "hangup",
+        "say",
+        "instruct",
+        "digits",
         "key",
+        "account",
         "doctor",
         "backup",
         "config",
