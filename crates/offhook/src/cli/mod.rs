@@ -104,7 +104,7 @@ enum Command {
     /// Make, list, rotate and revoke API keys (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
-    /// Make and list accounts, set their limits, let keys be linked to them (on the machine of the server)
+    /// Make accounts, their limits and their codes (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Account(account::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
