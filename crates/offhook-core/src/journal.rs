@@ -296,6 +296,11 @@ facts! {
     BargeIn = "turn.barge_in" { heard_ms: u32 }
     ToolCalled = "tool.called" { tool: String, arguments: String }
     ToolAnswered = "tool.answered" { tool: String, output: String }
+    /// The voice asks its owner back, who may answer for this long.
+    OwnerAsked = "owner.asked" { question_id: u32, question: String, answer_within_ms: u32 }
+    OwnerAnswered = "owner.answered" { question_id: u32, answer: String }
+    /// Nobody answered in time, or before the call came to its end.
+    OwnerSilent = "owner.silent" { question_id: u32 }
     /// The owner wants this said next; what was said of it is a turn of the voice.
     OwnerSaid = "owner.said" { text: String }
     /// A note of the owner's to the voice.

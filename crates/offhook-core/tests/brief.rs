@@ -16,6 +16,7 @@ fn brief() -> Brief {
         opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
         disclosure: Disclosure::FULL,
         voicemail: Voicemail::HangUp,
+        ask_owner: None,
     }
 }
 
@@ -151,4 +152,14 @@ fn the_operators_own_sentence_takes_the_place_of_ours() {
     let own = |ai| Disclosure { ai, recording: ai, sentence }.words(Language::of("de"));
     assert_eq!(own(true), sentence);
     assert_eq!(own(false), None, "nothing is disclosed where that is turned off");
+}
+
+#[test]
+fn the_voice_asks_back_only_where_somebody_answers() {
+    for (ask_owner, asks) in [(None, false), (Some(Duration::from_secs(60)), true)] {
+        let prompt = Brief { ask_owner, ..brief() }.instructions();
+        assert_eq!(prompt.contains("ask_owner puts a question"), asks, "{prompt}");
+        assert_eq!(prompt.contains("say that you will check and use ask_owner"), asks, "{prompt}");
+        assert!(prompt.contains("will call back") && prompt.contains("ever invent facts"), "{prompt}");
+    }
 }

@@ -13,6 +13,7 @@ fn brief(task: &str) -> Brief {
         opening: Opening::SpeakFirst,
         disclosure: Disclosure::FULL,
         voicemail: Voicemail::HangUp,
+        ask_owner: None,
     }
 }
 

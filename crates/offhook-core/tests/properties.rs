@@ -81,6 +81,7 @@ fn steering() -> impl Strategy<Value = CallCommand> {
         Just(CallCommand::Say { text: "One more thing.".into() }),
         Just(CallCommand::Instruct { text: "Ask about Sunday, too.".into() }),
         Just(CallCommand::Press { digits: "1w2".into() }),
+        Just(CallCommand::Answer { question_id: None, text: "The fifth of May.".into() }),
         Just(CallCommand::Press { digits: "one".into() }),
     ]
 }
@@ -118,6 +119,7 @@ fn call(inbound: bool, message: bool) -> Call {
         opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
         disclosure: Disclosure::FULL,
         voicemail,
+        ask_owner: None,
     };
     Call::new(direction, brief, Limits::default(), Timestamp::default())
 }

@@ -4,6 +4,7 @@
 //! what providers ask for to hold a model to them. Parsing is as strict, since not all do.
 
 use offhook_core::audio::Digit;
+use offhook_core::brief::Brief;
 use offhook_core::call::{Claim, ToolCall};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
 use serde::Deserialize;
@@ -51,7 +52,22 @@ pub const TOOLS: &[Tool] = &[
                       nothing until a person speaks to you.",
         parameters: wait_on_hold,
     },
+    Tool {
+        name: ASK_OWNER,
+        description: "Ask the person you are calling for when something is missing that they may know, and that the \
+                      call can't go on without. First say that you will check. The answer comes later, as a note; \
+                      until then never guess. Not for passwords, one-time codes, card or identity numbers.",
+        parameters: ask_owner,
+    },
 ];
+
+const ASK_OWNER: &str = "ask_owner";
+
+/// The tools of one call: a question is of no use where nobody answers it.
+pub fn offered(brief: &Brief) -> impl Iterator<Item = &'static Tool> {
+    let may_ask = brief.ask_owner.is_some();
+    TOOLS.iter().filter(move |tool| may_ask || tool.name != ASK_OWNER)
+}
 
 fn object(properties: Value) -> Value {
     let required: Vec<&String> =
@@ -107,6 +123,16 @@ fn wait_on_hold() -> Value {
     object(json!({}))
 }
 
+fn ask_owner() -> Value {
+    object(json!({
+        "question": {
+            "type": "string",
+            "description": "What you need to know, in one sentence that can be understood without having heard the \
+                            call.",
+        },
+    }))
+}
+
 /// What a model's call of the tool `name` means; never fails, a call that makes no sense is `Invalid`.
 pub fn parse(name: &str, arguments: &str) -> ToolCall {
     let parsed = match name {
@@ -114,6 +140,9 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
         "send_digits" => from_json(arguments).and_then(SendDigits::into_tool),
         "report_voicemail" => from_json(arguments).and_then(ReportVoicemail::into_tool),
         "wait_on_hold" => from_json(arguments).map(|WaitOnHold {}| ToolCall::WaitOnHold),
+        ASK_OWNER => {
+            from_json(arguments).map(|AskOwner { question }| ToolCall::AskOwner { question: question.into() })
+        }
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
     parsed.unwrap_or_else(|why| ToolCall::Invalid {
@@ -200,6 +229,11 @@ impl ReportVoicemail {
 #[derive(Deserialize)]
 struct WaitOnHold {}
 
+#[derive(Deserialize)]
+struct AskOwner {
+    question: String,
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -225,6 +259,8 @@ mod tests {
             ("report_voicemail", r#"{"kind":"fax"}"#),
             ("wait_on_hold", ""),
             ("wait_on_hold", "{}"),
+            ("ask_owner", r#"{"question":"What is her date of birth?"}"#),
+            ("ask_owner", "{}"),
             ("call_mother", "{}"),
         ];
         let lines: Vec<String> =
@@ -242,7 +278,9 @@ mod tests {
             invalid report_voicemail: kind must be one of human, voicemail, ivr, unknown
             wait_on_hold
             wait_on_hold
-            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold"#]]
+            ask_owner What is her date of birth?
+            invalid ask_owner: the arguments do not fit: missing field `question` at line 1 column 2
+            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner"#]]
         .assert_eq(&lines.join("\n"));
     }
 

@@ -12,6 +12,8 @@ pub struct Language {
     pub(super) recorded: &'static str,
     /// To somebody who has not said a word for a while.
     pub anybody_there: &'static str,
+    /// To somebody who waits while the owner is asked.
+    pub one_moment: &'static str,
     /// When the voice is lost, and the call with it.
     pub apology: &'static str,
 }
@@ -40,6 +42,7 @@ impl Language {
             assistant: "Hello, this is an AI assistant.",
             recorded: "Hello, this call is recorded.",
             anybody_there: "Hello, is anybody there?",
+            one_moment: "One more moment, please.",
             apology: "I am sorry, I have a technical problem and must hang up. Goodbye.",
         },
         Language {
@@ -49,6 +52,7 @@ impl Language {
             assistant: "Guten Tag, hier spricht ein KI-Assistent.",
             recorded: "Guten Tag, dieses Gespräch wird aufgezeichnet.",
             anybody_there: "Hallo, ist da jemand?",
+            one_moment: "Einen Moment noch, bitte.",
             apology: "Entschuldigung, ich habe ein technisches Problem und muss auflegen. Auf Wiederhören.",
         },
         Language {
@@ -58,6 +62,7 @@ impl Language {
             assistant: "Bonjour, je suis un assistant d'intelligence artificielle.",
             recorded: "Bonjour, cet appel est enregistré.",
             anybody_there: "Allô, il y a quelqu'un ?",
+            one_moment: "Encore un instant, je vous prie.",
             apology: "Je suis désolé, j'ai un problème technique et je dois raccrocher. Au revoir.",
         },
         Language {
@@ -67,6 +72,7 @@ impl Language {
             assistant: "Hola, soy un asistente de inteligencia artificial.",
             recorded: "Hola, esta llamada se está grabando.",
             anybody_there: "Hola, ¿hay alguien ahí?",
+            one_moment: "Un momento más, por favor.",
             apology: "Lo siento, tengo un problema técnico y debo colgar. Adiós.",
         },
         Language {
@@ -76,6 +82,7 @@ impl Language {
             assistant: "Buongiorno, sono un assistente di intelligenza artificiale.",
             recorded: "Buongiorno, questa chiamata viene registrata.",
             anybody_there: "Pronto, c'è qualcuno?",
+            one_moment: "Ancora un momento, per favore.",
             apology: "Mi dispiace, ho un problema tecnico e devo riagganciare. Arrivederci.",
         },
         Language {
@@ -85,6 +92,7 @@ impl Language {
             assistant: "Olá, sou um assistente de inteligência artificial.",
             recorded: "Olá, esta chamada está a ser gravada.",
             anybody_there: "Olá, está aí alguém?",
+            one_moment: "Só mais um momento, por favor.",
             apology: "Peço desculpa, tenho um problema técnico e tenho de desligar. Adeus.",
         },
         Language {
@@ -94,6 +102,7 @@ impl Language {
             assistant: "Olá, eu sou um assistente de inteligência artificial.",
             recorded: "Olá, esta ligação está sendo gravada.",
             anybody_there: "Alô, tem alguém aí?",
+            one_moment: "Só mais um momento, por favor.",
             apology: "Desculpe, estou com um problema técnico e preciso desligar. Até logo.",
         },
         Language {
@@ -103,6 +112,7 @@ impl Language {
             assistant: "Goedendag, u spreekt met een AI-assistent.",
             recorded: "Goedendag, dit gesprek wordt opgenomen.",
             anybody_there: "Hallo, is daar iemand?",
+            one_moment: "Nog een ogenblik, alstublieft.",
             apology: "Het spijt me, ik heb een technisch probleem en moet ophangen. Tot ziens.",
         },
         Language {
@@ -112,6 +122,7 @@ impl Language {
             assistant: "Dzień dobry, tu asystent oparty na sztucznej inteligencji.",
             recorded: "Dzień dobry, ta rozmowa jest nagrywana.",
             anybody_there: "Halo, czy ktoś tam jest?",
+            one_moment: "Jeszcze chwilę, proszę.",
             apology: "Przepraszam, mam problem techniczny i muszę się rozłączyć. Do widzenia.",
         },
         Language {
@@ -121,6 +132,7 @@ impl Language {
             assistant: "Hej, det här är en AI-assistent.",
             recorded: "Hej, det här samtalet spelas in.",
             anybody_there: "Hallå, är det någon där?",
+            one_moment: "Ett ögonblick till, tack.",
             apology: "Jag är ledsen, jag har ett tekniskt problem och måste lägga på. Hej då.",
         },
         Language {
@@ -130,6 +142,7 @@ impl Language {
             assistant: "Muraho, ndi umufasha ukoresha ubwenge buhangano.",
             recorded: "Muraho, iki kiganiro kirafatwa amajwi.",
             anybody_there: "Muraho, mwaba munyumva?",
+            one_moment: "Mwihangane akanya gato.",
             apology: "Mutubabarire, habaye ikibazo cya tekiniki, tugomba guhagarika iki kiganiro. Murabeho.",
         },
     ];

@@ -71,6 +71,7 @@ impl Call {
     fn end(&mut self, now: Timestamp, reason: EndReason, leg_open: bool) {
         // Without an answer nobody said anything: there is no transcript to wait for.
         let speech_open = self.answered_at.is_some() && !self.speech_gone();
+        self.give_up_question();
         self.claim_message();
         self.actions.push_back(Action::StopPlayout);
         if leg_open {
@@ -150,9 +151,30 @@ impl Call {
                 (turns, _) => (claim, turns),
             },
         };
-        let (status, summary) = (claim.status, claim.summary.to_string());
+        let (status, summary) = self.with_missing(claim);
         self.journal(Fact::Result { status, summary, evidence_turns });
         self.report = Report::Told;
+    }
+}
+
+impl Call {
+    /// The claim, with everything named that was asked of the owner and not answered: that is what stood in the way,
+    /// unless the goal was reached without.
+    fn with_missing(&self, claim: &Claim) -> (TaskStatus, String) {
+        let (mut status, mut summary) = (claim.status, claim.summary.to_string());
+        if status == TaskStatus::Done {
+            return (status, summary);
+        }
+        for question in &self.missing {
+            if status == TaskStatus::Unclear {
+                status = TaskStatus::Blocked;
+            }
+            if !summary.contains(question.as_str()) {
+                summary.push_str(" Missing: ");
+                summary.push_str(question);
+            }
+        }
+        (status, summary)
     }
 }
 

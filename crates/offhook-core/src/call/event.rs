@@ -164,6 +164,10 @@ pub enum ToolCall {
         kind: AnsweredBy,
     },
     WaitOnHold,
+    /// Something is missing that the owner may know.
+    AskOwner {
+        question: Words,
+    },
     /// Not one of ours, or arguments that do not parse; answered with the reason.
     Invalid {
         name: String,
@@ -180,6 +184,7 @@ impl ToolCall {
             Self::SendDigits { .. } => "send_digits",
             Self::ReportVoicemail { .. } => "report_voicemail",
             Self::WaitOnHold => "wait_on_hold",
+            Self::AskOwner { .. } => "ask_owner",
             Self::Invalid { name, .. } => name,
         }
     }
@@ -191,6 +196,7 @@ impl ToolCall {
             Self::SendDigits { digits } => digits.to_string(),
             Self::ReportVoicemail { kind } => kind.code().to_owned(),
             Self::WaitOnHold => String::new(),
+            Self::AskOwner { question } => question.to_string(),
             Self::Invalid { arguments, .. } => arguments.to_string(),
         }
     }
@@ -252,6 +258,12 @@ pub enum SpeechCommand {
         text: Words,
         respond: bool,
     },
+    /// What the owner answered; nobody did in time where there is no answer. `respond` asks for a turn.
+    OwnerAnswered {
+        question: Words,
+        answer: Option<Words>,
+        respond: bool,
+    },
     ToolOutput {
         id: ToolCallId,
         output: String,
@@ -276,6 +288,8 @@ pub enum CallCommand {
     Instruct { text: Words },
     /// Press these keys.
     Press { digits: Words },
+    /// The answer to the question that is open, or to the one of this number if it is open.
+    Answer { question_id: Option<u32>, text: Words },
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

@@ -5,8 +5,10 @@
 //! and model, and tells `Call` only what changes the course of the call.
 //!
 //! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
-//! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
+//! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `consult.rs` what
+//! it is asked, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
 
+mod consult;
 mod ending;
 mod event;
 mod opening;
@@ -23,8 +25,8 @@ use std::time::Duration;
 use ending::Report;
 pub use event::*;
 pub use state::CallState;
-pub use steer::{NotNow, are_keys};
 use state::{Conversation, Due, Phase};
+pub use steer::{NotNow, are_keys};
 use turns::Turns;
 
 use crate::brief::{Brief, Voicemail};
@@ -32,6 +34,7 @@ use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, Part};
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
+use crate::words::Words;
 
 /// How long each part of a call may take. Every live state has a deadline made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Limits {
     pub goodbye: Duration,
     /// For a machine's beep before a message is left all the same.
     pub beep: Duration,
+    /// How often the voice may ask its owner back.
+    pub consults: u32,
 }
 
 impl Default for Limits {
@@ -68,6 +73,7 @@ impl Default for Limits {
             flush: Duration::from_secs(5),
             goodbye: Duration::from_secs(20),
             beep: Duration::from_secs(25),
+            consults: 5,
         }
     }
 }
@@ -121,6 +127,8 @@ pub struct Call {
     actions: VecDeque<Action>,
     answered_at: Option<Timestamp>,
     report: Report,
+    /// What the owner was asked and did not answer.
+    missing: Vec<Words>,
     answered_by: Option<AnsweredBy>,
     sip_status: Option<u16>,
     q850_cause: Option<u8>,
@@ -144,6 +152,7 @@ impl Call {
             actions: VecDeque::new(),
             answered_at: None,
             report: Report::Awaited,
+            missing: Vec::new(),
             answered_by: None,
             sip_status: None,
             q850_cause: None,
@@ -212,6 +221,7 @@ impl Call {
             CallCommand::Say { text } => self.owner_says(text),
             CallCommand::Instruct { text } => self.owner_instructs(text),
             CallCommand::Press { digits } => self.owner_presses(digits),
+            CallCommand::Answer { text, .. } => self.owner_answers(now, text),
         }
     }
 
@@ -291,6 +301,8 @@ impl Call {
             Due::Open => self.open(now),
             Due::NotOpened => self.not_opened(now),
             Due::AskIfThere => self.ask_if_there(now),
+            Due::StillAsking => self.still_asking(now),
+            Due::Unanswered => self.unanswered(now),
             Due::WrapUp => self.wrap_up(),
             Due::LeaveMessage => self.leave_message(now),
             Due::HangUp(reason) => self.hang_up(now, reason),

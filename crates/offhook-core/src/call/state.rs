@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::consult::Consult;
 use super::steer::{Sending, Steer};
 use super::{Limits, Utterance};
 use crate::end::EndReason;
@@ -45,6 +46,7 @@ pub struct Conversation {
     pub(super) held_since: Option<Timestamp>,
     pub(super) sending: Option<Sending>,
     pub(super) steer: Steer,
+    pub(super) consult: Consult,
     /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
     pub(super) beep_at: Option<Timestamp>,
     /// When to tell the voice that time is nearly up; `None` once that was done.
@@ -139,6 +141,10 @@ pub(super) enum Due {
     NotOpened,
     /// The voice asks whether anybody is there.
     AskIfThere,
+    /// The voice says that it is still waiting for an answer.
+    StillAsking,
+    /// Nobody answered the voice's question.
+    Unanswered,
     /// The voice is told that time is nearly up.
     WrapUp,
     /// The message is left without a beep.
@@ -182,6 +188,7 @@ impl Conversation {
             held_since: None,
             sending: None,
             steer: Steer::default(),
+            consult: Consult::default(),
             beep_at: None,
             wrap_up_at: warned.then(|| cut_off_at - Self::WRAP_UP),
             cut_off_at,
@@ -194,6 +201,7 @@ impl Conversation {
             self.waiting_since().map(|at| (at + limits.hold, Due::HangUp(EndReason::PolicyHoldLimit))),
             self.phase_ends(),
             self.silence_ends(limits),
+            self.consult.next(),
         ];
         let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));
         candidates
@@ -219,6 +227,9 @@ impl Conversation {
     fn silence_ends(&self, limits: &Limits) -> Option<(Timestamp, Due)> {
         if self.voice_speaking || self.held_since.is_some() {
             return None;
+        }
+        if self.consult.is_open() && matches!(self.phase, Phase::Talking) {
+            return self.consult.still_asking(self.quiet).filter(|_| !self.remote_speaking);
         }
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
         let patience = if self.remote_speaking { limits.silence * 2 } else { limits.silence / 2 };

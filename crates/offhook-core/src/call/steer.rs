@@ -21,6 +21,10 @@ pub enum NotNow {
     Full,
     #[error("the keys before are still being sent; wait for leg.digits_sent")]
     KeysUnderWay,
+    #[error("no question is open; it was answered, or the time for it has passed")]
+    NoQuestion,
+    #[error("another question is open; read pending_question, and answer that")]
+    OtherQuestion,
     #[error("keys are 0-9 * # A-D, w for a pause of half a second, W for one second, 64 at most")]
     NoKeys,
 }
@@ -72,6 +76,7 @@ impl Call {
             }
             CallCommand::Press { digits } if !are_keys(digits) => Some(NotNow::NoKeys),
             CallCommand::Press { .. } if conversation.sending.is_some() => Some(NotNow::KeysUnderWay),
+            CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
             _ => None,
         }
     }
@@ -115,12 +120,14 @@ impl Call {
 }
 
 impl Conversation {
-    /// Whether there is somebody to talk to, who was told what must be disclosed and is not speaking.
+    /// Whether there is somebody to talk to, who was told what must be disclosed.
+    pub(super) fn has_company(&self) -> bool {
+        matches!(self.phase, Phase::Talking) && !self.undisclosed && !self.must_be_silent()
+    }
+
+    /// The same, and they are not speaking.
     pub(super) fn may_speak(&self) -> bool {
-        matches!(self.phase, Phase::Talking)
-            && !self.undisclosed
-            && !self.remote_speaking
-            && !self.must_be_silent()
+        self.has_company() && !self.remote_speaking
     }
 
     /// Whether it is anybody's turn.

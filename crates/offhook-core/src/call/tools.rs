@@ -34,11 +34,12 @@ impl Call {
             ToolCall::SendDigits { digits } => self.send_digits(id, &digits),
             ToolCall::ReportVoicemail { kind } => self.report_answered_by(now, id, kind),
             ToolCall::WaitOnHold => self.wait_on_hold(now, id),
+            ToolCall::AskOwner { question } => self.ask_owner(now, id, &question),
             ToolCall::Invalid { name, why, .. } => self.tool_answered(id, &name, &why, true),
         }
     }
 
-    fn tool_answered(&mut self, id: ToolCallId, tool: &str, output: &str, respond: bool) {
+    pub(super) fn tool_answered(&mut self, id: ToolCallId, tool: &str, output: &str, respond: bool) {
         self.journal(Fact::ToolAnswered { tool: tool.to_owned(), output: output.to_owned() });
         self.speech(SpeechCommand::ToolOutput { id, output: output.to_owned(), respond });
     }
@@ -49,6 +50,7 @@ impl Call {
             // What becomes of the message is the result, and the call ends after it.
             return;
         }
+        self.give_up_question();
         self.claim(result.unwrap_or_else(|| Claim {
             status: TaskStatus::Unclear,
             summary: "The voice ended the call without a result.".into(),

@@ -4,6 +4,7 @@
 //! strike when they are due. The printed timeline has every action with its time.
 
 mod connected;
+mod consult;
 mod ending;
 mod opening;
 mod script;

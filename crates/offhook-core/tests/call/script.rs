@@ -37,6 +37,7 @@ pub fn brief() -> Brief {
         opening: Opening::ListenFirst { deadline: Duration::from_millis(1_500) },
         disclosure: Disclosure::FULL,
         voicemail: Voicemail::HangUp,
+        ask_owner: None,
     }
 }
 
@@ -146,6 +147,10 @@ fn show_speech(command: &SpeechCommand) -> String {
         SpeechCommand::Say { text } => format!("say {:?}", text.as_str()),
         SpeechCommand::WrapUp { text } => format!("wrap up {:?}", text.as_str()),
         SpeechCommand::Note { text, respond } => format!("note {:?}{}", text.as_str(), answer(*respond)),
+        SpeechCommand::OwnerAnswered { question, answer: told, respond } => {
+            let told = told.as_ref().map(offhook_core::Words::as_str);
+            format!("owner answered {:?}: {told:?}{}", question.as_str(), answer(*respond))
+        }
         SpeechCommand::Instruct { text, respond } => {
             format!("instruct {:?}{}", text.as_str(), answer(*respond))
         }
@@ -184,6 +189,8 @@ fn input(what: &str) -> Input {
         "shutdown" => Input::Command(CallCommand::Shutdown),
         "owner_says" => Input::Command(CallCommand::Say { text: rest.into() }),
         "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),
+        "owner_answers" => Input::Command(CallCommand::Answer { question_id: None, text: rest.into() }),
+        "owner_answers_1" => Input::Command(CallCommand::Answer { question_id: Some(1), text: rest.into() }),
         "owner_presses" => Input::Command(CallCommand::Press { digits: rest.into() }),
         "beep" => Input::Beep,
         "cut_off" => Input::CutOff(heard(rest)),
@@ -259,6 +266,7 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         "voicemail" => {
             SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail } }
         }
+        "ask" => SpeechEvent::ToolCall { id, tool: ToolCall::AskOwner { question: rest.into() } },
         "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
         "reopening" => SpeechEvent::Reopening { why: rest.to_owned() },
         "reopened" => SpeechEvent::Reopened,

@@ -298,6 +298,9 @@ impl Conversation {
             SpeechCommand::WrapUp { text } => self.wrap_up(&text),
             SpeechCommand::Note { text, respond } => self.remark(respond, |chat| chat.note(&text)),
             SpeechCommand::Instruct { text, respond } => self.instruct(&text, respond),
+            SpeechCommand::OwnerAnswered { question, answer, respond } => {
+                self.owner_answered(now_ms, &question, answer.as_deref(), respond);
+            }
             SpeechCommand::ToolOutput { id, output, respond } => {
                 self.remark(respond, |chat| chat.tool_output(id, &output));
             }
@@ -331,6 +334,17 @@ impl Conversation {
             self.problem("instruction_ignored", message.to_owned());
         }
         self.remark(respond, |chat| chat.note(&notes::instruction(text)));
+    }
+
+    fn owner_answered(&mut self, now_ms: u64, question: &str, answer: Option<&str>, respond: bool) {
+        match &mut self.brain {
+            Brain::Chat(_) => self.remark(respond, |chat| chat.note(&notes::answer(question, answer))),
+            Brain::Script(script) => {
+                let acts = script.owner_answered(answer);
+                self.quiet_since_ms = now_ms;
+                self.act(acts);
+            }
+        }
     }
 
     /// Time is nearly up.

@@ -128,7 +128,7 @@ impl Local {
             _ => Vad::speech(),
         };
         let brain = match self.parts.brain {
-            Some(_) => Brain::Chat(Box::new(Chat::new(prompt.brief.instructions()))),
+            Some(_) => Brain::Chat(Box::new(Chat::new(&prompt.brief))),
             None => Brain::Script(Box::new(Script::new(&prompt.brief))),
         };
         let ear = Ear::new(vad, self.parts.turn_end.as_millis() as u32);

@@ -7,11 +7,12 @@ use base64::engine::GeneralPurposeConfig;
 use base64::engine::Simd;
 use bytes::{BufMut, Bytes, BytesMut};
 use offhook_core::audio::AudioFormat;
+use offhook_core::brief::Brief;
 use serde_json::{Value, json};
 
 use super::config::{Config, TurnDetection};
 use crate::Prompt;
-use crate::tools::TOOLS;
+use crate::tools;
 
 /// What the server does by itself when the remote speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) fn session_update(event_id: &str, config: &Config, prompt: &Prompt, t
         "instructions": prompt.brief.instructions(),
         "output_modalities": ["audio"],
         "audio": {"input": input, "output": output},
-        "tools": tools(),
+        "tools": tools(&prompt.brief),
         "tool_choice": "auto",
     });
     json!({"type": "session.update", "event_id": event_id, "session": session}).to_string()
@@ -109,8 +110,8 @@ fn language(tag: &str) -> Option<String> {
     (2..=3).contains(&language.len()).then(|| language.to_ascii_lowercase())
 }
 
-fn tools() -> Vec<Value> {
-    let tool = |tool: &crate::tools::Tool| {
+fn tools(brief: &Brief) -> Vec<Value> {
+    let tool = |tool: &tools::Tool| {
         json!({
             "type": "function",
             "name": tool.name,
@@ -118,7 +119,7 @@ fn tools() -> Vec<Value> {
             "parameters": tool.parameters(),
         })
     };
-    TOOLS.iter().map(tool).collect()
+    tools::offered(brief).map(tool).collect()
 }
 
 /// What a response is asked for.

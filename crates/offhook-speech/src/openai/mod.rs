@@ -133,6 +133,7 @@ fn trial() -> Prompt {
             opening: Opening::SpeakFirst,
             disclosure: Disclosure::FULL,
             voicemail: Voicemail::HangUp,
+            ask_owner: None,
         },
     }
 }

@@ -36,6 +36,7 @@ pub fn brief(task: &str) -> Brief {
         opening: Opening::SpeakFirst,
         disclosure: Disclosure::FULL,
         voicemail: Voicemail::HangUp,
+        ask_owner: None,
     }
 }
 

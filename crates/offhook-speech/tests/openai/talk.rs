@@ -38,6 +38,7 @@ pub fn prompt(format: AudioFormat) -> Prompt {
             opening: Opening::SpeakFirst,
             disclosure: Disclosure::FULL,
             voicemail: Voicemail::HangUp,
+            ask_owner: None,
         },
     }
 }

@@ -50,6 +50,9 @@ pub struct Args {
     /// Where the events of the call are sent; see docs/webhooks.md
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
+    /// Let the voice ask you for what it lacks, and wait so long for `offhook answer`: 10 to 300
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=300))]
+    ask_owner: Option<u64>,
     /// Repeat a request safely: the same key is the same call
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -117,6 +120,9 @@ fn body(args: Args) -> Value {
     }
     if let Some(seconds) = args.max_duration {
         body["max_duration_seconds"] = seconds.into();
+    }
+    if let Some(seconds) = args.ask_owner {
+        body["ask_owner_seconds"] = seconds.into();
     }
     body
 }

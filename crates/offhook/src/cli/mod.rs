@@ -101,6 +101,8 @@ enum Command {
     Instruct(steer::Told),
     /// Press keys in a call
     Digits(steer::Keys),
+    /// Answer the question that the voice of a call has for you
+    Answer(steer::Answered),
     /// Make, list, rotate and revoke API keys (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
@@ -291,6 +293,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Say(args) => steer::say(args, context).await,
         Command::Instruct(args) => steer::instruct(args, context).await,
         Command::Digits(args) => steer::digits(args, context).await,
+        Command::Answer(args) => steer::answer(args, context).await,
         Command::Account(command) => account::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Doctor => doctor::run(context).await,

@@ -1,4 +1,4 @@
-//! `say`, `instruct`, `digits`: guiding a call that is under way.
+//! `say`, `instruct`, `digits`, `answer`: guiding a call that is under way.
 
 use serde_json::json;
 
@@ -12,6 +12,18 @@ pub struct Told {
     /// What the voice is told
     #[arg(required = true)]
     text: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Answered {
+    /// The call's id; `offhook calls --live` lists them
+    id: String,
+    /// What the voice asked for
+    #[arg(required = true)]
+    answer: Vec<String>,
+    /// Which question this answers, by its number [default: the one that is open]
+    #[arg(long, value_name = "NUMBER")]
+    question: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -32,6 +44,11 @@ pub async fn instruct(Told { id, text }: Told, context: &Context) -> Result<(), 
 
 pub async fn digits(Keys { id, digits }: Keys, context: &Context) -> Result<(), Failure> {
     tell(&id, "digits", &json!({ "digits": digits }), "The keys are on their way.", context).await
+}
+
+pub async fn answer(args: Answered, context: &Context) -> Result<(), Failure> {
+    let body = json!({ "answer": args.answer.join(" "), "question_id": args.question });
+    tell(&args.id, "answer", &body, "The voice has the answer.", context).await
 }
 
 async fn tell(

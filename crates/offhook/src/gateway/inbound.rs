@@ -61,6 +61,7 @@ impl Gateway {
             opening: Opening::SpeakFirst,
             disclosure: settings.disclosure,
             voicemail: Voicemail::HangUp,
+            ask_owner: None,
         }
     }
 }

@@ -55,7 +55,7 @@ pub use recording::RecordingFile;
 pub use secret::Secret;
 pub use settings::{Inbound, Settings};
 pub use steer::{Steer, SteerError, Steered};
-pub use view::{CallView, EndView, ListCalls, ResultView, Role, TranscriptTurn};
+pub use view::{CallView, EndView, ListCalls, QuestionView, ResultView, Role, TranscriptTurn};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;
 

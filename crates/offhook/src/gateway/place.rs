@@ -41,6 +41,8 @@ pub struct PlaceCall {
     pub voicemail_message: Option<String>,
     /// Where the events of the call are sent.
     pub webhook_url: Option<String>,
+    /// How long the voice waits for an answer to a question of its own; it asks none when absent.
+    pub ask_owner: Option<Duration>,
     pub idempotency: Option<Idempotency>,
 }
 

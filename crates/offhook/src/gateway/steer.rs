@@ -1,4 +1,5 @@
-//! Guiding a call that is under way: what the voice says next, what it keeps in mind, keys.
+//! Guiding a call that is under way: what the voice says next, what it keeps in mind, keys, and
+//! the answers to its questions.
 
 use offhook_core::CallId;
 use offhook_core::call::{CallCommand, NotNow, are_keys};
@@ -16,6 +17,8 @@ pub enum Steer {
     Instruct(String),
     /// Press these keys.
     Press(String),
+    /// The answer to the question that is open; to the one of this number if it is open.
+    Answer { question_id: Option<u32>, answer: String },
 }
 
 /// Without the words.
@@ -25,6 +28,7 @@ impl std::fmt::Debug for Steer {
             Self::Say(_) => "Say",
             Self::Instruct(_) => "Instruct",
             Self::Press(_) => "Press",
+            Self::Answer { .. } => "Answer",
         })
     }
 }
@@ -72,6 +76,9 @@ impl Steer {
         Ok(match self {
             Self::Say(text) => CallCommand::Say { text: words("text", text)?.into() },
             Self::Instruct(text) => CallCommand::Instruct { text: words("text", text)?.into() },
+            Self::Answer { question_id, answer } => {
+                CallCommand::Answer { question_id, text: words("answer", answer)?.into() }
+            }
             Self::Press(digits) => CallCommand::Press { digits: keys(digits)?.into() },
         })
     }

@@ -39,6 +39,8 @@ pub struct CallView {
     pub transcript: Vec<TranscriptTurn>,
     pub answered_by: Option<AnsweredBy>,
     pub result: Option<ResultView>,
+    /// What the voice asked its owner and waits for.
+    pub pending_question: Option<QuestionView>,
     pub end: Option<EndView>,
     pub has_recording: bool,
     /// When retention removed it or will; `None` where there is none, or it is kept.
@@ -72,11 +74,22 @@ pub enum Role {
     System,
 }
 
+/// A question of the voice to its owner.
+#[derive(Clone)]
+pub struct QuestionView {
+    pub id: u32,
+    pub question: String,
+    pub asked_at: Timestamp,
+    pub answer_by: Timestamp,
+}
+
 #[derive(Clone)]
 pub struct ResultView {
     pub status: TaskStatus,
     pub summary: String,
     pub evidence_turns: Vec<u32>,
+    /// What the owner was asked and did not answer.
+    pub missing: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +119,12 @@ impl fmt::Debug for TranscriptTurn {
         let mut shown = f.debug_struct("TranscriptTurn");
         shown.field("role", role).field("turn", turn);
         shown.field("started_ms", started_ms).field("ended_ms", ended_ms).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for QuestionView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuestionView").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -185,7 +204,9 @@ impl Gateway {
                 status: report.status,
                 summary: report.summary,
                 evidence_turns: report.evidence_turns,
+                missing: unanswered(journal),
             }),
+            pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
@@ -209,8 +230,44 @@ fn store_error(error: StoreError) -> CallError {
 /// What the transcript shows where the remote spoke and nothing could be made out.
 const NOT_UNDERSTOOD: &str = "[not understood]";
 
-/// The facts that make a transcript, and the one that says whether a phone rang.
-const SHOWN: [&str; 5] = ["turn.voice", "turn.remote", "turn.not_understood", "tool.called", "call.ringing"];
+/// The facts that make a transcript, the one that says whether a phone rang, and what was asked of the owner.
+const SHOWN: [&str; 8] = [
+    "turn.voice",
+    "turn.remote",
+    "turn.not_understood",
+    "tool.called",
+    "call.ringing",
+    "owner.asked",
+    "owner.answered",
+    "owner.silent",
+];
+
+/// The question that is neither answered nor given up.
+fn pending(journal: &[JournalEntry]) -> Option<QuestionView> {
+    let last = journal.iter().rev().find(|entry| entry.fact.code().starts_with("owner."))?;
+    let Fact::OwnerAsked { question_id, question, answer_within_ms } = &last.fact else { return None };
+    Some(QuestionView {
+        id: *question_id,
+        question: question.clone(),
+        asked_at: last.at,
+        answer_by: last.at + Duration::from_millis((*answer_within_ms).into()),
+    })
+}
+
+/// The questions that were given up; one whose words have expired is not among them.
+fn unanswered(journal: &[JournalEntry]) -> Vec<String> {
+    let given_up = |id: u32| {
+        journal
+            .iter()
+            .any(|entry| matches!(&entry.fact, Fact::OwnerSilent { question_id } if *question_id == id))
+    };
+    let asked = journal.iter().filter_map(|entry| match &entry.fact {
+        Fact::OwnerAsked { question_id, question, .. } => Some((*question_id, question)),
+        _ => None,
+    });
+    let missing = asked.filter(|(id, question)| given_up(*id) && !question.is_empty());
+    missing.map(|(_, question)| question.clone()).collect()
+}
 
 fn turn(row: &CallRow, entry: &JournalEntry) -> Option<TranscriptTurn> {
     let mut shown = TranscriptTurn {

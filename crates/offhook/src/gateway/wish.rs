@@ -49,6 +49,7 @@ impl Wish {
             opening: settings.opening,
             disclosure: settings.disclosure,
             voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
+            ask_owner: ask.ask_owner,
         };
         Ok(Self { ask, to, from, brief })
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::balance::CallMeta;
 use crate::clock::iso;
-use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, ResultView, Role, TranscriptTurn};
+use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, ResultView, Role, TranscriptTurn};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]
@@ -39,6 +39,9 @@ pub struct CallBody {
     /// What became of the task; absent until the voice reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<TaskResult>,
+    /// What the voice asks and waits for: `POST /call/{id}/answer`. Absent when no question is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_question: Option<PendingQuestion>,
     #[serde(flatten)]
     #[schema(value_type = Finalized)]
     pub finalized: Option<Finalized>,
@@ -98,6 +101,17 @@ pub struct Turn {
     pub interrupted: bool,
 }
 
+/// A question of the voice's to whoever asked for the call.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct PendingQuestion {
+    pub question_id: u32,
+    #[schema(example = "They ask for the date of birth. What is it?")]
+    pub question: String,
+    pub asked_at: String,
+    /// The voice goes on without an answer from then on.
+    pub answer_by: String,
+}
+
 /// What became of the task, in the voice's own judgement.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct TaskResult {
@@ -106,6 +120,10 @@ pub struct TaskResult {
     pub summary: String,
     /// Turns of the transcript that show it.
     pub evidence_turns: Vec<u32>,
+    /// What the voice asked and got no answer to; absent when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub missing: Vec<String>,
 }
 
 /// What is known once the call is over; absent while it runs.
@@ -189,6 +207,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
             .filter(|turns| !turns.is_empty()),
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(task_result),
+        pending_question: view.pending_question.map(pending_question),
         finalized,
         meta: None,
     }
@@ -223,11 +242,21 @@ fn turn(turn: TranscriptTurn) -> Turn {
     }
 }
 
+fn pending_question(question: QuestionView) -> PendingQuestion {
+    PendingQuestion {
+        question_id: question.id,
+        question: question.question,
+        asked_at: iso(question.asked_at),
+        answer_by: iso(question.answer_by),
+    }
+}
+
 fn task_result(result: ResultView) -> TaskResult {
     TaskResult {
         status: result.status.code(),
         summary: result.summary,
         evidence_turns: result.evidence_turns,
+        missing: result.missing,
     }
 }
 

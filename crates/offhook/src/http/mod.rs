@@ -85,6 +85,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::say))
         .routes(routes!(steer::instruct))
         .routes(routes!(steer::digits))
+        .routes(routes!(steer::answer))
         .routes(routes!(calls::list))
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))

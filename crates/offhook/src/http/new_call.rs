@@ -53,6 +53,13 @@ pub struct NewCall {
     /// What to do when a machine answers; otherwise we hang up.
     #[schema(value_type = Option<OnVoicemail>)]
     voicemail: Value,
+    /// Whether the voice may ask you for what it lacks: `pending_question`, answered with `POST /call/{id}/answer`.
+    /// Otherwise it says that it does not have it at hand and will call back.
+    #[schema(value_type = Option<bool>)]
+    ask_owner: Value,
+    /// How long it waits for an answer; 60 when absent. Says that it may ask, too.
+    #[schema(value_type = Option<u32>, minimum = 10, maximum = 300)]
+    ask_owner_seconds: Value,
     /// Where the events of this call are sent as they happen, signed, in order, at least once, and tried again for a
     /// day: an `https://` address.
     #[schema(value_type = Option<String>, example = "https://example.com/offhook")]
@@ -99,6 +106,7 @@ impl NewCall {
             language: text("language", "invalid_request", self.language)?,
             max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
             voicemail_message: voicemail(&self.voicemail)?,
+            ask_owner: ask_owner(&self.ask_owner, &self.ask_owner_seconds)?,
             webhook_url: text("webhook_url", "invalid_request", self.webhook_url)?,
             idempotency: None,
         };
@@ -143,6 +151,24 @@ fn seconds(field: &'static str, value: &Value) -> Result<Option<Duration>, ApiEr
     }
 }
 
+/// How long the voice waits for an answer where nothing is said about it.
+const ANSWER_WITHIN: u64 = 60;
+
+fn ask_owner(allowed: &Value, seconds: &Value) -> Result<Option<Duration>, ApiError> {
+    let wrong = |message: &str| Err(ApiError::bad_request("invalid_request", message));
+    let seconds = match (seconds, seconds.as_u64()) {
+        (Value::Null, _) => None,
+        (_, Some(seconds @ 10..=300)) => Some(seconds),
+        _ => return wrong("ask_owner_seconds must be 10 to 300"),
+    };
+    match allowed {
+        Value::Null => Ok(seconds.map(Duration::from_secs)),
+        Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(Duration::from_secs(seconds.unwrap_or(ANSWER_WITHIN)))),
+        _ => wrong("ask_owner must be true or false"),
+    }
+}
+
 fn voicemail(value: &Value) -> Result<Option<String>, ApiError> {
     let wrong = |message: &str| Err(ApiError::bad_request("invalid_request", message));
     match (value, value["action"].as_str()) {
@@ -163,6 +189,7 @@ fn idempotency(headers: &HeaderMap, wish: &PlaceCall) -> Result<Option<Idempoten
 /// The same for the same wish, however it was written: order, spaces and unknown fields don't count.
 fn request_hash(wish: &PlaceCall) -> [u8; 32] {
     let max_duration = wish.max_duration.map(|duration| duration.as_secs().to_string());
+    let ask_owner = wish.ask_owner.map(|patience| patience.as_secs().to_string());
     let fields = [
         Some(&wish.to),
         Some(&wish.task),
@@ -174,6 +201,7 @@ fn request_hash(wish: &PlaceCall) -> [u8; 32] {
         wish.language.as_ref(),
         max_duration.as_ref(),
         wish.voicemail_message.as_ref(),
+        ask_owner.as_ref(),
     ];
     let mut context = digest::Context::new(&digest::SHA256);
     for field in fields {

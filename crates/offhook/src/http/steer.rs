@@ -1,6 +1,7 @@
-//! `POST /call/{id}/say`, `…/instruct`, `…/digits`: guiding a call that is under way.
+//! `POST /call/{id}/say`, `…/instruct`, `…/digits`, `…/answer`: guiding a call that is under way.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -40,6 +41,18 @@ pub struct DigitsBody {
     /// `0-9 * # A-D`; `w` pauses half a second, `W` one second. At most 64; spaces and dashes don't count.
     #[schema(min_length = 1, example = "1w2#")]
     digits: String,
+}
+
+/// What the voice asked for.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = Answer)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct AnswerBody {
+    #[schema(min_length = 1, max_length = 2_000, example = "The fifth of May 1980.")]
+    answer: String,
+    /// Which question this answers; the one that is open when absent.
+    #[schema(minimum = 1)]
+    question_id: Option<u32>,
 }
 
 /// The call took it; the journal says what became of it.
@@ -118,6 +131,37 @@ pub async fn digits(
     api.steer(caller, id, &headers, Steer::Press(field(body, "digits")?)).await
 }
 
+/// Answer the question of the voice that is open: `pending_question` in `GET /call/{id}`, or `owner.asked`.
+///
+/// The voice goes on with it. `409` where no question is open any more.
+#[utoipa::path(
+    post, path = "/call/{id}/answer", operation_id = "answer_call", tag = "calls", request_body = AnswerBody,
+    params(
+        ("id" = String, Path, description = "The call."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
+    ),
+    responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
+    security(("key" = [])),
+)]
+pub async fn answer(
+    State(api): State<Api>,
+    Known(caller): Known,
+    InPath(id): InPath,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Response, ApiError> {
+    let body = object(body)?;
+    let question_id =
+        match &body["question_id"] {
+            Value::Null => None,
+            id => Some(id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0).ok_or_else(
+                || ApiError::bad_request("invalid_request", "question_id must be a whole number from 1"),
+            )?),
+        };
+    let answer = text(&body, "answer")?;
+    api.steer(caller, id, &headers, Steer::Answer { question_id, answer }).await
+}
+
 impl Api {
     async fn steer(
         &self,
@@ -140,17 +184,23 @@ fn taken(id: CallId, steered: Steered) -> Response {
     response
 }
 
-/// One text of a body; an absent one is an empty one.
-fn field(body: Result<axum::body::Bytes, ApiError>, name: &'static str) -> Result<String, ApiError> {
+/// One text of a body that needs no more.
+fn field(body: Result<Bytes, ApiError>, name: &'static str) -> Result<String, ApiError> {
+    text(&object(body)?, name)
+}
+
+fn object(body: Result<Bytes, ApiError>) -> Result<Value, ApiError> {
     let wrong = |message: String| ApiError::bad_request("invalid_request", message);
     let body: Value =
         serde_json::from_slice(&body?).map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
-    if !body.is_object() {
-        return Err(wrong("the body must be a JSON object".to_owned()));
-    }
+    if body.is_object() { Ok(body) } else { Err(wrong("the body must be a JSON object".to_owned())) }
+}
+
+/// An absent text is an empty one.
+fn text(body: &Value, name: &'static str) -> Result<String, ApiError> {
     match &body[name] {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
-        _ => Err(wrong(format!("{name} must be a text"))),
+        _ => Err(ApiError::bad_request("invalid_request", format!("{name} must be a text"))),
     }
 }

@@ -53,8 +53,17 @@ pub const MEANING: &[(&str, &str)] = &[
         "turn.barge_in",
         "The remote spoke over the voice, which stopped. `heard_ms`: how much of the turn was heard.",
     ),
-    ("tool.called", "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`."),
+    ("tool.called", "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`, `ask_owner`."),
     ("tool.answered", "What the tool answered the model."),
+    (
+        "owner.asked",
+        "The voice asks its owner for what it needs to know; `POST /call/{id}/answer` answers. `question_id` counts the questions of the call; `answer_within_ms`: how long it waits.",
+    ),
+    ("owner.answered", "The owner answered in time; the voice was told."),
+    (
+        "owner.silent",
+        "Nobody answered in time, or before the call came to its end. The voice goes on without, and the result names what was missing.",
+    ),
     (
         "owner.said",
         "The owner asked the voice to say this next (`POST /call/{id}/say`). What was really said of it is the next turn of the voice.",

@@ -45,7 +45,12 @@ impl Recorded {
 async fn guided(recorded: &mut Recorded, agent: &Agent<'_>) {
     let server = agent.server;
     let text = json!({ "text": "Sunday would be fine, too." });
-    let asked = [("say", text.clone()), ("instruct", text), ("digits", json!({ "digits": "1" }))];
+    let asked = [
+        ("say", text.clone()),
+        ("instruct", text),
+        ("digits", json!({ "digits": "1" })),
+        ("answer", json!({ "answer": "May." })),
+    ];
     let wish = |to: &str| json!({ "to": to, "task": "Ask when they open." });
     for (to, until) in [(NEVER_ANSWERS, "call.ringing"), (RECEPTIONIST, "call.answered")] {
         let placed = server.post("/call").header("X-Api-Key", &agent.key).json(&wish(to));
@@ -56,7 +61,9 @@ async fn guided(recorded: &mut Recorded, agent: &Agent<'_>) {
             let template = format!("/call/{{id}}/{what}");
             let path = format!("/call/{id}/{what}");
             for body in [body, &json!({})] {
-                recorded.answer(&template, server.post(&path).header("X-Api-Key", &agent.key).json(body)).await;
+                recorded
+                    .answer(&template, server.post(&path).header("X-Api-Key", &agent.key).json(body))
+                    .await;
             }
             recorded.answer(&template, server.post(&path).json(body)).await;
         }

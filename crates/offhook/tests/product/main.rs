@@ -3,6 +3,7 @@
 //! The voice is the tagged one, which never mishears: what is said arrives word for word, or not at all.
 
 mod agent;
+mod asking;
 mod contract;
 mod fault;
 mod idempotency;

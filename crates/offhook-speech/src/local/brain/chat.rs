@@ -3,12 +3,13 @@
 //! The answer streams in and is spoken sentence by sentence. The history holds what was really heard, not what the
 //! model meant to say.
 
+use offhook_core::brief::Brief;
 use offhook_core::call::ToolCallId;
 use serde_json::{Value, json};
 
 use super::{Act, Heard};
 use crate::local::mouth::{Cut, sentence_end};
-use crate::tools;
+use crate::tools::{self, Tool};
 
 #[derive(Clone, PartialEq)]
 pub struct ChatRequest {
@@ -40,6 +41,7 @@ veiled!(ChatRequest, ChatEvent, ChatTool, Chat);
 
 pub struct Chat {
     instructions: String,
+    tools: Vec<&'static Tool>,
     history: Vec<Entry>,
     /// The tools in the order they were called; the first is [`ToolCallId`] 1.
     tool_ids: Vec<String>,
@@ -62,9 +64,10 @@ impl Chat {
     /// Failures in a row after which the call comes to an end.
     const FAILURES: u32 = 2;
 
-    pub fn new(instructions: String) -> Self {
+    pub fn new(brief: &Brief) -> Self {
         Self {
-            instructions,
+            instructions: brief.instructions(),
+            tools: tools::offered(brief).collect(),
             history: Vec::new(),
             tool_ids: Vec::new(),
             thinking: false,
@@ -136,7 +139,7 @@ impl Chat {
                 }
             }
         }
-        let tools = tools::TOOLS.iter().map(|tool| {
+        let tools = self.tools.iter().map(|tool| {
             let function =
                 json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters()});
             json!({"type": "function", "function": function})

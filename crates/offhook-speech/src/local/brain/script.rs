@@ -41,6 +41,12 @@ pub struct Script {
     /// Whether the menu was reported.
     menu_reported: bool,
     menus_without_choice: u32,
+    /// How often the owner may still be asked.
+    questions_left: u32,
+    /// What the owner is being asked for.
+    asking: Option<Missing>,
+    /// What it answered before, by what that was asked for.
+    given: Vec<(String, String)>,
     /// What became of the task, once that is decided.
     decided: Option<Claim>,
 }
@@ -66,6 +72,13 @@ enum Machine {
     Hold,
 }
 
+/// What was asked for and is not at hand, and what to say when it stays so.
+struct Missing {
+    what: String,
+    reason: String,
+    say: String,
+}
+
 #[derive(Clone)]
 struct Answer {
     text: String,
@@ -84,6 +97,8 @@ impl Script {
     const GO_ON_AFTER_HELLO_MS: u64 = 200;
     const GOODBYE_MS: u64 = 5_000;
     const QUOTES: usize = 4;
+    /// The owner is asked no more often.
+    const QUESTIONS: u32 = 3;
 
     pub fn new(brief: &Brief) -> Self {
         let mut plan = Plan::new(&brief.task);
@@ -107,6 +122,9 @@ impl Script {
             remote_talked: false,
             menu_reported: false,
             menus_without_choice: 0,
+            questions_left: if brief.ask_owner.is_some() { Self::QUESTIONS } else { 0 },
+            asking: None,
+            given: Vec::new(),
             decided: None,
         }
     }
@@ -130,6 +148,9 @@ impl Script {
 
     /// How long nobody must have spoken before [`Self::go_on`]; `None` while it is the remote's turn.
     pub fn patience_ms(&self, remote_has_spoken: bool) -> Option<u64> {
+        if self.asking.is_some() {
+            return None;
+        }
         match (self.stage, self.machine) {
             (Stage::Talking, Machine::No) if self.next == 0 && remote_has_spoken => {
                 Some(Self::GO_ON_AFTER_HELLO_MS)
@@ -191,9 +212,12 @@ impl Script {
         }
         let text = heard.iter().filter_map(|heard| heard.text.as_deref()).collect::<Vec<_>>().join(" ");
         if text.is_empty() {
-            return self.not_understood();
+            return if self.asking.is_some() { Vec::new() } else { self.not_understood() };
         }
         self.misheard = 0;
+        if self.asking.is_some() {
+            return self.heard_meanwhile(&text);
+        }
         let sure = heard.iter().all(is_sure);
         let meaning = hearing::meaning(&text);
         if let Some(acts) = self.by_machine(&meaning, &text) {
@@ -344,13 +368,53 @@ impl Script {
         ))]
     }
 
-    /// What was asked for is not at hand: the call can't reach its goal.
+    /// What was asked for is not at hand: the owner may know it, or the call can't reach its goal.
     fn lacks(&mut self) -> Vec<Act> {
         let what = self.doubtful.take().unwrap_or_default();
         let say = format!(
             "I am sorry, I do not have the {what} at hand. I will find out and call back. Thank you. Goodbye."
         );
-        self.end(TaskStatus::Blocked, &format!("missing: {what}"), &say)
+        let missing = Missing { what: what.clone(), reason: format!("missing: {what}"), say };
+        if phrases::SECRETS.contains(&what.as_str()) {
+            return self.do_without(missing);
+        }
+        self.ask(format!("They ask for the {what}. What is it?"), missing)
+    }
+
+    /// Ask the owner, as long as that is possible.
+    fn ask(&mut self, question: String, missing: Missing) -> Vec<Act> {
+        if let Some((_, answer)) = self.given.iter().find(|(what, _)| *what == missing.what) {
+            return vec![Act::Say(answer.clone())];
+        }
+        let Some(left) = self.questions_left.checked_sub(1) else { return self.do_without(missing) };
+        self.questions_left = left;
+        self.asking = Some(missing);
+        let say = "One moment, please. I will check that.".to_owned();
+        vec![Act::Say(say), Act::Tool(ToolCall::AskOwner { question: question.into() })]
+    }
+
+    fn do_without(&mut self, missing: Missing) -> Vec<Act> {
+        self.end(TaskStatus::Blocked, &missing.reason, &missing.say)
+    }
+
+    /// The owner answered, or did not.
+    pub fn owner_answered(&mut self, answer: Option<&str>) -> Vec<Act> {
+        match (self.asking.take(), answer) {
+            (Some(missing), Some(answer)) => {
+                self.given.push((missing.what, answer.to_owned()));
+                vec![Act::Say(answer.to_owned())]
+            }
+            (Some(missing), None) => self.do_without(missing),
+            (None, _) => Vec::new(),
+        }
+    }
+
+    /// While the owner is asked there is nothing to say to anybody, unless they have had enough.
+    fn heard_meanwhile(&mut self, text: &str) -> Vec<Act> {
+        match self.asking.take_if(|_| hearing::says_goodbye(text)) {
+            Some(missing) => self.do_without(missing),
+            None => Vec::new(),
+        }
     }
 
     fn question(&mut self, text: &str) -> Vec<Act> {
@@ -358,7 +422,11 @@ impl Script {
             Some(fact) => vec![Act::Say(fact.to_owned())],
             None => {
                 let say = "I am sorry, I do not have that at hand. I will find out and call back. Thank you. Goodbye.";
-                self.end(TaskStatus::Blocked, &format!("missing: the answer to \"{text}\""), say)
+                let reason = format!("missing: the answer to \"{text}\"");
+                self.ask(
+                    format!("They ask: {text}"),
+                    Missing { what: text.to_owned(), reason, say: say.to_owned() },
+                )
             }
         }
     }
@@ -440,6 +508,9 @@ impl Script {
         self.heard(heard);
         if self.decided.is_some() || self.stage == Stage::Over {
             return self.decided.clone();
+        }
+        if let Some(missing) = self.asking.take() {
+            return Some(self.result(TaskStatus::Blocked, &missing.reason));
         }
         match &self.doubtful {
             Some(what) => {

@@ -42,6 +42,10 @@ impl Protocol {
                 self.remark(&notes::instruction(&text));
                 self.answer_if(respond);
             }
+            SpeechCommand::OwnerAnswered { question, answer, respond } => {
+                self.remark(&notes::answer(&question, answer.as_deref()));
+                self.answer_if(respond);
+            }
             SpeechCommand::ToolOutput { id, output, respond } => {
                 self.tool_output(id, &output);
                 self.answer_if(respond);

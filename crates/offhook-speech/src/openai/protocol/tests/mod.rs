@@ -63,6 +63,7 @@ fn prompt() -> Prompt {
             opening: Opening::SpeakFirst,
             disclosure: Disclosure::FULL,
             voicemail: Voicemail::HangUp,
+            ask_owner: None,
         },
     }
 }
