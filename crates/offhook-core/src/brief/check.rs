@@ -107,7 +107,9 @@ impl Briefing<'_> {
             Item::Boundaries => all.says(phrases::BOUNDARIES),
             Item::Verification => all.says(phrases::VERIFICATION),
             Item::Disclosure => all.says(phrases::DISCLOSURE),
-            Item::MissingInformation => all.says(phrases::MISSING_INFORMATION),
+            Item::MissingInformation => {
+                self.brief.ask_owner.is_some() || all.says(phrases::MISSING_INFORMATION)
+            }
             Item::Voicemail => self.brief.voicemail != Voicemail::HangUp || task.says(phrases::VOICEMAIL),
             Item::Report => task.says(phrases::REPORT),
         };

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use offhook_core::brief::Voicemail;
 use offhook_core::brief::check::{Findings, Item, Warning};
 use offhook_core::zone::Closed;
-use offhook_speech::tools::TOOLS;
+use offhook_speech::tools;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -154,8 +154,7 @@ impl From<Checked> for CheckBody {
                 Voicemail::LeaveMessage(message) => Some(brief.disclosed(message)),
             },
             prompt: brief.instructions(),
-            tools: TOOLS
-                .iter()
+            tools: tools::offered(&brief)
                 .map(|tool| CheckTool { name: tool.name, description: tool.description })
                 .collect(),
         }

@@ -60,6 +60,10 @@ async fn every_word_the_voice_would_be_given_is_shown() {
     let tools: Vec<&str> =
         check["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert!(tools.contains(&"end_call") && tools.iter().all(|tool| prompt.contains(tool)), "{tools:?}");
+    assert!(!tools.contains(&"ask_owner"), "nobody said that there is somebody to ask");
+    let asking = checked(&server, None, &json!({ "to": BUSY, "task": WEAK, "ask_owner": true })).await;
+    assert!(asking["tools"].to_string().contains("ask_owner"), "{asking:#}");
+    assert!(!items(&asking).contains(&"missing_information"), "the owner is asked for it");
     server.stop().await;
 }
 
