@@ -12,8 +12,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
-use crate::db::Db;
 use crate::Store;
+use crate::db::Db;
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "owners and calls", include_str!("../migrations/0001_owners_and_calls.sql")),

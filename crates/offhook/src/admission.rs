@@ -13,7 +13,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use offhook_core::policy::{Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, Trial, TrialUse};
+use offhook_core::policy::{
+    Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, Trial, TrialUse,
+};
 use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{Store, StoreError};
 
@@ -206,7 +208,8 @@ impl Admission {
         book.enter(std::slice::from_ref(&account), None);
         let admission = self.clone();
         let (keys, promised) = (vec![account], DayUse::default());
-        let place = Place { admission, keys, line: None, placed_at: None, kept: false, promised, answered_at: None };
+        let place =
+            Place { admission, keys, line: None, placed_at: None, kept: false, promised, answered_at: None };
         Ok((allow, place))
     }
 
@@ -269,7 +272,10 @@ impl Visit {
         }
         drop(book);
         let (admission, keys, line) = (self.admission.clone(), self.keys.clone(), ask.line.cloned());
-        Ok((allow, Place { admission, keys, line, placed_at: Some(now), kept: false, promised, answered_at: None }))
+        Ok((
+            allow,
+            Place { admission, keys, line, placed_at: Some(now), kept: false, promised, answered_at: None },
+        ))
     }
 
     /// What [`Visit::take`] would say just now. No place is taken, and nothing is counted.
@@ -356,7 +362,9 @@ impl Drop for Place {
                 tally.live -= 1;
                 tally.promised.talk -= self.promised.talk;
                 tally.promised.minutes -= self.promised.minutes;
-                if let Some(talk) = self.answered_at.map(|at| now.since(at)).filter(|_| self.placed_at.is_some()) {
+                if let Some(talk) =
+                    self.answered_at.map(|at| now.since(at)).filter(|_| self.placed_at.is_some())
+                {
                     tally.talks.iter_mut().for_each(|talks| talks.push_back((now, talk)));
                     tally.trial.iter_mut().for_each(|trial| trial.count(talk));
                 }

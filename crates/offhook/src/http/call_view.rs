@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::balance::CallMeta;
 use crate::clock::iso;
-use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, ResultView, Role, TranscriptTurn};
+use crate::gateway::{
+    CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, ResultView, Role, TranscriptTurn,
+};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]

@@ -10,12 +10,12 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, balance};
 use super::balance::CallMeta;
 use super::call_view::CallBody;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
 use super::request::{self, InPath, Known, Whole};
+use super::{Api, balance};
 use crate::gateway::{AuthError, HungUp, ListCalls, PlaceCall, Placed};
 
 /// A call was accepted.
@@ -62,7 +62,8 @@ pub async fn place(
     let wish = wish(&api, &headers, body).await?;
     let placed = api.gateway.place_call(request::key(&headers), wish).await;
     let public_url = api.public_url.for_request(&headers);
-    let placed = placed.map_err(|error| ApiError::from(error).offering(&public_url, request::key(&headers)))?;
+    let placed =
+        placed.map_err(|error| ApiError::from(error).offering(&public_url, request::key(&headers)))?;
     let balance = api.gateway.balance(placed.caller).await;
     let mut response = accepted(placed);
     // The call is placed, whatever is known of the balance.
@@ -195,7 +196,8 @@ pub fn filter(
     };
     // A date alone does not parse: which day it is depends on where one asks.
     let since = since.map(str::parse::<jiff::Timestamp>).transpose();
-    let since = since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
+    let since =
+        since.map_err(|_| wrong("since must be an instant with offset, e.g. 2026-11-03T18:00:00Z"))?;
     let limit = limit.unwrap_or(25);
     if !(1..=200).contains(&limit) {
         return Err(wrong("limit must be 1 to 200"));

@@ -91,7 +91,7 @@ pub struct ApiError {
     message: String,
     retry_after: Option<Duration>,
     /// What the user can open to get on.
-    action: Option<ErrorAction>,
+    action: Option<Box<ErrorAction>>,
     quota: Option<Quota>,
 }
 
@@ -128,16 +128,16 @@ impl ApiError {
         let gated = matches!(self.code, "trial_exhausted" | "balance_depleted" | "quota_exceeded");
         self.action = match key.filter(|key| link::is_key(key)) {
             Some(key) if matches!(self.code, "auth_required" | "trial_exhausted") => {
-                Some(ErrorAction::link(public_url, key))
+                Some(ErrorAction::link(public_url, key).into())
             }
-            _ if gated || self.code == "auth_required" => Some(ErrorAction::front(public_url, gated)),
+            _ if gated || self.code == "auth_required" => Some(ErrorAction::front(public_url, gated).into()),
             _ => None,
         };
         self
     }
 
     pub fn body(&self) -> ErrorBody {
-        let action = self.action.clone();
+        let action = self.action.as_deref().cloned();
         let quota = self.quota.map(|quota| ErrorQuota {
             used_seconds: quota.used.as_secs(),
             remaining_seconds: quota.left().as_secs(),
