@@ -12,6 +12,10 @@ use crate::words::Words;
 
 /// Where a call is. Why it ended is [`EndReason`], never a state.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a call has one of these, and is connected for most of its life"
+)]
 pub enum CallState {
     /// The speech model is being opened. Nothing was dialled; an inbound call is still ringing at us.
     Preparing {

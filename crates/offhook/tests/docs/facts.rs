@@ -53,7 +53,10 @@ pub const MEANING: &[(&str, &str)] = &[
         "turn.barge_in",
         "The remote spoke over the voice, which stopped. `heard_ms`: how much of the turn was heard.",
     ),
-    ("tool.called", "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`, `ask_owner`."),
+    (
+        "tool.called",
+        "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`, `ask_owner`.",
+    ),
     ("tool.answered", "What the tool answered the model."),
     (
         "owner.asked",
