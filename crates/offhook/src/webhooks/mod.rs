@@ -53,8 +53,16 @@ impl Settings {
 }
 
 /// The facts of a call that are sent, by their codes. The last one is the last of every call.
-pub const EVENTS: [&str; 6] =
-    ["call.answered", "call.answered_by", "hold.started", "hold.ended", "call.result", LAST_EVENT];
+pub const EVENTS: [&str; 8] = [
+    "call.answered",
+    "call.answered_by",
+    "hold.started",
+    "hold.ended",
+    "owner.asked",
+    "owner.silent",
+    "call.result",
+    LAST_EVENT,
+];
 pub const LAST_EVENT: &str = "call.ended";
 
 #[cfg(test)]
