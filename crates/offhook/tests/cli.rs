@@ -94,6 +94,7 @@ async fn the_help_is_worth_reading() {
               say          Have the voice of a call say something next
               instruct     Give the voice of a call a note to follow, which it does not say
               digits       Press keys in a call
+              answer       Answer the question that the voice of a call has for you
               key          Make, list, rotate and revoke API keys (on the machine of the server)
               account      Make accounts, their limits and their codes (on the machine of the server)
               doctor       Check configuration, ports, store, trunk and model, and say what to do
