@@ -110,7 +110,8 @@ const CALLS_PER_READ: usize = 200;
 const CODES_PER_READ: usize = 8;
 
 static READ: LazyLock<String> = LazyLock::new(|| {
-    let calls = (0..CALLS_PER_READ).map(|n| format!("${}", n + CODES_PER_READ + 1)).collect::<Vec<_>>().join(", ");
+    let calls =
+        (0..CALLS_PER_READ).map(|n| format!("${}", n + CODES_PER_READ + 1)).collect::<Vec<_>>().join(", ");
     format!(
         "SELECT call_id, seq, at, code, fields FROM journal \
          WHERE code IN ($1, $2, $3, $4, $5, $6, $7, $8) AND call_id IN ({calls}) ORDER BY call_id, seq"

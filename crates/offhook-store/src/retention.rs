@@ -177,8 +177,7 @@ impl Store {
     }
 }
 
-const VACUUM: &str =
-    "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
+const VACUUM: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
      webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes";
 
 async fn scrub_sqlite(wr: &SqlitePool) -> Result<(), sqlx::Error> {
