@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::request::idempotency_key;
+use super::request::{idempotency_key, object};
 use crate::gateway::{Idempotency, PlaceCall};
 
 /// A wish for an outbound call.
@@ -79,13 +79,7 @@ pub struct OnVoicemail {
 
 impl NewCall {
     pub fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request("invalid_request", format!("the body is not JSON: {error}"))
-        })?;
-        if !value.is_object() {
-            return Err(ApiError::bad_request("invalid_request", "the body must be a JSON object"));
-        }
-        serde_json::from_value(value)
+        serde_json::from_value(Value::Object(object(body)?))
             .map_err(|error| ApiError::bad_request("invalid_request", error.to_string()))
     }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{Known, Whole};
+use super::request::{Known, Whole, object};
 use crate::gateway::Caller;
 
 /// What is set; null is not set.
@@ -112,12 +112,6 @@ async fn shown(api: &Api, caller: Caller) -> Result<Json<PreferencesBody>, ApiEr
     let Preferences { voice, personality, greeting, warm_greeting } = found.unwrap_or_default();
     let warm_greeting = warm_greeting.unwrap_or(true);
     Ok(Json(PreferencesBody { configured, voice, personality, greeting, warm_greeting, inbound: None }))
-}
-
-fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request("invalid_request", format!("the body must be a JSON object: {error}"))
-    })
 }
 
 fn globals(fields: &Map<String, Value>) -> Result<Preferences, ApiError> {

@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use offhook_core::CallId;
+use serde_json::{Map, Value};
 
 use super::Api;
 use super::error::ApiError;
@@ -82,6 +83,16 @@ impl FromRequest<Api> for Whole {
             }
         };
         Ok(Self(whole))
+    }
+}
+
+/// A body that is a JSON object, whatever is in it: its fields are told one by one what is wrong with them.
+pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let wrong = |message: String| ApiError::bad_request("invalid_request", message);
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(wrong("the body must be a JSON object".to_owned())),
+        Err(error) => Err(wrong(format!("the body is not JSON: {error}"))),
     }
 }
 

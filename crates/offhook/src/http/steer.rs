@@ -7,12 +7,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use offhook_core::CallId;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{InPath, Known, Whole, idempotency_key};
+use super::request::{InPath, Known, Whole, idempotency_key, object};
 use crate::gateway::{Caller, Steer, Steered};
 
 /// What the voice is to say.
@@ -150,14 +150,15 @@ pub async fn answer(
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, ApiError> {
-    let body = object(body)?;
-    let question_id =
-        match &body["question_id"] {
-            Value::Null => None,
-            id => Some(id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0).ok_or_else(
-                || ApiError::bad_request("invalid_request", "question_id must be a whole number from 1"),
-            )?),
-        };
+    let body = object(&body?)?;
+    let question_id = match body.get("question_id") {
+        None | Some(Value::Null) => None,
+        Some(id) => {
+            Some(id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0).ok_or_else(|| {
+                ApiError::bad_request("invalid_request", "question_id must be a whole number from 1")
+            })?)
+        }
+    };
     let answer = text(&body, "answer")?;
     api.steer(caller, id, &headers, Steer::Answer { question_id, answer }).await
 }
@@ -186,21 +187,14 @@ fn taken(id: CallId, steered: Steered) -> Response {
 
 /// One text of a body that needs no more.
 fn field(body: Result<Bytes, ApiError>, name: &'static str) -> Result<String, ApiError> {
-    text(&object(body)?, name)
-}
-
-fn object(body: Result<Bytes, ApiError>) -> Result<Value, ApiError> {
-    let wrong = |message: String| ApiError::bad_request("invalid_request", message);
-    let body: Value =
-        serde_json::from_slice(&body?).map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
-    if body.is_object() { Ok(body) } else { Err(wrong("the body must be a JSON object".to_owned())) }
+    text(&object(&body?)?, name)
 }
 
 /// An absent text is an empty one.
-fn text(body: &Value, name: &'static str) -> Result<String, ApiError> {
-    match &body[name] {
-        Value::Null => Ok(String::new()),
-        Value::String(text) => Ok(text.clone()),
-        _ => Err(ApiError::bad_request("invalid_request", format!("{name} must be a text"))),
+fn text(body: &Map<String, Value>, name: &'static str) -> Result<String, ApiError> {
+    match body.get(name) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(ApiError::bad_request("invalid_request", format!("{name} must be a text"))),
     }
 }

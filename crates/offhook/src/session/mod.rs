@@ -143,11 +143,8 @@ impl Session {
 
     /// Run the call to its end. The last journal entry is in the store when this returns.
     pub async fn run(mut self) {
-        loop {
-            self.settle();
-            if self.call.is_over() {
-                break;
-            }
+        self.settle();
+        while !self.call.is_over() {
             poll_fn(|cx| self.turn(cx)).await;
         }
         if let Some((at, ended)) = self.ended.take() {
@@ -160,7 +157,6 @@ impl Session {
     /// The one place where a call waits: take one thing from one source.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.sources.wake_task(cx.waker());
-        self.arm_deadline();
         while let Some(source) = self.sources.next() {
             let polled = match source {
                 Source::Playout => self.poll_playout(),
@@ -191,7 +187,10 @@ impl Session {
         match ready!(leg.poll_next(&mut self.sources.context(Source::Leg))) {
             LegOutput::Audio(frame) => self.remote_frame(&frame),
             LegOutput::Event(event) => self.leg_event(event),
-            LegOutput::Ticket(ticket) => self.write(Fact::Ticket { ticket }),
+            LegOutput::Ticket(ticket) => {
+                self.write(Fact::Ticket { ticket });
+                self.settle();
+            }
         }
         Poll::Ready(())
     }
@@ -252,7 +251,8 @@ impl Session {
         self.settle();
     }
 
-    /// Do what the call wants, and what follows from that, until it wants nothing more.
+    /// Do what the call wants, and what follows from that, until it wants nothing more. Whatever tells the call or the
+    /// journal something ends with this; frames tell them nothing.
     fn settle(&mut self) {
         loop {
             while let Some(action) = self.call.poll() {
@@ -260,13 +260,12 @@ impl Session {
             }
             self.journal.pass_on();
             self.dial();
+            self.pass_leg_commands();
             let Some(input) = self.inputs.pop_front() else { break };
             self.call.handle(self.clock.now(), input);
         }
-        if !self.leg_commands.is_empty() {
-            self.pass_leg_commands();
-        }
         self.journal.pass_on();
+        self.arm_deadline();
     }
 
     fn act(&mut self, action: Action) {
