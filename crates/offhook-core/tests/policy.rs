@@ -290,3 +290,40 @@ fn a_refusal_says_what_to_do_and_never_the_number() {
         Some("this number belongs to GB, which calls are not allowed to; allowed: US")
     );
 }
+
+#[test]
+fn a_user_who_is_connected_is_a_number_that_may_be_called() {
+    let ours = [number("+12067797000")];
+    let config = PolicyConfig {
+        blocked_destinations: patterns(&["+1312*"]),
+        concurrent_calls: 0,
+        ..PolicyConfig::default()
+    };
+    let remote = number("+12067797979");
+    for (user, expected) in [
+        ("+13605551234", "-"),
+        ("+12067797979", "handoff invalid_loop_in_destination"),
+        ("+12067797000", "handoff invalid_loop_in_destination"),
+        ("+13125551234", "handoff destination_blocked"),
+        ("+14155550190", "handoff invalid_phone"),
+        ("+19110000000", "handoff invalid_phone"),
+        ("+442079460958", "handoff unsupported_destination"),
+        ("+19005551234", "handoff unsupported_destination"),
+    ] {
+        let user = number(user);
+        let policy = Policy::new(config.clone());
+        let facts = Facts { own_lines: &ours, ..Facts::default() };
+        let decided = policy.decide_handoff(&user, Some(&remote), &facts, NOW);
+        let told = decided.as_ref().map_or_else(|no| format!("{} {}", no.rule, no.code), |_| "-".to_owned());
+        assert_eq!(told, expected, "{user:?}");
+        // Told of a call before how many there are, as the contract has it.
+        let ask = Ask { handoff: Some(&user), ..Ask::outbound(&remote) };
+        let refusal = policy.decide(&ask, &facts, NOW).into_result().expect_err("there is no room");
+        let expected = if expected == "-" { "concurrent_calls too_many_calls" } else { expected };
+        assert_eq!(format!("{} {}", refusal.rule, refusal.code), expected, "{user:?}");
+    }
+    let user = number("+13605551234");
+    let ask = Ask { handoff: Some(&user), ..Ask::outbound(&remote) };
+    let allow = Policy::default().decide(&ask, &Facts::default(), NOW).into_result().expect("allowed");
+    assert_eq!(allow.handoff().map(|handoff| handoff.user()), Some(&user));
+}

@@ -4,6 +4,7 @@
 //! the [`Decision`]; it can't start a call without an [`Allow`], and only this module makes one.
 
 mod config;
+mod handoff;
 mod quota;
 mod rules;
 
@@ -13,6 +14,7 @@ pub use config::{
     Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError,
     PolicyConfig,
 };
+pub use handoff::HandoffAllow;
 pub use quota::{Amount, DayUse, ParseAmountError, Quota, Trial, TrialUse};
 pub use rules::{RefusalCode, Rule};
 
@@ -33,6 +35,8 @@ pub struct Ask<'a> {
     pub destination: Option<&'a PhoneNumber>,
     /// The line to call from; the pool chooses when `None`.
     pub line: Option<&'a PhoneNumber>,
+    /// The user's own number, where the user may be connected.
+    pub handoff: Option<&'a PhoneNumber>,
     /// `None`: what is usual.
     pub ring_limit: Option<Duration>,
     pub talk_limit: Option<Duration>,
@@ -86,6 +90,7 @@ pub enum Decision {
 pub struct Allow {
     destination: Option<PhoneNumber>,
     line: Option<PhoneNumber>,
+    handoff: Option<HandoffAllow>,
     ring_limit: Duration,
     talk_limit: Duration,
     rules: Vec<Rule>,
@@ -116,9 +121,22 @@ impl Policy {
     /// Asks every rule in the order of [`Rule::ALL`]; the first that refuses decides.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts<'_>, now: Timestamp) -> Decision {
         let case = Case { config: &self.config, ask, facts, now };
+        let mut handoff = None;
         let mut rules = Vec::with_capacity(Rule::ALL.len());
         for rule in Rule::ALL {
-            match rule.judge(&case) {
+            let verdict = match (rule, ask.handoff) {
+                (Rule::Handoff, Some(user)) => {
+                    match self.decide_handoff(user, ask.destination, facts, now) {
+                        Ok(allowed) => {
+                            handoff = Some(allowed);
+                            Verdict::Pass
+                        }
+                        Err(refusal) => Verdict::Refuse(refusal),
+                    }
+                }
+                (rule, _) => rule.judge(&case),
+            };
+            match verdict {
                 Verdict::Pass => rules.push(*rule),
                 Verdict::Silent => {}
                 Verdict::Refuse(refusal) => return Decision::Refuse(refusal),
@@ -129,6 +147,7 @@ impl Policy {
         Decision::Allow(Allow {
             destination: ask.destination.cloned(),
             line: ask.line.cloned(),
+            handoff,
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             // A conversation can't outlast what is left.
             talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
@@ -145,12 +164,12 @@ impl Policy {
 impl<'a> Ask<'a> {
     /// An outbound call with the usual limits.
     pub fn outbound(destination: &'a PhoneNumber) -> Self {
-        Self { destination: Some(destination), line: None, ring_limit: None, talk_limit: None }
+        Self { destination: Some(destination), ..Self::inbound() }
     }
 
     /// A call that reached us and waits to be answered.
     pub fn inbound() -> Self {
-        Self { destination: None, line: None, ring_limit: None, talk_limit: None }
+        Self { destination: None, line: None, handoff: None, ring_limit: None, talk_limit: None }
     }
 }
 
@@ -172,6 +191,11 @@ impl Allow {
     /// The line it may be called from; any of ours when `None`.
     pub fn line(&self) -> Option<&PhoneNumber> {
         self.line.as_ref()
+    }
+
+    /// The user's number, where the user may be called into this call.
+    pub fn handoff(&self) -> Option<&HandoffAllow> {
+        self.handoff.as_ref()
     }
 
     pub fn ring_limit(&self) -> Duration {

@@ -22,6 +22,9 @@ codes! {
         BlockedDestination = "blocked_destination",
         AllowedDestination = "allowed_destination",
         PremiumNumber = "premium_number",
+        /// The number of the user who may be connected: as good as any that is called, and neither the other side's
+        /// nor ours.
+        Handoff = "handoff",
         ConcurrentCalls = "concurrent_calls",
         ConcurrentCallsPerOwner = "concurrent_calls_per_owner",
         ConcurrentCallsPerDestination = "concurrent_calls_per_destination",
@@ -52,6 +55,8 @@ codes! {
         BalanceDepleted = "balance_depleted",
         /// What a key may use before it is linked is used up (402).
         TrialExhausted = "trial_exhausted",
+        /// The user to be connected is the other side, or this very phone line (400).
+        InvalidLoopInDestination = "invalid_loop_in_destination",
     }
 }
 
@@ -82,6 +87,8 @@ impl Rule {
         match (self, case.ask.destination) {
             (Self::ConcurrentCalls, _) => case.concurrent_calls(),
             (Self::ConcurrentCallsPerOwner, _) => case.concurrent_calls_per_owner(),
+            // Not asked here: what passes it is a permission of its own.
+            (Self::Handoff, _) => Verdict::Silent,
             // Who calls us is not ours to choose; how many we talk to at once is.
             (_, None) => Verdict::Silent,
             (Self::Emergency, Some(number)) => emergency(number),

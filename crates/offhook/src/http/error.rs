@@ -10,7 +10,7 @@ use offhook_core::policy::{Quota, RefusalCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Api, link, request};
+use super::{Api, codes, link, request};
 use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError, SteerError};
 
 /// When to ask again after the store was away.
@@ -97,6 +97,7 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(codes::is_known(status, code), "{status} {code}: write it down in codes.rs");
         Self { status, code, message: message.into(), retry_after: None, action: None, quota: None }
     }
 
@@ -256,7 +257,9 @@ impl From<PlaceCallError> for ApiError {
 
 fn refusal_status(code: RefusalCode) -> StatusCode {
     match code {
-        RefusalCode::InvalidPhone | RefusalCode::UnsupportedDestination => StatusCode::BAD_REQUEST,
+        RefusalCode::InvalidPhone
+        | RefusalCode::UnsupportedDestination
+        | RefusalCode::InvalidLoopInDestination => StatusCode::BAD_REQUEST,
         RefusalCode::DestinationBlocked => StatusCode::FORBIDDEN,
         RefusalCode::DestinationBusy => StatusCode::CONFLICT,
         RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded | RefusalCode::BalanceDepleted => {
