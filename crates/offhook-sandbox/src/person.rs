@@ -234,6 +234,7 @@ impl Person {
                 let ms = self.scaled(ms).as_millis() as u32;
                 (Phase::Playing, Some(Act::Play(sound::music(ms))))
             }
+            Step::Tone { hz, ms } => (Phase::Playing, Some(Act::Play(sound::tone(hz, ms)))),
             Step::Beep => (Phase::Playing, Some(Act::Play(sound::beep()))),
             Step::Record { max_ms } => {
                 (Phase::Wait { until: now + self.scaled(max_ms) }, Some(Act::StartMessage))
@@ -290,7 +291,12 @@ impl Person {
         let wait = |person: &Self, menu: &Menu| now + person.scaled(menu.wait_ms);
         let Phase::InMenu { menu, digits, give_up_at } = self.phase else { return None };
         if let Some(key) = senses.digits.get(digits).map(|digit| digit.as_char()) {
-            if key == menu.key {
+            let settled = give_up_at.map(|at| at - self.scaled(menu.wait_ms) + self.scaled(menu.settle_ms));
+            if menu.settle_ms > 0 && settled.is_none_or(|at| now < at) {
+                self.phase = Phase::InMenu { menu, digits: digits + 1, give_up_at };
+                return None;
+            }
+            if menu.key == Some(key) {
                 self.tries = 0;
                 self.phase = Phase::Next;
                 return Some(Act::Hush);
@@ -321,7 +327,6 @@ impl Person {
     }
 
     fn ask(&mut self, now: Timestamp, senses: &Senses) -> Option<Act> {
-        let answer_pause = self.scaled(3_000);
         let Phase::Asking { ask, digits, seen, turns, quiet_since } = &mut self.phase else { return None };
         if senses.digits.len() - *digits >= ask.keys {
             self.tries = 0;
@@ -335,7 +340,7 @@ impl Person {
         let spoke = senses.turns > *turns;
         let (ask, quiet) = (*ask, quiet_since.map_or(Duration::ZERO, |since| now.since(since)));
         // Who has answered something may still be about to press keys.
-        if quiet < if spoke { answer_pause } else { self.scaled(ask.patience_ms) } {
+        if quiet < self.scaled(if spoke { ask.reply_ms } else { ask.patience_ms }) {
             return None;
         }
         if (self.tries as usize) < ask.questions.len() {
@@ -343,5 +348,79 @@ impl Person {
         } else {
             self.then(&[Step::Say(ask.give_up), Step::Linger { ms: 3_000 }, Step::HangUp])
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays a script against keys pressed at these times, and writes down what is said when.
+    fn play(steps: &[Step], keys: &[(i64, char)], until_ms: i64) -> Vec<(i64, &'static str)> {
+        const SENTENCE_MS: i64 = 2_000;
+        let (mut person, mut busy_until, mut digits, mut said) = (Person::new(steps, 1.0), 0, vec![], vec![]);
+        for ms in (0..until_ms).step_by(20) {
+            digits.extend(
+                keys.iter().filter(|(at, _)| *at == ms).filter_map(|(_, key)| Digit::from_char(*key)),
+            );
+            let (connected, remote_speaking, turns) = (true, false, 0);
+            loop {
+                let senses =
+                    Senses { connected, idle: ms >= busy_until, remote_speaking, turns, digits: &digits };
+                match person.poll(Timestamp::from_unix_millis(ms), &senses) {
+                    Some(Act::Say(text)) => {
+                        said.push((ms, text));
+                        busy_until = ms + SENTENCE_MS;
+                    }
+                    Some(Act::Hush) => busy_until = ms,
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn a_slow_menu_notices_no_key_within_its_prompt_or_soon_after_it() {
+        const SLOW: Menu = Menu {
+            prompt: "prompt",
+            key: Some('2'),
+            others: &[('1', "one")],
+            unknown_key: "unknown",
+            wait_ms: 4_000,
+            tries: 3,
+            give_up: "gone",
+            settle_ms: 1_500,
+        };
+        let steps = [Step::Menu(&SLOW), Step::Announce("through")];
+        for (keys, said) in [
+            (&[(1_000, '2'), (3_480, '2')][..], &[(0, "prompt"), (6_000, "prompt")][..]),
+            (&[(3_500, '2')], &[(0, "prompt"), (3_500, "through")]),
+            (
+                &[(3_000, '2'), (3_500, '1'), (8_000, '2')],
+                &[(0, "prompt"), (3_500, "one"), (5_500, "prompt")],
+            ),
+            (&[(3_500, '3')], &[(0, "prompt"), (3_500, "unknown"), (5_500, "prompt")]),
+        ] {
+            assert_eq!(play(&steps, keys, 7_900), said, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_menu_without_a_way_on_gives_up_in_the_end() {
+        const NOWHERE: Menu = Menu {
+            prompt: "prompt",
+            key: None,
+            others: &[('1', "back")],
+            unknown_key: "unknown",
+            wait_ms: 4_000,
+            tries: 2,
+            give_up: "gone",
+            settle_ms: 0,
+        };
+        let said = play(&[Step::Menu(&NOWHERE)], &[(2_000, '1'), (6_000, '1')], 12_000);
+        let texts: Vec<&str> = said.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["prompt", "back", "prompt", "back", "gone"]);
     }
 }

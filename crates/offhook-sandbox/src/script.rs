@@ -43,6 +43,11 @@ pub enum Step {
         ms: u32,
     },
     Beep,
+    /// A pure tone, to be known again elsewhere.
+    Tone {
+        hz: u16,
+        ms: u32,
+    },
     /// Record what the far side says until it hangs up.
     Record {
         max_ms: u32,
@@ -70,8 +75,8 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Menu {
     pub prompt: &'static str,
-    /// The key that leads on.
-    pub key: char,
+    /// The key that leads on; there may be none.
+    pub key: Option<char>,
     /// What other keys lead to, before the menu is played again.
     pub others: &'static [(char, &'static str)],
     pub unknown_key: &'static str,
@@ -79,6 +84,8 @@ pub struct Menu {
     pub tries: u32,
     /// Said before hanging up.
     pub give_up: &'static str,
+    /// How long after a prompt a key is noticed, for machines that are slow to listen; 0: at any time.
+    pub settle_ms: u32,
 }
 
 /// A question that is asked until it is answered by enough keys.
@@ -87,6 +94,8 @@ pub struct Ask {
     pub questions: &'static [&'static str],
     pub keys: usize,
     pub patience_ms: u32,
+    /// After the far side said something instead.
+    pub reply_ms: u32,
     /// Said before hanging up.
     pub give_up: &'static str,
 }

@@ -14,6 +14,11 @@ pub fn beep() -> Arc<[i16]> {
     samples(500, |t| 0.35 * (TAU * 1_000.0 * t).sin())
 }
 
+/// A sine at -12 dBFS.
+pub fn tone(hz: u16, ms: u32) -> Arc<[i16]> {
+    samples(ms, |t| 0.25 * (TAU * f32::from(hz) * t).sin())
+}
+
 /// North American ringback: 440 and 480 Hz, two seconds on, four off.
 pub fn ringback(ms: u32) -> Arc<[i16]> {
     samples(ms, |t| {
@@ -43,7 +48,9 @@ mod tests {
 
     #[test]
     fn sounds_last_as_long_as_asked_and_are_neither_silent_nor_clipped() {
-        for (sound, ms) in [(beep(), 500), (ringback(1_000), 1_000), (music(4_000), 4_000)] {
+        for (sound, ms) in
+            [(beep(), 500), (tone(1_800, 300), 300), (ringback(1_000), 1_000), (music(4_000), 4_000)]
+        {
             assert_eq!(sound.len(), ms * 8);
             let peak = sound.iter().map(|s| s.unsigned_abs()).max().unwrap();
             assert!((3_000..32_000).contains(&peak), "{peak}");
