@@ -130,7 +130,7 @@ impl TrunkCheck {
 
 impl Carrier {
     /// Place a call. Returns at once; what becomes of it comes as events of the leg.
-    pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
+    pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
         match self {
             Self::Sip(sip) => sip.dial(dial),
         }

@@ -13,7 +13,7 @@ use crate::words::veiled;
 /// The voices of the contract; the first is the default. What each is at a provider, the provider's adapter says.
 pub const VOICES: [&str; 4] = ["jessica", "sarah", "chris", "eric"];
 
-/// Everything the voice knows about one call.
+/// Everything the voice knows about one call. [`Brief::new`] has what is usual for the rest.
 #[derive(Clone, PartialEq)]
 pub struct Brief {
     /// The call instructions as the agent wrote them.
@@ -31,6 +31,78 @@ pub struct Brief {
     pub voicemail: Voicemail,
     /// How long the owner may take to answer a question of the voice; `None`: it is not asked.
     pub ask_owner: Option<Duration>,
+    /// The user can be connected, and how; `None`: there is nobody to connect.
+    pub handoff: Option<Introduction>,
+    pub commit: Commit,
+    /// What the result is to name, each by itself.
+    pub fields: Vec<ResultField>,
+    /// The call that this one follows up.
+    pub prior: Option<Prior>,
+    /// One-time codes and card numbers are masked wherever the call is written down.
+    pub mask_secrets: bool,
+}
+
+/// How the user comes into a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Introduction {
+    /// First hears in private who is there, and says whether to join.
+    Warm,
+    /// Is connected with the answer.
+    Straight,
+}
+
+/// What the voice may agree to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    /// What the instructions ask for in so many words, and nothing else.
+    #[default]
+    AsTasked,
+    Never,
+    /// What the instructions ask for, within these limits where there are any.
+    Within(Option<String>),
+}
+
+/// One field of the result, as the agent asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultField {
+    pub name: String,
+    pub kind: FieldKind,
+    pub required: bool,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    Number,
+    Integer,
+    Boolean,
+    TextList,
+    Choice(Vec<String>),
+}
+
+/// What came of the call before.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prior {
+    pub days_ago: u32,
+    /// The network's word for it, e.g. `answered`.
+    pub outcome: String,
+    /// What it found out, and what stood in the way.
+    pub result: Option<String>,
+    /// Who said what, one turn a line, the last ones.
+    pub transcript: String,
+    /// What was missing then and is known now.
+    pub supplied: Option<String>,
+}
+
+/// Without the words, as [`Brief`].
+impl fmt::Debug for Prior {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prior")
+            .field("days_ago", &self.days_ago)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
 }
 
 /// None of the words: instructions hold names, dates and numbers, and a log line is no place for them.
@@ -98,6 +170,26 @@ impl Disclosure {
 }
 
 impl Brief {
+    /// A call with this task and what is usual for everything else.
+    pub fn new(task: impl Into<String>) -> Self {
+        Self {
+            task: task.into(),
+            personality: None,
+            greeting: None,
+            voice: VOICES[0].to_owned(),
+            language: "en-US".to_owned(),
+            opening: Opening::ListenFirst { deadline: Duration::from_millis(1_500) },
+            disclosure: Disclosure::FULL,
+            voicemail: Voicemail::HangUp,
+            ask_owner: None,
+            handoff: None,
+            commit: Commit::default(),
+            fields: Vec::new(),
+            prior: None,
+            mask_secrets: false,
+        }
+    }
+
     /// What offhook says itself is in this language.
     pub fn fixed_words(&self) -> &'static Language {
         Language::of(&self.language)

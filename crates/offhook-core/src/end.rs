@@ -15,11 +15,21 @@ pub enum EndedBy {
     Carrier,
     Speech,
     Gateway,
+    /// Whom the call was handed over to.
+    User,
 }
 
 impl EndedBy {
-    pub const ALL: [EndedBy; 7] =
-        [Self::Remote, Self::Owner, Self::Voice, Self::Policy, Self::Carrier, Self::Speech, Self::Gateway];
+    pub const ALL: [EndedBy; 8] = [
+        Self::Remote,
+        Self::Owner,
+        Self::Voice,
+        Self::Policy,
+        Self::Carrier,
+        Self::Speech,
+        Self::Gateway,
+        Self::User,
+    ];
 
     pub const fn code(self) -> &'static str {
         match self {
@@ -30,6 +40,7 @@ impl EndedBy {
             Self::Carrier => "carrier",
             Self::Speech => "speech",
             Self::Gateway => "gateway",
+            Self::User => "user",
         }
     }
 }
@@ -188,6 +199,8 @@ end_reasons! {
     PolicyHoldLimit = "policy.hold_limit", Policy, Failed, AskFirst, "The call stayed on hold past the limit.";
     /// A rule that holds at dialling time refused the call.
     PolicyRefused = "policy.refused", Policy, Failed, Never, "A calling rule refused the call.";
+    /// The call was not to be placed any more after its time.
+    PolicyWindow = "policy.window", Policy, Cancelled, AskFirst, "The time for this call had passed.";
     /// The INVITE certainly never left: no DNS answer, connection refused, no free port.
     CarrierUnreachable = "carrier.unreachable", Carrier, NetworkError, OnceSilently, "The telephone carrier could not be reached.";
     /// The trunk is overloaded or faulty: 500, 503, 504, 580 and other 5xx, 481, 482, 483, 487, 491.
@@ -210,6 +223,8 @@ end_reasons! {
     GatewayShutdown = "gateway.shutdown", Gateway, SystemError, AskFirst, "offhook was shut down during the call.";
     /// offhook was started again and found the call unfinished.
     GatewayRestarted = "gateway.restarted", Gateway, SystemError, AskFirst, "offhook stopped unexpectedly during the call.";
+    /// The user hung up, who had been connected.
+    UserHungUp = "user.hung_up", User, Failed, Never, "You hung up.";
     /// A bug ended this one call.
     GatewayFault = "gateway.fault", Gateway, SystemError, OnceSilently, "An internal error ended the call.";
 }
@@ -235,9 +250,12 @@ impl EndReason {
     pub fn is_remotes(self) -> Option<bool> {
         match self.by() {
             EndedBy::Remote => Some(true),
-            EndedBy::Owner | EndedBy::Voice | EndedBy::Policy | EndedBy::Speech | EndedBy::Gateway => {
-                Some(false)
-            }
+            EndedBy::Owner
+            | EndedBy::Voice
+            | EndedBy::Policy
+            | EndedBy::Speech
+            | EndedBy::Gateway
+            | EndedBy::User => Some(false),
             EndedBy::Carrier => None,
         }
     }
@@ -313,11 +331,15 @@ pub fn q850_cause(reason: EndReason) -> u8 {
         EndReason::CarrierFailed | EndReason::SpeechUnavailable | EndReason::SpeechLost => 41,
         EndReason::CarrierNoLine => 34,
         EndReason::CarrierMediaLost | EndReason::CarrierLost => 27,
-        EndReason::PolicyTalkLimit | EndReason::PolicySilence | EndReason::PolicyHoldLimit => 102,
+        EndReason::PolicyTalkLimit
+        | EndReason::PolicySilence
+        | EndReason::PolicyHoldLimit
+        | EndReason::PolicyWindow => 102,
         EndReason::CarrierRefused => 57,
         EndReason::RemoteHungUp
         | EndReason::OwnerCancelled
         | EndReason::VoiceFinished
+        | EndReason::UserHungUp
         | EndReason::VoiceVoicemail
         | EndReason::GatewayShutdown
         | EndReason::GatewayRestarted

@@ -130,9 +130,9 @@ macro_rules! coded_fields {
     )*};
 }
 
-/// A closed enum whose variants have stable codes.
+/// A closed enum whose variants have stable codes; codes after the first are older names that are still read.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal),* $(,)? })*) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $(| $older:literal)*),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -150,7 +150,7 @@ macro_rules! codes {
 
             pub fn from_code(code: &str) -> Option<Self> {
                 match code {
-                    $($code => Some(Self::$variant),)*
+                    $($code $(| $older)* => Some(Self::$variant),)*
                     _ => None,
                 }
             }
@@ -172,19 +172,101 @@ codes! {
         Human = "human",
         Voicemail = "voicemail",
         Menu = "ivr",
+        /// A service that asks who is calling and puts the call through, or not.
+        Screening = "screening",
         Unknown = "unknown",
     }
 
     /// How the task went, in the voice's own judgement. Not to be confused with [`crate::Outcome`].
     TaskStatus {
         /// The goal was reached; the evidence turns say where.
-        Done = "done",
+        Achieved = "achieved" | "done",
+        /// Some of what was asked for was reached.
+        Partly = "partly",
         /// Something is missing before it can be: a fact, a decision, a code.
         Blocked = "blocked",
         /// It was tried and can't be had.
         Failed = "failed",
         /// It can't be told from what was heard.
         Unclear = "unclear",
+    }
+
+    /// What stood in the way of the task.
+    BlockerKind {
+        /// A fact that the instructions do not hold.
+        MissingInformation = "missing_information",
+        /// Somebody must choose, who was not there to be asked.
+        Decision = "decision",
+        VerificationCode = "verification_code",
+        Payment = "payment",
+        /// They speak with nobody but the user.
+        WantsUser = "wants_user",
+        /// They want to be sure who is calling.
+        Identity = "identity",
+        Closed = "closed",
+        /// The menu leads nowhere.
+        StuckMenu = "stuck_menu",
+        OnHoldTooLong = "on_hold_too_long",
+        Voicemail = "voicemail",
+        Refused = "refused",
+        WrongNumber = "wrong_number",
+        Other = "other",
+    }
+
+    /// What a [`Fact::ResultItem`] is.
+    ItemKind {
+        /// One of the fields that the instructions asked for.
+        Field = "field",
+        /// What the voice agreed to, and was allowed to.
+        Commitment = "commitment",
+        /// The other side wanted one.
+        AskedToCommit = "asked_to_commit",
+        /// What the voice agreed to against its boundaries.
+        Breach = "breach",
+        Blocker = "blocker",
+        NextStep = "next_step",
+    }
+
+    /// What put the call on hold.
+    HoldBy {
+        /// The voice said so.
+        Voice = "voice",
+        /// The sound of it.
+        Sound = "sound",
+    }
+
+    /// Who wanted the user on the line.
+    HandoffBy {
+        Voice = "voice",
+        Owner = "owner",
+    }
+
+    /// Why the user did not come to the phone.
+    HandoffFailure {
+        NoAnswer = "no_answer",
+        Busy = "busy",
+        Declined = "declined",
+        Unreachable = "unreachable",
+        Failed = "failed",
+        /// Picked up and did not want to be connected.
+        UserDeclined = "user_declined",
+        /// The other side hung up meanwhile.
+        RemoteLeft = "remote_left",
+        Cancelled = "cancelled",
+    }
+
+    /// One end of a call that was handed over.
+    Party {
+        Remote = "remote",
+        /// Whom the call is for, on a second leg.
+        User = "user",
+        Gateway = "gateway",
+    }
+
+    /// What was masked.
+    SecretKind {
+        Code = "code",
+        Card = "card",
     }
 
     /// Which part of a call a [`Fact::Problem`] is about.
@@ -205,7 +287,20 @@ codes! {
     }
 }
 
-coded_fields!(AnsweredBy, TaskStatus, Part, Release, EndReason);
+coded_fields!(
+    AnsweredBy,
+    TaskStatus,
+    BlockerKind,
+    ItemKind,
+    HoldBy,
+    HandoffBy,
+    HandoffFailure,
+    Party,
+    SecretKind,
+    Part,
+    Release,
+    EndReason
+);
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $name:ident = $code:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
@@ -243,8 +338,21 @@ macro_rules! facts {
 }
 
 /// Fields whose text is a code or a name of ours, fit for a log line. What is not listed here is not shown.
-const SHOWN: &[&str] =
-    &["answered_by", "code", "codec", "how", "model", "part", "reason", "sip_call_id", "status", "tool"];
+const SHOWN: &[&str] = &[
+    "answered_by",
+    "by",
+    "code",
+    "codec",
+    "how",
+    "kind",
+    "model",
+    "part",
+    "reason",
+    "sip_call_id",
+    "status",
+    "tool",
+    "why_not",
+];
 
 /// Without what was said, pressed, found out or dialled: those fields show how long they are.
 impl fmt::Debug for Fact {
@@ -265,6 +373,10 @@ facts! {
     Queued = "call.queued" { policy: String }
     /// A dial request goes to the carrier on this line.
     Dialing = "call.dialing" { line: String }
+    /// The dial request certainly never left this machine; there is one more.
+    DialRetried = "call.dial_retried" { reason: EndReason }
+    /// The call waits for its time.
+    Scheduled = "call.scheduled" { not_before_ms: i64 }
     Ringing = "call.ringing" { early_media: bool }
     Answered = "call.answered" { sip_call_id: Option<String> }
     /// Audio flows. Not the same as answered: early media is audio too.
@@ -307,9 +419,34 @@ facts! {
     OwnerInstructed = "owner.instructed" { text: String }
     /// Keys the owner wants pressed; `leg.digits_sent` says when they were.
     OwnerPressed = "owner.pressed" { digits: String }
-    HoldStarted = "hold.started" {}
+    /// What somebody other than the remote said in private; not kept.
+    PrivateTurn = "turn.private" { turn: u32, started_ms: u32, ended_ms: u32 }
+    /// A secret in this turn was masked, in the recording too.
+    Masked = "turn.masked" { turn: u32, from_ms: u32, to_ms: u32, kind: SecretKind }
+    HoldStarted = "hold.started" { by: HoldBy }
+    /// The same announcement again: nobody came back.
+    HoldAnnouncement = "hold.announcement" { repeated: u32 }
     HoldEnded = "hold.ended" { waited_ms: u32 }
+    /// The same keys brought the same words of a menu each time.
+    MenuStuck = "menu.stuck" { tries: u32, digits: String }
+    HandoffAsked = "handoff.asked" { by: HandoffBy, warm: bool }
+    HandoffDialing = "handoff.dialing" { line: String }
+    HandoffRinging = "handoff.ringing" {}
+    HandoffAnswered = "handoff.answered" {}
+    /// The user was told who is there, and was asked to join.
+    HandoffIntroduced = "handoff.introduced" {}
+    /// As `leg.ticket`, for the user's leg.
+    HandoffTicket = "handoff.ticket" { ticket: String }
+    /// Both talk to each other from now on: nothing more is recorded or transcribed.
+    HandoffJoined = "handoff.joined" {}
+    /// How long after the user's answer the first sound of one reached the other.
+    HandoffCrossed = "handoff.crossed" { to_user_ms: u32, to_remote_ms: u32 }
+    HandoffFailed = "handoff.failed" { why_not: HandoffFailure }
+    /// Who hung up first of those who were joined.
+    HandoffEnded = "handoff.ended" { by: Party, joined_ms: u32 }
     AnsweredByDetected = "call.answered_by" { answered_by: AnsweredBy }
+    /// A part of the result, with the turns that show it; comes before `call.result`.
+    ResultItem = "result.item" { kind: ItemKind, name: String, value: String, turns: Vec<u32> }
     Result = "call.result" { status: TaskStatus, summary: String, evidence_turns: Vec<u32> }
     /// Something went wrong that did not end the call.
     Problem = "call.problem" { part: Part, code: String, message: String }

@@ -7,16 +7,9 @@ use offhook_core::brief::{Brief, Disclosure, Language, Opening, Voicemail};
 
 fn brief() -> Brief {
     Brief {
-        task: "Call Dr. Rivera's office for Jordan Lee. Ask whether Tuesday at 2:30 PM still stands."
-            .to_owned(),
         personality: Some("Alex, patient and brief.".to_owned()),
         greeting: Some("This is Alex for Jordan Lee.".to_owned()),
-        voice: "jessica".to_owned(),
-        language: "en-US".to_owned(),
-        opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
-        disclosure: Disclosure::FULL,
-        voicemail: Voicemail::HangUp,
-        ask_owner: None,
+        ..Brief::new("Call Dr. Rivera's office for Jordan Lee. Ask whether Tuesday at 2:30 PM still stands.")
     }
 }
 

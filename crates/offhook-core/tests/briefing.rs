@@ -4,17 +4,7 @@ use offhook_core::brief::check::{Draft, Findings, Item, Warning, check};
 use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
 
 fn brief(task: &str) -> Brief {
-    Brief {
-        task: task.to_owned(),
-        personality: None,
-        greeting: None,
-        voice: "jessica".to_owned(),
-        language: "en-US".to_owned(),
-        opening: Opening::SpeakFirst,
-        disclosure: Disclosure::FULL,
-        voicemail: Voicemail::HangUp,
-        ask_owner: None,
-    }
+    Brief { opening: Opening::SpeakFirst, ..Brief::new(task) }
 }
 
 fn findings(task: &str) -> Findings {

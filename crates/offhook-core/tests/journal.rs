@@ -138,7 +138,7 @@ fn what_people_said_is_not_in_debug() {
             confidence: Some(900),
         },
         Fact::ToolCalled { tool: "send_digits".into(), arguments: "4711#".into() },
-        Fact::Result { status: TaskStatus::Done, summary: "Table at 7.".into(), evidence_turns: vec![3] },
+        Fact::Result { status: TaskStatus::Achieved, summary: "Table at 7.".into(), evidence_turns: vec![3] },
         Fact::Problem { part: Part::Leg, code: "sip".into(), message: "sip:+14155550199@host".into() },
     ];
     let lines: Vec<String> = facts.iter().map(|fact| format!("{fact:?}")).collect();

@@ -38,9 +38,8 @@ fn leg_event() -> impl Strategy<Value = LegEvent> {
 
 fn tool() -> impl Strategy<Value = ToolCall> {
     let claim = Claim {
-        status: TaskStatus::Done,
-        summary: "done".into(),
         quotes: vec!["hello".into(), "nobody said this".into()],
+        ..Claim::new(TaskStatus::Achieved, "done")
     };
     prop_oneof![
         proptest::option::of(Just(claim))
@@ -111,15 +110,9 @@ fn call(inbound: bool, message: bool) -> Call {
     let voicemail =
         if message { Voicemail::LeaveMessage("Call back.".to_owned()) } else { Voicemail::HangUp };
     let brief = Brief {
-        task: "Ask.".to_owned(),
-        personality: None,
-        greeting: None,
-        voice: "jessica".to_owned(),
-        language: "en-US".to_owned(),
         opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
-        disclosure: Disclosure::FULL,
         voicemail,
-        ask_owner: None,
+        ..Brief::new("Ask.")
     };
     Call::new(direction, brief, Limits::default(), Timestamp::default())
 }

@@ -191,7 +191,7 @@ impl Report {
             format!("status must be one of {}", codes(TaskStatus::ALL, TaskStatus::code).join(", "))
         })?;
         let quotes = self.quotes.into_iter().map(Into::into).collect();
-        Ok(Claim { status, summary: self.summary.into(), quotes })
+        Ok(Claim { quotes, ..Claim::new(status, self.summary) })
     }
 }
 

@@ -213,7 +213,7 @@ mod tests {
         let facts = [
             Fact::Answered { sip_call_id: None },
             Fact::Result {
-                status: offhook_core::journal::TaskStatus::Done,
+                status: offhook_core::journal::TaskStatus::Achieved,
                 summary: "\"Yes\" \u{1f600}\n".into(),
                 evidence_turns: vec![2, 3],
             },

@@ -208,8 +208,12 @@ mod tests {
         let said =
             Fact::RemoteSaid { turn: 1, started_ms: 0, ended_ms: 9, text: "hi".into(), confidence: None };
         assert!(
-            Changes::of(&[entry(1, said), entry(2, Fact::Held {}), entry(3, Fact::HoldStarted {})])
-                .is_empty()
+            Changes::of(&[
+                entry(1, said),
+                entry(2, Fact::Held {}),
+                entry(3, Fact::HoldStarted { by: offhook_core::journal::HoldBy::Voice })
+            ])
+            .is_empty()
         );
     }
 

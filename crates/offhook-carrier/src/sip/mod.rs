@@ -115,7 +115,7 @@ impl SipCarrier {
         &self.listening
     }
 
-    pub fn dial(&self, dial: Dial) -> Result<Leg, DialError> {
+    pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
         let well = |line: usize| self.health[trunk_of(&self.config, &self.config.lines[line])].is_well();
         let slot = self.lines.take(dial.from.as_ref(), well).map_err(|error| match error {
             TakeError::NoLine => DialError::NoLine,
@@ -132,7 +132,13 @@ impl SipCarrier {
         let (signals, leg_signals) = mpsc::channel(SIGNALS);
         let handle = self.next_call.fetch_add(1, Ordering::Relaxed);
         let local_sdp = media.offer();
-        place.send(Errand::Dial(Box::new(Dialing { handle, to: dial.to, slot, local_sdp, leg: signals })));
+        place.send(Errand::Dial(Box::new(Dialing {
+            handle,
+            to: dial.to.clone(),
+            slot,
+            local_sdp,
+            leg: signals,
+        })));
         Ok(Leg::new(handle, line, media, leg_signals, self.asks.clone(), None))
     }
 

@@ -67,7 +67,7 @@ impl Rig {
     }
 
     pub fn dial(&self) -> Leg {
-        self.carrier.dial(permitted(THEIR_NUMBER, None)).unwrap()
+        self.carrier.dial(&permitted(THEIR_NUMBER, None)).unwrap()
     }
 
     /// The next call that comes in.

@@ -278,7 +278,7 @@ impl Rig {
     }
 
     pub fn dial(&self) -> Leg {
-        self.carrier.dial(permitted(THEIR_NUMBER, None)).unwrap()
+        self.carrier.dial(&permitted(THEIR_NUMBER, None)).unwrap()
     }
 
     /// A call that was placed and picked up.

@@ -264,10 +264,10 @@ async fn keys_by_info() {
 async fn lines_have_limits() {
     let rig = Rig::with(|config| config.lines[0].max_calls = 1).await;
     let from = |from: Option<&str>| permitted(THEIR_NUMBER, from);
-    assert_eq!(rig.carrier.dial(from(Some("+14155550177"))).err(), Some(DialError::UnknownLine));
-    let leg = rig.carrier.dial(from(Some(OUR_NUMBER))).unwrap();
+    assert_eq!(rig.carrier.dial(&from(Some("+14155550177"))).err(), Some(DialError::UnknownLine));
+    let leg = rig.carrier.dial(&from(Some(OUR_NUMBER))).unwrap();
     assert_eq!(leg.line(), &number(OUR_NUMBER));
-    assert_eq!(rig.carrier.dial(from(None)).err(), Some(DialError::NoLine));
+    assert_eq!(rig.carrier.dial(&from(None)).err(), Some(DialError::NoLine));
     let line = rig.carrier.lines().remove(0);
     assert_eq!((line.busy, line.limit, line.registered), (1, 1, None));
 }

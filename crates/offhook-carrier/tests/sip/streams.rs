@@ -64,7 +64,7 @@ fn address(carrier: &SipCarrier) -> SocketAddr {
 }
 
 fn dial(carrier: &SipCarrier) -> Leg {
-    carrier.dial(permitted(THEIR_NUMBER, None)).unwrap()
+    carrier.dial(&permitted(THEIR_NUMBER, None)).unwrap()
 }
 
 async fn call_between(transport: Transport, name: &str, trust: TlsTrust) {

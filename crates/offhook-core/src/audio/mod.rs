@@ -4,6 +4,7 @@
 
 pub mod convert;
 pub mod g711;
+pub mod hold;
 pub mod resample;
 pub mod tone;
 

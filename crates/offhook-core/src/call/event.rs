@@ -3,8 +3,10 @@
 use std::fmt;
 
 use crate::audio::{AudioFormat, Digit};
+use crate::brief::Introduction;
 use crate::end::EndReason;
-use crate::journal::{AnsweredBy, TaskStatus};
+use crate::journal::{AnsweredBy, BlockerKind, TaskStatus};
+use crate::policy::HandoffAllow;
 use crate::pump::Heard;
 use crate::words::{Words, veiled};
 
@@ -168,6 +170,14 @@ pub enum ToolCall {
     AskOwner {
         question: Words,
     },
+    /// The user is wanted on the line.
+    LoopInUser {
+        reason: Words,
+    },
+    /// What the user said, asked in private whether to join.
+    UserDecides {
+        joins: bool,
+    },
     /// Not one of ours, or arguments that do not parse; answered with the reason.
     Invalid {
         name: String,
@@ -185,6 +195,8 @@ impl ToolCall {
             Self::ReportVoicemail { .. } => "report_voicemail",
             Self::WaitOnHold => "wait_on_hold",
             Self::AskOwner { .. } => "ask_owner",
+            Self::LoopInUser { .. } => "loop_in_user",
+            Self::UserDecides { .. } => "user_decides",
             Self::Invalid { name, .. } => name,
         }
     }
@@ -197,6 +209,8 @@ impl ToolCall {
             Self::ReportVoicemail { kind } => kind.code().to_owned(),
             Self::WaitOnHold => String::new(),
             Self::AskOwner { question } => question.to_string(),
+            Self::LoopInUser { reason } => reason.to_string(),
+            Self::UserDecides { joins } => joins.to_string(),
             Self::Invalid { arguments, .. } => arguments.to_string(),
         }
     }
@@ -210,6 +224,52 @@ pub struct Claim {
     pub summary: Words,
     /// What the remote said, as it was understood. An empty list is allowed and shown as unproven.
     pub quotes: Vec<Words>,
+    pub fields: Vec<FieldClaim>,
+    /// What the voice agreed to.
+    pub commitments: Vec<Shown>,
+    /// What the other side wanted the voice to agree to.
+    pub asked_to_commit: Vec<Shown>,
+    pub blocker: Option<BlockerClaim>,
+    pub next_step: Option<Words>,
+}
+
+/// The value of one field that the instructions asked for, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldClaim {
+    pub name: String,
+    pub value: Words,
+    pub quotes: Vec<Words>,
+}
+
+/// Something said, with the words that show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub what: Words,
+    pub quotes: Vec<Words>,
+}
+
+/// What stands in the way, and what is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockerClaim {
+    pub kind: BlockerKind,
+    pub what: Words,
+    pub quotes: Vec<Words>,
+}
+
+impl Claim {
+    /// With nothing but a status and a summary.
+    pub fn new(status: TaskStatus, summary: impl Into<Words>) -> Self {
+        Self {
+            status,
+            summary: summary.into(),
+            quotes: Vec::new(),
+            fields: Vec::new(),
+            commitments: Vec::new(),
+            asked_to_commit: Vec::new(),
+            blocker: None,
+            next_step: None,
+        }
+    }
 }
 
 /// What became of the task, with its evidence found in the transcript.
@@ -290,6 +350,8 @@ pub enum CallCommand {
     Press { digits: Words },
     /// The answer to the question that is open, or to the one of this number if it is open.
     Answer { question_id: Option<u32>, text: Words },
+    /// Connect the user, on this number; `None`: as the instructions say.
+    Bridge { to: HandoffAllow, introduction: Option<Introduction> },
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

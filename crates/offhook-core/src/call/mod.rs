@@ -6,12 +6,18 @@
 //!
 //! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
 //! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `consult.rs` what
-//! it is asked, `ending.rs` the hang-up and the result. `turns.rs` is the transcript.
+//! it is asked, `menu.rs` keypresses, `answering.rs` what picked up, `hold.rs` waiting for a person, `handoff.rs` the user
+//! on a second leg, `ending.rs` the hang-up, `report.rs` what became of the task. `turns.rs` is the transcript.
 
+mod answering;
 mod consult;
 mod ending;
 mod event;
+mod handoff;
+mod hold;
+mod menu;
 mod opening;
+mod report;
 mod setup;
 mod state;
 mod steer;
@@ -22,16 +28,20 @@ mod turns;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ending::Report;
 pub use event::*;
+pub use menu::are_keys;
+use report::Report;
 pub use state::CallState;
 use state::{Conversation, Due, Phase};
-pub use steer::{NotNow, are_keys};
+pub use steer::NotNow;
 use turns::Turns;
 
+pub use crate::audio::hold::HoldSound;
 use crate::brief::{Brief, Voicemail};
 use crate::end::EndReason;
-use crate::journal::{AnsweredBy, Fact, Part};
+use crate::journal::{AnsweredBy, Fact, Part, Party};
+use crate::number::PhoneNumber;
+use crate::policy::HandoffAllow;
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
 use crate::words::Words;
@@ -59,6 +69,15 @@ pub struct Limits {
     pub beep: Duration,
     /// How often the voice may ask its owner back.
     pub consults: u32,
+    /// From the dial request to the user until somebody picks up.
+    pub user_ring: Duration,
+    /// From the user's answer until the user must have said whether to join.
+    pub introduction: Duration,
+    /// From the join of remote and user until they are cut off.
+    pub bridged: Duration,
+    /// Before a dial request that never left is made again; longer where it was a line that was missing.
+    pub redial: Duration,
+    pub redial_no_line: Duration,
 }
 
 impl Default for Limits {
@@ -74,6 +93,11 @@ impl Default for Limits {
             goodbye: Duration::from_secs(20),
             beep: Duration::from_secs(25),
             consults: 5,
+            user_ring: Duration::from_secs(30),
+            introduction: Duration::from_secs(25),
+            bridged: Duration::from_secs(60 * 60),
+            redial: Duration::from_secs(2),
+            redial_no_line: Duration::from_secs(15),
         }
     }
 }
@@ -92,6 +116,15 @@ pub enum Input {
     CutOff(Heard),
     /// A machine's beep; reported only while [`Call::listens_for_beep`].
     Beep,
+    /// What the remote's audio sounds like.
+    Sound(HoldSound),
+    /// What the user's leg reports. One that could not be dialled is `Failed`.
+    Second(LegEvent),
+    /// After [`Action::Join`]: how long after the user's answer the first frame of each reached the other.
+    FirstCrossed {
+        to_user_ms: u32,
+        to_remote_ms: u32,
+    },
     /// Something failed beside the call, e.g. its recording.
     Problem {
         part: Part,
@@ -105,7 +138,7 @@ pub enum Input {
 /// What to do about it, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Send the dial request. Comes once at most in the life of a call.
+    /// Send the dial request. Comes once in the life of a call, and once more if that surely never left the machine.
     Dial,
     /// Begin to record, and to pass the remote's audio to the model.
     Connect,
@@ -114,6 +147,24 @@ pub enum Action {
     /// Drop what waits in the pump; answer with [`Input::CutOff`] when that cut an utterance off.
     StopPlayout,
     Journal(Fact),
+    /// Dial the user, on a leg of its own.
+    DialSecond {
+        to: PhoneNumber,
+    },
+    Second(LegCommand),
+    /// Whom the voice hears and speaks to from now on.
+    Attach(Party),
+    /// Keep company with a sound now and then, to whoever waits while nobody speaks to them.
+    Company(bool),
+    /// Nothing more is recorded.
+    StopRecording,
+    /// Pass the audio of each leg to the other; the model is closed already.
+    Join,
+    /// Make this part of the recording silent, in milliseconds since the answer.
+    MaskRecording {
+        from_ms: u32,
+        to_ms: u32,
+    },
 }
 
 /// One call, placed or received.
@@ -132,6 +183,9 @@ pub struct Call {
     answered_by: Option<AnsweredBy>,
     sip_status: Option<u16>,
     q850_cause: Option<u8>,
+    /// The only number the voice can have the user called on.
+    user: Option<HandoffAllow>,
+    dial_retried: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +210,14 @@ impl Call {
             answered_by: None,
             sip_status: None,
             q850_cause: None,
+            user: None,
+            dial_retried: false,
         }
+    }
+
+    /// The user can be connected on this number.
+    pub fn with_user(self, user: Option<HandoffAllow>) -> Self {
+        Self { user, ..self }
     }
 
     pub fn state(&self) -> &CallState {
@@ -190,6 +251,9 @@ impl Call {
         if self.is_over() {
             return;
         }
+        if matches!(self.state, CallState::Bridged(_)) {
+            return self.handle_bridged(now, input);
+        }
         match input {
             Input::Command(command) => self.handle_command(now, command),
             Input::Leg(event) => self.handle_leg(now, event),
@@ -198,7 +262,9 @@ impl Call {
             Input::CutOff(heard) => self.voice_cut_off(now, heard),
             Input::Beep => self.beep_heard(now),
             Input::Problem { part, code, message } => self.journal(Fact::Problem { part, code, message }),
-            Input::Tick => {}
+            Input::Sound(sound) => self.sound_heard(now, sound),
+            Input::Second(event) => self.handle_second(now, event),
+            Input::FirstCrossed { .. } | Input::Tick => {}
         }
         self.check_deadlines(now);
         self.settle_silence();
@@ -222,6 +288,7 @@ impl Call {
             CallCommand::Instruct { text } => self.owner_instructs(text),
             CallCommand::Press { digits } => self.owner_presses(digits),
             CallCommand::Answer { text, .. } => self.owner_answers(now, text),
+            CallCommand::Bridge { to, introduction } => self.owner_hands_over(now, to, introduction),
         }
     }
 
@@ -305,6 +372,10 @@ impl Call {
             Due::Unanswered => self.unanswered(now),
             Due::WrapUp => self.wrap_up(),
             Due::LeaveMessage => self.leave_message(now),
+            Due::MenuStuck => self.menu_stuck(now),
+            Due::Answering => self.settle_answering(now),
+            Due::Handoff => self.handoff_due(now),
+            Due::Redial => self.redial(now),
             Due::HangUp(reason) => self.hang_up(now, reason),
             Due::Finish(reason) => self.finish(now, reason),
         }

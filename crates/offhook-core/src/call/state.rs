@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
+use super::answering::Answering;
 use super::consult::Consult;
-use super::steer::{Sending, Steer};
+use super::handoff::{Bridge, Handoff};
+use super::hold::Hold;
+use super::menu::Menu;
+use super::steer::Steer;
 use super::{Limits, Utterance};
 use crate::end::EndReason;
+use crate::journal::HoldBy;
 use crate::time::Timestamp;
 use crate::words::Words;
 
@@ -29,7 +34,13 @@ pub enum CallState {
     Ringing {
         give_up_at: Timestamp,
     },
+    /// The dial request never left; there is another one soon.
+    Redialing {
+        dial_at: Timestamp,
+    },
     Connected(Conversation),
+    /// Remote and user talk to each other; the voice is gone.
+    Bridged(Bridge),
     /// Leg and model are being closed; the last words may still arrive.
     Ending(Closing),
     Ended(EndReason),
@@ -48,11 +59,12 @@ pub struct Conversation {
     pub(super) silenced: bool,
     /// Since when the far end has had the leg on hold.
     pub(super) held_since: Option<Timestamp>,
-    pub(super) sending: Option<Sending>,
+    pub(super) menu: Menu,
     pub(super) steer: Steer,
     pub(super) consult: Consult,
-    /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
-    pub(super) beep_at: Option<Timestamp>,
+    pub(super) answering: Answering,
+    pub(super) hold: Hold,
+    pub(super) handoff: Handoff,
     /// When to tell the voice that time is nearly up; `None` once that was done.
     pub(super) wrap_up_at: Option<Timestamp>,
     pub(super) cut_off_at: Timestamp,
@@ -71,6 +83,7 @@ pub enum Phase {
     /// It waits for a person to come back.
     OnHold {
         since: Timestamp,
+        by: HoldBy,
     },
     /// A machine answered: it waits for the beep, but not for ever, to leave this message.
     AwaitingBeep {
@@ -128,12 +141,13 @@ pub struct Closing {
     pub(super) give_up_at: Timestamp,
 }
 
-/// Which of the two has not said its last word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Open {
-    LegAndSpeech,
-    Leg,
-    Speech,
+/// Who has not said the last word yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Open {
+    pub leg: bool,
+    /// The user's leg.
+    pub second: bool,
+    pub speech: bool,
 }
 
 /// What follows when a deadline is reached.
@@ -151,6 +165,14 @@ pub(super) enum Due {
     Unanswered,
     /// The voice is told that time is nearly up.
     WrapUp,
+    /// The menu led nowhere, and the voice does not say so.
+    MenuStuck,
+    /// What picked up is decided by what is known.
+    Answering,
+    /// The user did not come to the phone in time.
+    Handoff,
+    /// The dial request is made again.
+    Redial,
     /// The message is left without a beep.
     LeaveMessage,
     HangUp(EndReason),
@@ -166,7 +188,9 @@ impl CallState {
             Self::Dialing { give_up_at } | Self::Ringing { give_up_at } => {
                 Some((*give_up_at, Due::HangUp(EndReason::PolicyRingLimit)))
             }
+            Self::Redialing { dial_at } => Some((*dial_at, Due::Redial)),
             Self::Connected(conversation) => Some(conversation.next(limits)),
+            Self::Bridged(bridge) => Some(bridge.next()),
             Self::Ending(closing) => Some((closing.give_up_at, Due::Finish(closing.reason))),
             Self::Ended(_) => None,
         }
@@ -190,10 +214,12 @@ impl Conversation {
             undisclosed,
             silenced: false,
             held_since: None,
-            sending: None,
+            menu: Menu::default(),
             steer: Steer::default(),
             consult: Consult::default(),
-            beep_at: None,
+            answering: Answering::default(),
+            hold: Hold::default(),
+            handoff: Handoff::default(),
             wrap_up_at: warned.then(|| cut_off_at - Self::WRAP_UP),
             cut_off_at,
         }
@@ -202,10 +228,14 @@ impl Conversation {
     fn next(&self, limits: &Limits) -> (Timestamp, Due) {
         let candidates = [
             self.wrap_up_at.map(|at| (at, Due::WrapUp)),
-            self.waiting_since().map(|at| (at + limits.hold, Due::HangUp(EndReason::PolicyHoldLimit))),
+            self.waiting_since()
+                .map(|at| (at + self.hold.left(limits.hold), Due::HangUp(EndReason::PolicyHoldLimit))),
             self.phase_ends(),
             self.silence_ends(limits),
             self.consult.next(),
+            self.menu.next(),
+            self.answering.next(),
+            self.handoff.next(),
         ];
         let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));
         candidates
@@ -256,7 +286,7 @@ impl Conversation {
     /// Since when there is nobody to talk to, whoever put us on hold and however.
     fn waiting_since(&self) -> Option<Timestamp> {
         let on_hold = match self.phase {
-            Phase::OnHold { since } => Some(since),
+            Phase::OnHold { since, .. } => Some(since),
             _ => None,
         };
         [on_hold, self.held_since].into_iter().flatten().min()
@@ -347,17 +377,7 @@ impl Quiet {
 }
 
 impl Open {
-    pub(super) fn without_leg(self) -> Option<Self> {
-        match self {
-            Self::LegAndSpeech | Self::Speech => Some(Self::Speech),
-            Self::Leg => None,
-        }
-    }
-
-    pub(super) fn without_speech(self) -> Option<Self> {
-        match self {
-            Self::LegAndSpeech | Self::Leg => Some(Self::Leg),
-            Self::Speech => None,
-        }
+    pub(super) fn is_none(self) -> bool {
+        self == Self::default()
     }
 }

@@ -4,9 +4,9 @@
 
 use std::collections::VecDeque;
 
+use super::menu::are_keys;
 use super::state::{CallState, Conversation, Phase};
-use super::{Action, Call, CallCommand, LegCommand, SpeechCommand, ToolCallId};
-use crate::audio::Digit;
+use super::{Call, CallCommand, SpeechCommand};
 use crate::journal::Fact;
 use crate::words::Words;
 
@@ -39,23 +39,6 @@ impl Steer {
     const WAITING: usize = 4;
 }
 
-/// Keys that the leg has not sent yet.
-#[derive(Debug)]
-pub(super) struct Sending {
-    /// The tool call that wanted them; the owner did where there is none.
-    pub by: Option<ToolCallId>,
-    pub digits: Words,
-}
-
-/// Keys and pauses in one go.
-const MAX_KEYS: usize = 64;
-
-/// Whether this is something to press: keys and pauses, and not too many.
-pub fn are_keys(digits: &str) -> bool {
-    let known = |key: char| matches!(key, 'w' | 'W' | ',') || Digit::from_char(key).is_some();
-    !digits.is_empty() && digits.len() <= MAX_KEYS && digits.chars().all(known)
-}
-
 impl Call {
     /// Why the call would not do this now; such a command is ignored.
     pub fn refusal(&self, command: &CallCommand) -> Option<NotNow> {
@@ -75,7 +58,7 @@ impl Call {
                 Some(NotNow::Full)
             }
             CallCommand::Press { digits } if !are_keys(digits) => Some(NotNow::NoKeys),
-            CallCommand::Press { .. } if conversation.sending.is_some() => Some(NotNow::KeysUnderWay),
+            CallCommand::Press { .. } if conversation.menu.is_sending() => Some(NotNow::KeysUnderWay),
             CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
             _ => None,
         }
@@ -108,14 +91,6 @@ impl Call {
     pub(super) fn owner_presses(&mut self, digits: Words) {
         self.journal(Fact::OwnerPressed { digits: digits.to_string() });
         self.press(None, &digits);
-    }
-
-    /// Send keys, of which none are under way.
-    pub(super) fn press(&mut self, by: Option<ToolCallId>, digits: &str) {
-        let Some(conversation) = self.conversation() else { return };
-        let digits = digits.replace(',', "w");
-        conversation.sending = Some(Sending { by, digits: digits.as_str().into() });
-        self.actions.push_back(Action::Leg(LegCommand::SendDigits(digits)));
     }
 }
 

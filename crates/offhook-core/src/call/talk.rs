@@ -176,7 +176,7 @@ impl Call {
     /// Go on to another phase; a hold that ends by it is journalled.
     pub(super) fn enter(&mut self, phase: Phase, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
-        if let Phase::OnHold { since } = std::mem::replace(&mut conversation.phase, phase) {
+        if let Phase::OnHold { since, .. } = std::mem::replace(&mut conversation.phase, phase) {
             let waited_ms = now.since(since).as_millis().min(u32::MAX.into()) as u32;
             self.journal(Fact::HoldEnded { waited_ms });
         }

@@ -40,10 +40,14 @@ impl Policy {
         now: Timestamp,
     ) -> Result<HandoffAllow, Refusal> {
         if remote == Some(user) {
-            return Err(wrong("the user to connect can't be whom the call is with; name the user's own number"));
+            return Err(wrong(
+                "the user to connect can't be whom the call is with; name the user's own number",
+            ));
         }
         if facts.own_lines.contains(user) {
-            return Err(wrong("the user to connect can't be this very phone line; name the user's own number"));
+            return Err(wrong(
+                "the user to connect can't be this very phone line; name the user's own number",
+            ));
         }
         let ask = Ask::outbound(user);
         let case = Case { config: &self.config, ask: &ask, facts, now };

@@ -125,15 +125,13 @@ impl Policy {
         let mut rules = Vec::with_capacity(Rule::ALL.len());
         for rule in Rule::ALL {
             let verdict = match (rule, ask.handoff) {
-                (Rule::Handoff, Some(user)) => {
-                    match self.decide_handoff(user, ask.destination, facts, now) {
-                        Ok(allowed) => {
-                            handoff = Some(allowed);
-                            Verdict::Pass
-                        }
-                        Err(refusal) => Verdict::Refuse(refusal),
+                (Rule::Handoff, Some(user)) => match self.decide_handoff(user, ask.destination, facts, now) {
+                    Ok(allowed) => {
+                        handoff = Some(allowed);
+                        Verdict::Pass
                     }
-                }
+                    Err(refusal) => Verdict::Refuse(refusal),
+                },
                 (rule, _) => rule.judge(&case),
             };
             match verdict {

@@ -87,7 +87,7 @@ fn on_hold_silence_is_no_reason_to_hang_up() {
         "1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 playing 2",
         expect![[r#"
               5000 journal: tool.called tool="wait_on_hold" arguments=""
-              5000 journal: hold.started
+              5000 journal: hold.started by="voice"
               5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
               5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
             300000 stop playout
@@ -103,7 +103,7 @@ fn hold_has_a_limit() {
     Scenario { limits, ..Scenario::default() }
         .check_talking("1600 playing 1\n4000 played 1 2400\n5000 hold\n100000 tick", expect![[r#"
              5000 journal: tool.called tool="wait_on_hold" arguments=""
-             5000 journal: hold.started
+             5000 journal: hold.started by="voice"
              5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
              5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
             65000 stop playout

@@ -59,7 +59,7 @@ fn whoever_waits_is_told_so_and_after_a_minute_the_voice_closes_politely() {
             62000 journal: owner.silent question_id=1
             62000 speech: owner answered "What is her date of birth?": None, wants an answer
             71000 journal: tool.called tool="end_call" arguments="done"
-            71000 journal: call.result status="done" summary="Not booked." evidence_turns=[]
+            71000 journal: call.result status="achieved" summary="Not booked." evidence_turns=[]
         "#]],
     );
 }
@@ -88,14 +88,14 @@ fn a_voice_that_gives_up_itself_names_it_too() {
     check_asking(
         "2000 ask What is her date of birth?\n3000 end_call They hung up on us.",
         expect![[r#"
-        2000 journal: tool.called tool="ask_owner" arguments="What is her date of birth?"
-        2000 journal: owner.asked question_id=1 question="What is her date of birth?" answer_within_ms=60000
-        2000 journal: tool.answered tool="ask_owner" output="asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again"
-        2000 speech: tool 1 answered "asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again", wants an answer
-        3000 journal: tool.called tool="end_call" arguments="done"
-        3000 journal: owner.silent question_id=1
-        3000 journal: call.result status="done" summary="They hung up on us." evidence_turns=[]
-    "#]],
+            2000 journal: tool.called tool="ask_owner" arguments="What is her date of birth?"
+            2000 journal: owner.asked question_id=1 question="What is her date of birth?" answer_within_ms=60000
+            2000 journal: tool.answered tool="ask_owner" output="asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again"
+            2000 speech: tool 1 answered "asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again", wants an answer
+            3000 journal: tool.called tool="end_call" arguments="done"
+            3000 journal: owner.silent question_id=1
+            3000 journal: call.result status="achieved" summary="They hung up on us." evidence_turns=[]
+        "#]],
     );
 }
 
@@ -145,7 +145,7 @@ fn on_hold_the_voice_keeps_the_answer_to_itself() {
             2000 journal: tool.answered tool="ask_owner" output="asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again"
             2000 speech: tool 1 answered "asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again", wants an answer
             3000 journal: tool.called tool="wait_on_hold" arguments=""
-            3000 journal: hold.started
+            3000 journal: hold.started by="voice"
             3000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
             3000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
             9000 journal: owner.answered question_id=1 answer="The fifth of May."

@@ -11,7 +11,7 @@ fn the_voice_ends_the_call_after_its_goodbye_was_heard() {
         expect![[r#"
             3000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="yes, at seven" confidence=-
             5001 journal: tool.called tool="end_call" arguments="done"
-            5001 journal: call.result status="done" summary="A table is free at seven." evidence_turns=[]
+            5001 journal: call.result status="achieved" summary="A table is free at seven." evidence_turns=[]
             6500 journal: turn.voice turn=2 started_ms=5000 ended_ms=6500 text="Thank you, goodbye." interrupted=false
             6700 stop playout
             6700 leg: hang up, voice.finished
@@ -157,7 +157,7 @@ fn a_model_that_is_lost_after_its_goodbye_has_finished() {
         "3000 end_call A table is free.\n3010 playing 2\n3020 speech_lost gone twice\n4000 played 2 990\n4250 closed",
         expect![[r#"
             3000 journal: tool.called tool="end_call" arguments="done"
-            3000 journal: call.result status="done" summary="A table is free." evidence_turns=[]
+            3000 journal: call.result status="achieved" summary="A table is free." evidence_turns=[]
             3020 journal: call.problem part="speech" code="lost" message="gone twice"
             4200 stop playout
             4200 leg: hang up, voice.finished
@@ -256,7 +256,7 @@ fn a_result_that_comes_after_the_remote_hung_up_still_counts() {
             3000 stop playout
             3000 speech: close
             4200 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="the code please" confidence=-
-            4201 journal: call.result status="done" summary="They wanted a code." evidence_turns=[]
+            4201 journal: call.result status="achieved" summary="They wanted a code." evidence_turns=[]
             4202 journal: call.answered_by answered_by="human"
             4202 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
         "#]],
@@ -282,7 +282,7 @@ fn the_evidence_is_the_turns_in_which_it_was_said() {
             6000 journal: turn.remote turn=4 started_ms=0 ended_ms=500 text="For how many?" confidence=-
             7000 journal: turn.remote turn=5 started_ms=0 ended_ms=500 text="yes" confidence=-
             8000 journal: tool.called tool="end_call" arguments="done"
-            8000 journal: call.result status="done" summary="Seven is free." evidence_turns=[3, 4, 5]
+            8000 journal: call.result status="achieved" summary="Seven is free." evidence_turns=[3, 4, 5]
         "#]],
     );
 }
@@ -295,7 +295,7 @@ fn a_result_waits_for_the_turn_that_shows_it() {
         expect![[r#"
             5000 journal: tool.called tool="end_call" arguments="done"
             5100 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Seven is fine." confidence=-
-            5100 journal: call.result status="done" summary="Seven is free." evidence_turns=[1]
+            5100 journal: call.result status="achieved" summary="Seven is free." evidence_turns=[1]
             5200 stop playout
             5200 leg: hang up, voice.finished
             5200 speech: close
@@ -316,7 +316,7 @@ fn words_that_nobody_said_are_no_evidence() {
             5200 leg: hang up, voice.finished
             5200 speech: close
             5401 journal: call.answered_by answered_by="human"
-            5401 journal: call.result status="done" summary="Booked." evidence_turns=[]
+            5401 journal: call.result status="achieved" summary="Booked." evidence_turns=[]
             5401 journal: call.ended reason="voice.finished" answered=true talk_ms=5200 sip_status=- q850_cause=-
         "#]],
     );

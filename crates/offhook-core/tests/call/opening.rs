@@ -128,7 +128,7 @@ fn after_a_hold_the_disclosure_comes_first() {
         "5000 hold\n60000 remote_starts\n62000 remote_stops\n62500 playing 2\n62500 cut_off 2 20 3000\n63000 playing 3\n63100 opened 3\n67000 played 3 4000\n69000 playing 4\n71000 played 4 2000",
         expect![[r#"
              5000 journal: tool.called tool="wait_on_hold" arguments=""
-             5000 journal: hold.started
+             5000 journal: hold.started by="voice"
              5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
              5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
             62500 stop playout

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::Brief;
 use offhook_core::call::{
     Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
     ToolCallId, Utterance,
@@ -29,15 +29,8 @@ impl Default for Scenario {
 
 pub fn brief() -> Brief {
     Brief {
-        task: "Ask whether a table for two is free on Friday at seven.".to_owned(),
-        personality: None,
         greeting: Some("I am calling for Jordan Lee.".to_owned()),
-        voice: "jessica".to_owned(),
-        language: "en-US".to_owned(),
-        opening: Opening::ListenFirst { deadline: Duration::from_millis(1_500) },
-        disclosure: Disclosure::FULL,
-        voicemail: Voicemail::HangUp,
-        ask_owner: None,
+        ..Brief::new("Ask whether a table for two is free on Friday at seven.")
     }
 }
 
@@ -132,6 +125,13 @@ fn show(action: &Action) -> String {
         Action::Leg(LegCommand::SendDigits(digits)) => format!("leg: send digits {digits}"),
         Action::Leg(LegCommand::Answer) => "leg: answer".to_owned(),
         Action::Speech(command) => format!("speech: {}", show_speech(command)),
+        Action::DialSecond { .. } => "dial the user".to_owned(),
+        Action::Second(command) => format!("user's leg: {command:?}"),
+        Action::Attach(party) => format!("attach the {party}"),
+        Action::Company(wanted) => format!("company: {wanted}"),
+        Action::StopRecording => "stop recording".to_owned(),
+        Action::Join => "join".to_owned(),
+        Action::MaskRecording { from_ms, to_ms } => format!("mask recording {from_ms}-{to_ms} ms"),
         Action::Journal(fact) => {
             let fields =
                 fact.fields().into_iter().map(|(name, value)| format!(" {name}={}", value_text(&value)));
@@ -284,7 +284,7 @@ fn claim(rest: &str) -> Option<Claim> {
     let mut parts = rest.split(" | ");
     let summary = parts.next().filter(|summary| !summary.is_empty())?;
     let quotes = parts.map(Into::into).collect();
-    Some(Claim { status: TaskStatus::Done, summary: summary.into(), quotes })
+    Some(Claim { quotes, ..Claim::new(TaskStatus::Achieved, summary) })
 }
 
 /// "utterance heard_ms of_ms"; what was played was played whole.

@@ -74,17 +74,61 @@ fn busy_ends_the_call_at_once() {
 }
 
 #[test]
-fn no_line_is_free() {
+fn a_dial_that_never_left_is_made_once_more_and_no_third_time() {
     check(
-        "500 ready\n501 no_line",
+        "500 ready\n501 no_line\n15600 no_line\n15700 no_line",
         expect![[r#"
-            500 journal: speech.ready model="test"
-            500 dial
-            501 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
-            501 stop playout
-            501 speech: close
-            501 journal: call.ended reason="carrier.no_line" answered=false talk_ms=0 sip_status=- q850_cause=-
-        "#]],
+          500 journal: speech.ready model="test"
+          500 dial
+          501 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
+          501 journal: call.dial_retried reason="carrier.no_line"
+        15501 dial
+        15600 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
+        15600 stop playout
+        15600 speech: close
+        15600 journal: call.ended reason="carrier.no_line" answered=false talk_ms=0 sip_status=- q850_cause=-
+    "#]],
+    );
+}
+
+#[test]
+fn whatever_may_have_rung_is_never_dialled_again() {
+    check(
+        "500 ready\n900 sip 503",
+        expect![[r#"
+        500 journal: speech.ready model="test"
+        500 dial
+        900 stop playout
+        900 speech: close
+        900 journal: call.ended reason="carrier.failed" answered=false talk_ms=0 sip_status=503 q850_cause=-
+    "#]],
+    );
+    check(
+        "500 ready\n900 ringing\n901 no_line",
+        expect![[r#"
+        500 journal: speech.ready model="test"
+        500 dial
+        900 journal: call.ringing early_media=false
+        901 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
+        901 stop playout
+        901 speech: close
+        901 journal: call.ended reason="carrier.no_line" answered=false talk_ms=0 sip_status=- q850_cause=-
+    "#]],
+    );
+}
+
+#[test]
+fn the_owner_cancels_before_the_second_attempt() {
+    check(
+        "500 ready\n501 no_line\n600 owner_hangs_up",
+        expect![[r#"
+        500 journal: speech.ready model="test"
+        500 dial
+        501 journal: call.problem part="leg" code="carrier.no_line" message="all lines are in use"
+        501 journal: call.dial_retried reason="carrier.no_line"
+        600 speech: close
+        600 journal: call.ended reason="owner.cancelled" answered=false talk_ms=0 sip_status=- q850_cause=-
+    "#]],
     );
 }
 

@@ -125,15 +125,9 @@ fn trial() -> Prompt {
         language: language.to_owned(),
         format: AudioFormat::Pcmu,
         brief: Brief {
-            task: String::new(),
-            personality: None,
-            greeting: None,
-            voice: VOICES[0].to_owned(),
             language: language.to_owned(),
             opening: Opening::SpeakFirst,
-            disclosure: Disclosure::FULL,
-            voicemail: Voicemail::HangUp,
-            ask_owner: None,
+            ..Brief::new(String::new())
         },
     }
 }

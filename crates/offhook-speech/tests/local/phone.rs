@@ -27,17 +27,7 @@ pub struct Phone {
 }
 
 pub fn brief(task: &str) -> Brief {
-    Brief {
-        task: task.to_owned(),
-        personality: None,
-        greeting: None,
-        voice: "chris".to_owned(),
-        language: "en-US".to_owned(),
-        opening: Opening::SpeakFirst,
-        disclosure: Disclosure::FULL,
-        voicemail: Voicemail::HangUp,
-        ask_owner: None,
-    }
+    Brief { voice: "chris".to_owned(), opening: Opening::SpeakFirst, ..Brief::new(task) }
 }
 
 impl Phone {

@@ -29,17 +29,7 @@ pub fn prompt(format: AudioFormat) -> Prompt {
     Prompt {
         language: "en-US".to_owned(),
         format,
-        brief: Brief {
-            task: "Book a table for two.".to_owned(),
-            personality: None,
-            greeting: None,
-            voice: "jessica".to_owned(),
-            language: "en-US".to_owned(),
-            opening: Opening::SpeakFirst,
-            disclosure: Disclosure::FULL,
-            voicemail: Voicemail::HangUp,
-            ask_owner: None,
-        },
+        brief: Brief { opening: Opening::SpeakFirst, ..Brief::new("Book a table for two.") },
     }
 }
 

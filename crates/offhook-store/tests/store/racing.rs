@@ -146,7 +146,7 @@ pub async fn the_row_does_not_depend_on_the_batches(backend: &Backend) {
         remote_said(1, "hello"),
         Fact::AnsweredByDetected { answered_by: AnsweredBy::Human },
         Fact::Result { status: TaskStatus::Blocked, summary: "first".into(), evidence_turns: vec![1] },
-        Fact::Result { status: TaskStatus::Done, summary: "second".into(), evidence_turns: vec![] },
+        Fact::Result { status: TaskStatus::Achieved, summary: "second".into(), evidence_turns: vec![] },
         ended(EndReason::VoiceFinished, true),
     ];
     let journal = entries(2, facts);

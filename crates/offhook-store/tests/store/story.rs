@@ -116,7 +116,7 @@ pub async fn a_call_from_request_to_report(backend: &Backend) {
             remote_said(1, "Bicycle shop, hello?"),
             voice_said(2, "Is the bicycle ready?"),
             Fact::Result {
-                status: TaskStatus::Done,
+                status: TaskStatus::Achieved,
                 summary: "It is ready".into(),
                 evidence_turns: vec![1, 2],
             },
@@ -149,8 +149,11 @@ pub async fn a_call_from_request_to_report(backend: &Backend) {
     assert_eq!((row.dialing_at, row.answered_at), (Some(at(2_000)), Some(at(4_000))));
     assert_eq!(row.finalized_at, Some(at(9_000)));
     assert_eq!(row.answered_by, Some(AnsweredBy::Human));
-    let result =
-        TaskReport { status: TaskStatus::Done, summary: "It is ready".into(), evidence_turns: vec![1, 2] };
+    let result = TaskReport {
+        status: TaskStatus::Achieved,
+        summary: "It is ready".into(),
+        evidence_turns: vec![1, 2],
+    };
     assert_eq!(row.result, Some(result));
     let end = End {
         reason: EndReason::VoiceFinished,

@@ -52,7 +52,6 @@ impl Gateway {
     fn inbound_brief(&self, inbound: Inbound) -> Brief {
         let settings = &self.inner.settings;
         Brief {
-            task: inbound.instructions,
             personality: inbound.personality,
             greeting: inbound.greeting,
             voice: inbound.voice,
@@ -60,8 +59,7 @@ impl Gateway {
             // Whoever is called speaks first.
             opening: Opening::SpeakFirst,
             disclosure: settings.disclosure,
-            voicemail: Voicemail::HangUp,
-            ask_owner: None,
+            ..Brief::new(inbound.instructions)
         }
     }
 }

@@ -41,7 +41,6 @@ impl Wish {
         }
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
-            task: ask.task.clone(),
             personality: ask.personality.clone(),
             greeting: ask.greeting.clone(),
             voice,
@@ -50,6 +49,7 @@ impl Wish {
             disclosure: settings.disclosure,
             voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
             ask_owner: ask.ask_owner,
+            ..Brief::new(ask.task.clone())
         };
         Ok(Self { ask, to, from, brief })
     }

@@ -280,6 +280,13 @@ impl Session {
                 }
             }
             Action::Journal(fact) => self.write(fact),
+            Action::DialSecond { .. }
+            | Action::Second(_)
+            | Action::Attach(_)
+            | Action::Company(_)
+            | Action::StopRecording
+            | Action::Join
+            | Action::MaskRecording { .. } => {}
         }
     }
 
@@ -338,11 +345,12 @@ impl Session {
             self.inputs.push_back(Input::Command(CallCommand::Fault));
             return;
         }
-        let Some((carrier, dial)) = self.carrier.take() else { return };
+        let Some((carrier, dial)) = &self.carrier else { return };
         match carrier.dial(dial) {
             Ok(leg) => {
                 self.write(Fact::Dialing { line: leg.line().to_string() });
                 self.leg = Some(Box::new(leg));
+                self.leg_closed = false;
                 self.sources.stir(Source::Leg);
             }
             Err(error) => self.inputs.push_back(Input::Leg(LegEvent::Failed(dial_failure(&error)))),

@@ -7,6 +7,11 @@ pub const MEANING: &[(&str, &str)] = &[
         "The one dial request of this call goes to the carrier. `line`: the number we call from.",
     ),
     (
+        "call.dial_retried",
+        "The dial request certainly never left this machine; it is made once more. `reason`: what it failed with.",
+    ),
+    ("call.scheduled", "The call waits for its time. `not_before_ms`: since 1970."),
+    (
         "call.ringing",
         "The far end rings (SIP 180, or 183 with audio). `early_media`: there is audio already, a ringing tone or an announcement.",
     ),
@@ -76,12 +81,63 @@ pub const MEANING: &[(&str, &str)] = &[
         "owner.pressed",
         "The owner asked for these keys (`POST /call/{id}/digits`); `leg.digits_sent` says when they were pressed.",
     ),
-    ("hold.started", "The voice waits on hold: it listens for a person and says nothing."),
+    (
+        "turn.private",
+        "The user said something in private, asked whether to be connected. It counts as a turn, and what was said is not kept.",
+    ),
+    (
+        "turn.masked",
+        "A one-time code or a card number in this turn was masked, in the recording from `from_ms` to `to_ms` too. `kind`: `code` or `card`.",
+    ),
+    (
+        "hold.started",
+        "The call waits on hold: the voice says nothing until a person is there. `by`: whether the `voice` said so or the `sound`.",
+    ),
+    (
+        "hold.announcement",
+        "The same announcement was heard again, `repeated` times by now: nobody came back.",
+    ),
     ("hold.ended", "A person is there again, or the wait was given up. `waited_ms`: how long it took."),
-    ("call.answered_by", "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `unknown`."),
+    (
+        "menu.stuck",
+        "The same keys brought the same words of a menu, `tries` times: it leads nowhere. `digits`: the keys.",
+    ),
+    (
+        "handoff.asked",
+        "The user is wanted on the line. `by`: the `voice` or the `owner`; `warm`: is told in private first who is there.",
+    ),
+    ("handoff.dialing", "A dial request goes to the user. `line`: the number we call from."),
+    ("handoff.ringing", "The user's phone rings."),
+    ("handoff.answered", "The user, or the user's machine, picked up."),
+    ("handoff.introduced", "The user was told who is there, and asked whether to join."),
+    ("handoff.ticket", "As `leg.ticket`, for the user's leg."),
+    (
+        "handoff.joined",
+        "The user and the remote talk to each other. From here on nothing is recorded or transcribed, and the voice is gone.",
+    ),
+    (
+        "handoff.crossed",
+        "How long after the user's answer the first sound of each reached the other, in milliseconds.",
+    ),
+    (
+        "handoff.failed",
+        "The user was not connected, and the voice goes on. `why_not`: `no_answer`, `busy`, `declined`, `unreachable`, `failed`, `user_declined`, `remote_left` or `cancelled`.",
+    ),
+    (
+        "handoff.ended",
+        "One of the two hung up, which ends the call. `by`: `remote`, `user` or `gateway`; `joined_ms`: how long they had been joined.",
+    ),
+    (
+        "call.answered_by",
+        "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `screening`, `unknown`.",
+    ),
+    (
+        "result.item",
+        "A part of the result, with the `turns` that show it: `kind` is `field` (of `result_schema`; `value` is JSON), `commitment`, `asked_to_commit`, `breach`, `blocker` (`name` says which) or `next_step`.",
+    ),
     (
         "call.result",
-        "How the task went, in the voice's own judgement: `status` is `done`, `blocked`, `failed` or `unclear`; `evidence_turns`: the turns that show it.",
+        "How the task went, in the voice's own judgement: `status` is `achieved`, `partly`, `blocked`, `failed` or `unclear`; `evidence_turns`: the turns that show it.",
     ),
     (
         "call.problem",

@@ -227,11 +227,8 @@ impl Chat {
         }
         let text = "I am sorry, I have a technical problem and can't go on. I will call back. Goodbye.";
         self.said(text);
-        let result = Claim {
-            status: TaskStatus::Unclear,
-            summary: "The chat model could not be reached, so the call was ended.".into(),
-            quotes: Vec::new(),
-        };
+        let summary = "The chat model could not be reached, so the call was ended.";
+        let result = Claim::new(TaskStatus::Unclear, summary);
         // No tool of the model's: its number must still be taken.
         self.tool_ids.push(String::new());
         let reason = "the chat model failed".into();

@@ -491,7 +491,7 @@ impl Script {
             Some(_) if self.answers.iter().any(|answer| refused(&answer)) => {
                 (TaskStatus::Unclear, "answered, perhaps with a no")
             }
-            Some(_) => (TaskStatus::Done, "said and answered"),
+            Some(_) => (TaskStatus::Achieved, "said and answered"),
         };
         self.end(status, reason, say)
     }
@@ -523,7 +523,7 @@ impl Script {
 
     fn result(&self, status: TaskStatus, reason: &str) -> Claim {
         let mut summary = match status {
-            TaskStatus::Done => String::new(),
+            TaskStatus::Achieved => String::new(),
             _ => format!("{}. ", upper_first(reason)),
         };
         let from = self.answers.len().saturating_sub(Self::QUOTES);
@@ -536,11 +536,8 @@ impl Script {
         if quoted.is_empty() {
             summary.push_str("There was no answer that was understood.");
         }
-        Claim {
-            status,
-            summary: summary.trim_end().into(),
-            quotes: quoted.iter().map(|answer| answer.text.as_str().into()).collect(),
-        }
+        let quotes = quoted.iter().map(|answer| answer.text.as_str().into()).collect();
+        Claim { quotes, ..Claim::new(status, summary.trim_end()) }
     }
 
     /// Somebody has answered more than once: this is no machine's greeting.

@@ -54,17 +54,7 @@ fn prompt() -> Prompt {
     Prompt {
         language: "en-US".to_owned(),
         format: AudioFormat::Pcmu,
-        brief: Brief {
-            task: String::new(),
-            personality: None,
-            greeting: None,
-            voice: "jessica".to_owned(),
-            language: "en-US".to_owned(),
-            opening: Opening::SpeakFirst,
-            disclosure: Disclosure::FULL,
-            voicemail: Voicemail::HangUp,
-            ask_owner: None,
-        },
+        brief: Brief { opening: Opening::SpeakFirst, ..Brief::new(String::new()) },
     }
 }
 
