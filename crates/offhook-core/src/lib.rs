@@ -7,6 +7,7 @@
 pub mod audio;
 pub mod brief;
 pub mod call;
+pub mod commit;
 pub mod end;
 pub mod id;
 pub mod journal;
