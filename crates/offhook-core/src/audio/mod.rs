@@ -5,6 +5,7 @@
 pub mod convert;
 pub mod g711;
 pub mod hold;
+pub mod mix;
 pub mod resample;
 pub mod tone;
 

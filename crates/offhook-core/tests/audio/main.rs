@@ -3,6 +3,7 @@
 mod convert;
 mod frame;
 mod g711;
+mod mix;
 mod resample;
 mod signal;
 mod tone;
