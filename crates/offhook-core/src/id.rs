@@ -50,6 +50,8 @@ macro_rules! ids {
 ids! {
     /// One call, placed or received.
     CallId,
+    /// The same asked of several numbers.
+    CampaignId,
     /// One of our telephone numbers on a carrier.
     LineId,
     /// The agent or key that asked for a call.
