@@ -166,12 +166,15 @@ pub async fn hang_up(
 #[into_params(parameter_in = Query)]
 pub struct CallQuery {
     /// `inbound` or `outbound`.
+    #[param(pattern = "^(inbound|outbound)$")]
     direction: Option<String>,
     /// Only calls that were finalized at or after this instant: ISO 8601 with offset.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Only calls that are not over.
     live: Option<bool>,
     /// 1 to 200; 25 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

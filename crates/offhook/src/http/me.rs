@@ -68,10 +68,13 @@ pub async fn account(
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
     /// `inbound` or `outbound`.
+    #[param(pattern = "^(inbound|outbound)$")]
     direction: Option<String>,
     /// Only calls that were finalized at or after this instant: ISO 8601 with offset.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// 1 to 200; 25 when absent.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

@@ -7,6 +7,7 @@ mod balance;
 mod call_view;
 mod calls;
 mod check;
+mod codes;
 mod error;
 mod events;
 mod health;
@@ -36,6 +37,7 @@ use utoipa_axum::routes;
 
 use crate::doctor::Readiness;
 use crate::gateway::Gateway;
+pub use codes::{CODES, Code};
 pub use limits::Limits;
 pub use public_url::PublicUrl;
 pub use serve::serve;

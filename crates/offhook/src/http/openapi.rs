@@ -11,6 +11,8 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::server::Server;
 
+use super::codes::CODES;
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -37,7 +39,7 @@ pub fn base() -> OpenApi {
 }
 
 /// What the standard demands and the handlers don't say: each response has a description, by default that of its
-/// status, and no field has a default that is none.
+/// status, no field has a default that is none, no header and no query a null, and an error one of the codes.
 pub fn described(document: OpenApi) -> OpenApi {
     let mut json = serde_json::to_value(&document).expect("the document is made of strings and numbers");
     let operations = json["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
@@ -49,9 +51,29 @@ pub fn described(document: OpenApi) -> OpenApi {
                 response["description"] = description(status).into();
             }
         }
+        operation["parameters"].as_array_mut().into_iter().flatten().for_each(parameter);
     }
     drop_null_defaults(&mut json);
+    json["components"]["schemas"]["ErrorDetail"]["properties"]["code"]["enum"] =
+        CODES.iter().map(|code| code.code).collect();
     serde_json::from_value(json).expect("it is the same document, with some words more")
+}
+
+/// A parameter is a text: there is no null that could be sent. What a key of idempotency may be is said here once.
+fn parameter(parameter: &mut Value) {
+    let is_key = parameter["name"] == "Idempotency-Key";
+    let Some(schema) = parameter["schema"].as_object_mut() else { return };
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if is_key {
+        schema.insert("minLength".to_owned(), 1.into());
+        schema.insert("maxLength".to_owned(), 255.into());
+        schema.insert("pattern".to_owned(), "^[!-~]([ -~]*[!-~])?$".into());
+    }
 }
 
 fn drop_null_defaults(value: &mut Value) {

@@ -53,6 +53,7 @@ pub struct Inbound {
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct NewPreferences {
     /// `jessica`, `sarah`, `chris` or `eric`.
+    #[schema(pattern = r"^(jessica|sarah|chris|eric|\s*)$")]
     voice: Option<String>,
     personality: Option<String>,
     greeting: Option<String>,
