@@ -96,13 +96,18 @@ async fn is_calling(tx: &mut Tx, owner: OwnerId) -> Result<bool, StoreError> {
 
 async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreError> {
     // What the account has already stays as it is.
-    const MOVE: [&str; 7] = [
+    const MOVE: [&str; 10] = [
         "UPDATE calls SET owner_id = $2 WHERE owner_id = $1",
         "DELETE FROM idempotency WHERE owner_id = $1 \
             AND idempotency_key IN (SELECT idempotency_key FROM idempotency WHERE owner_id = $2)",
         "UPDATE idempotency SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE preferences SET owner_id = $2 WHERE owner_id = $1 \
             AND NOT EXISTS (SELECT 1 FROM preferences WHERE owner_id = $2)",
+        "UPDATE owner_phones SET owner_id = $2, is_primary = 0 WHERE owner_id = $1 \
+            AND number NOT IN (SELECT number FROM owner_phones WHERE owner_id = $2)",
+        "UPDATE reserved_numbers SET owner_id = $2 WHERE owner_id = $1",
+        "UPDATE inbound_profiles SET owner_id = $2 WHERE owner_id = $1 \
+            AND NOT EXISTS (SELECT 1 FROM inbound_profiles WHERE owner_id = $2)",
         "UPDATE audit SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE api_keys SET owner_id = $2, kind = 'owner' WHERE owner_id = $1",
         "DELETE FROM owners WHERE id = $1 AND id <> $2",

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use offhook_core::{OwnerId, Timestamp};
+use offhook_core::policy::Trial;
+use offhook_core::{CallId, OwnerId, Timestamp};
 
-use crate::db::{Row, params};
+use crate::db::{Row, Tx, params};
 use crate::{Store, StoreError};
 
 /// Whoever asks for calls. `Debug` prints no address.
@@ -15,7 +16,18 @@ pub struct OwnerRow {
     pub email: Option<String>,
     /// A JSON object; `None` means the configured defaults.
     pub limits: Option<String>,
+    pub balance: Option<BalanceRow>,
     pub created_at: Timestamp,
+}
+
+/// Conversation that was paid for in advance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceRow {
+    /// What was left at `at`.
+    pub left_ms: u64,
+    pub at: Timestamp,
+    /// What was used since then by calls that are deleted by now.
+    pub erased_ms: u64,
 }
 
 impl fmt::Debug for OwnerRow {
@@ -41,11 +53,21 @@ impl fmt::Debug for Preferences {
     }
 }
 
-/// A conversation that is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A conversation that is over. `Debug` prints no number.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Talk {
+    pub call: CallId,
+    pub to: String,
     pub over_at: Timestamp,
     pub talk_ms: u64,
+}
+
+impl fmt::Debug for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, over_at, talk_ms, .. } = self;
+        let mut shown = f.debug_struct("Talk");
+        shown.field("call", call).field("over_at", over_at).field("talk_ms", talk_ms).finish_non_exhaustive()
+    }
 }
 
 /// How many conversations there were, and how long they were together.
@@ -56,40 +78,86 @@ pub struct Talked {
 }
 
 impl Store {
-    /// The owner's conversations on calls we placed that were over since then, oldest first.
-    pub async fn talks_of(&self, owner: OwnerId, since: Timestamp) -> Result<Vec<Talk>, StoreError> {
-        const SQL: &str = "SELECT finalized_at, talk_ms FROM calls \
+    /// The owner's conversations on calls we placed that were over since then, oldest first, but those of the calls
+    /// named.
+    pub async fn talks_of(
+        &self,
+        owner: OwnerId,
+        since: Timestamp,
+        but: &[CallId],
+    ) -> Result<Vec<Talk>, StoreError> {
+        const SQL: &str = "SELECT id, to_number, finalized_at, talk_ms FROM calls \
             WHERE owner_id = $1 AND finalized_at >= $2 AND talk_ms IS NOT NULL AND direction = 'outbound' \
-            ORDER BY finalized_at, id";
-        self.db.rows(SQL, params![owner, since]).await?.iter().map(talk_of).collect()
+            AND $3 NOT LIKE '%' || id || '%' ORDER BY finalized_at, id";
+        self.db.rows(SQL, params![owner, since, listed(but)]).await?.iter().map(talk_of).collect()
     }
 
     /// The same of all owners who were given a key on their first call.
-    pub async fn talks_of_minted_keys(&self, since: Timestamp) -> Result<Vec<Talk>, StoreError> {
-        const SQL: &str = "SELECT finalized_at, talk_ms FROM calls \
+    pub async fn talks_of_minted_keys(
+        &self,
+        since: Timestamp,
+        but: &[CallId],
+    ) -> Result<Vec<Talk>, StoreError> {
+        const SQL: &str = "SELECT id, to_number, finalized_at, talk_ms FROM calls \
             WHERE finalized_at >= $1 AND talk_ms IS NOT NULL AND direction = 'outbound' \
             AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto') \
-            ORDER BY finalized_at, id";
-        self.db.rows(SQL, params![since]).await?.iter().map(talk_of).collect()
+            AND $2 NOT LIKE '%' || id || '%' ORDER BY finalized_at, id";
+        self.db.rows(SQL, params![since, listed(but)]).await?.iter().map(talk_of).collect()
     }
 
-    /// All conversations of the owner on calls we placed that lasted so long or longer.
-    pub async fn talked(&self, owner: OwnerId, shortest_ms: u64) -> Result<Talked, StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS calls, CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT) AS talk_ms FROM calls \
-            WHERE owner_id = $1 AND talk_ms >= $2 AND direction = 'outbound'";
-        let shortest = i64::try_from(shortest_ms).unwrap_or(i64::MAX);
-        let row = self.db.row(SQL, params![owner, shortest]).await?.ok_or(StoreError::Gone)?;
+    /// What the owner has used of a trial, ever: the conversations on calls we placed that count, but those of the
+    /// calls named.
+    pub async fn trial_use(&self, owner: OwnerId, but: &[CallId]) -> Result<Talked, StoreError> {
+        const SQL: &str = "SELECT COUNT(calls.id) + trial_erased_calls AS calls, \
+                CAST(COALESCE(SUM(talk_ms), 0) + trial_erased_ms AS BIGINT) AS talk_ms \
+            FROM owners LEFT JOIN calls ON owner_id = owners.id AND talk_ms >= $2 AND direction = 'outbound' \
+                AND $3 NOT LIKE '%' || calls.id || '%' \
+            WHERE owners.id = $1 GROUP BY owners.id, trial_erased_calls, trial_erased_ms";
+        let Some(row) = self.db.row(SQL, params![owner, SHORTEST_MS, listed(but)]).await? else {
+            return Ok(Talked::default());
+        };
         Ok(Talked { calls: count(&row, "calls")?, talk_ms: count(&row, "talk_ms")? })
     }
 
+    /// What of a balance was used by calls that are in the store, but those named.
+    pub async fn used_since(
+        &self,
+        owner: OwnerId,
+        since: Timestamp,
+        but: &[CallId],
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT) AS talk_ms FROM calls \
+            WHERE owner_id = $1 AND finalized_at >= $2 AND talk_ms > 0 AND direction = 'outbound' \
+            AND $3 NOT LIKE '%' || id || '%'";
+        let row = self.db.row(SQL, params![owner, since, listed(but)]).await?.ok_or(StoreError::Gone)?;
+        count(&row, "talk_ms")
+    }
+
+    /// Sets what an owner may still talk, from now on; `None`: nothing is paid for in advance. False when there is no
+    /// such owner.
+    pub async fn set_balance(
+        &self,
+        owner: OwnerId,
+        left_ms: Option<u64>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str =
+            "UPDATE owners SET balance_ms = $2, balance_at = $3, balance_erased_ms = 0 WHERE id = $1";
+        let left = left_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let at = left.map(|_| at);
+        Ok(self.db.execute(SQL, params![owner, left, at]).await? == 1)
+    }
+
     pub async fn owner(&self, owner: OwnerId) -> Result<Option<OwnerRow>, StoreError> {
-        const SQL: &str = "SELECT id, label, email, limits, created_at FROM owners WHERE id = $1";
+        const SQL: &str = "SELECT id, label, email, limits, balance_ms, balance_at, balance_erased_ms, created_at \
+            FROM owners WHERE id = $1";
         self.db.row(SQL, params![owner]).await?.as_ref().map(owner_of).transpose()
     }
 
     /// All owners, oldest first.
     pub async fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
-        const SQL: &str = "SELECT id, label, email, limits, created_at FROM owners ORDER BY created_at, id";
+        const SQL: &str = "SELECT id, label, email, limits, balance_ms, balance_at, balance_erased_ms, created_at \
+            FROM owners ORDER BY created_at, id";
         self.db.rows(SQL, vec![]).await?.iter().map(owner_of).collect()
     }
 
@@ -151,13 +219,43 @@ fn owner_of(row: &Row) -> Result<OwnerRow, StoreError> {
         label: row.get("label")?,
         email: row.get("email")?,
         limits: row.get("limits")?,
+        balance: balance_of(row)?,
         created_at: row.at("created_at")?,
     })
 }
 
-fn talk_of(row: &Row) -> Result<Talk, StoreError> {
-    Ok(Talk { over_at: row.at("finalized_at")?, talk_ms: count(row, "talk_ms")? })
+fn balance_of(row: &Row) -> Result<Option<BalanceRow>, StoreError> {
+    let left: Option<u64> = row.opt_number("balance_ms")?;
+    let Some((left_ms, at)) = left.zip(row.opt_at("balance_at")?) else { return Ok(None) };
+    Ok(Some(BalanceRow { left_ms, at, erased_ms: count(row, "balance_erased_ms")? }))
 }
+
+fn talk_of(row: &Row) -> Result<Talk, StoreError> {
+    let call = row.parsed("id", |id| id.parse().ok())?;
+    let (to, over_at) = (row.text("to_number")?, row.at("finalized_at")?);
+    Ok(Talk { call, to, over_at, talk_ms: count(row, "talk_ms")? })
+}
+
+/// As a statement searches it.
+fn listed(calls: &[CallId]) -> String {
+    calls.iter().map(CallId::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// What a call that is about to be deleted has used of its owner's trial and balance stays used.
+pub(crate) async fn keep_use(tx: &mut Tx, call: CallId) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE owners SET \
+            trial_erased_calls = trial_erased_calls \
+                + (SELECT CASE WHEN talk_ms >= $2 THEN 1 ELSE 0 END FROM calls WHERE id = $1), \
+            trial_erased_ms = trial_erased_ms \
+                + (SELECT CASE WHEN talk_ms >= $2 THEN talk_ms ELSE 0 END FROM calls WHERE id = $1), \
+            balance_erased_ms = balance_erased_ms \
+                + (SELECT CASE WHEN finalized_at >= balance_at THEN talk_ms ELSE 0 END FROM calls WHERE id = $1) \
+        WHERE id = (SELECT owner_id FROM calls WHERE id = $1 AND direction = 'outbound' AND talk_ms > 0)";
+    tx.execute(SQL, params![call, SHORTEST_MS]).await.map(drop)
+}
+
+/// A shorter conversation is not counted in a trial.
+const SHORTEST_MS: i64 = Trial::SHORTEST.as_millis() as i64;
 
 fn count(row: &Row, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(row.int(column)?).map_err(|_| StoreError::Unreadable { column })

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use sqlx::{ConnectOptions, Connection, Executor, SqlitePool};
 
 use crate::db::{Db, Row, Tx, params};
-use crate::{Store, StoreError, recordings};
+use crate::{Store, StoreError, owners, recordings};
 
 /// What to delete; `None` keeps. Instants are compared with the end of a call: a call that is not over keeps all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,6 +120,7 @@ impl Store {
             for row in &found {
                 let call = id_of(row)?;
                 recordings::doom(&mut tx, call).await?;
+                owners::keep_use(&mut tx, call).await?;
                 purged += tx.execute("DELETE FROM calls WHERE id = $1", params![call]).await?;
             }
             tx.commit().await?;
@@ -179,7 +180,8 @@ impl Store {
 }
 
 const VACUUM: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
-     webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes";
+     webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes, owner_phones, \
+     reserved_numbers, inbound_profiles";
 
 async fn scrub_sqlite(wr: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut free = i64::MAX;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, Trial, TrialUse,
+    Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, TrialUse,
 };
 use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{Store, StoreError};
@@ -467,15 +467,15 @@ pub async fn talks(
     since: Timestamp,
 ) -> Result<VecDeque<(Timestamp, Duration)>, StoreError> {
     let talks = match account {
-        Account::Owner(owner) => store.talks_of(owner, since).await?,
-        Account::Anonymous => store.talks_of_minted_keys(since).await?,
+        Account::Owner(owner) => store.talks_of(owner, since, &[]).await?,
+        Account::Anonymous => store.talks_of_minted_keys(since, &[]).await?,
     };
     Ok(talks.into_iter().map(|talk| (talk.over_at, Duration::from_millis(talk.talk_ms))).collect())
 }
 
 /// What an owner has used of its trial.
 pub async fn trial_use(store: &Store, owner: OwnerId) -> Result<TrialUse, StoreError> {
-    let talked = store.talked(owner, Trial::SHORTEST.as_millis() as u64).await?;
+    let talked = store.trial_use(owner, &[]).await?;
     let calls = u32::try_from(talked.calls).unwrap_or(u32::MAX);
     Ok(TrialUse { calls, talk: Duration::from_millis(talked.talk_ms) })
 }

@@ -57,6 +57,8 @@ pub struct OwnerLimits {
     pub spend_per_day: Option<Amount>,
     /// The longest conversation; also the default when shorter than that.
     pub talk_limit: Option<Duration>,
+    /// No limit of conversation or money, whatever holds for the rest.
+    pub unlimited: bool,
 }
 
 /// Which countries may be called.

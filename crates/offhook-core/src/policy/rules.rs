@@ -311,12 +311,18 @@ impl Case<'_> {
     }
 
     fn talk_per_day(&self) -> Option<Duration> {
+        if self.facts.owner_limits.unlimited {
+            return None;
+        }
         self.facts.owner_limits.talk_per_day.or(self.config.talk_per_day_per_owner)
     }
 
     /// How many minutes a day the owner's money pays for, and how many of them are left. The last, begun minute is
     /// never given in part.
     fn paid_for(&self) -> Option<(u64, u64)> {
+        if self.facts.owner_limits.unlimited {
+            return None;
+        }
         let limit = self.facts.owner_limits.spend_per_day.or(self.config.spend_per_day_per_owner)?;
         let price = self.config.price_per_minute;
         let minutes = limit.minutes(price);

@@ -133,6 +133,12 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         let manner = Some(format!("manner of {n}"));
         let preferences = Preferences { personality: manner, ..Preferences::default() };
         store.set_preferences(who, &preferences, at(0)).await.unwrap();
+        let phone = PhoneRow { number: format!("phone of {n}"), primary: true, confirmed_at: at(0) };
+        assert!(store.add_phone(who, &phone).await.unwrap());
+        store.reserve(&format!("line of {n}"), who, at(0)).await.unwrap();
+        let profile =
+            InboundProfile { instructions: format!("answer of {n}"), ..InboundProfile::default() };
+        assert!(store.set_inbound_profile(who, Some(&profile), at(0)).await.unwrap());
         let mut new = NewCall { owner: who, ..new_call(n.into()) };
         new.request.task = format!("task of {n}");
         new.idempotency = Some(Idempotency { key: format!("order of {n}"), request_hash: [n; 32] });
@@ -154,7 +160,9 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
             store.append_audit(&entry).await.unwrap();
         }
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
-        let texts = ["key", "mail", "manner", "task", "order", "words", "operator"];
+        let texts = [
+            "key", "mail", "manner", "task", "order", "words", "operator", "phone", "line", "answer",
+        ];
         let texts = texts.map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);
         traces.push([&ids[..], &texts[..], &[hash, format!("rec/{n}.wav")]].concat());

@@ -23,6 +23,11 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     finished_call(&store, &moved, "hello").await;
     let sarah = Preferences { voice: Some("sarah".into()), ..Preferences::default() };
     store.set_preferences(owner(2), &sarah, at(0)).await.unwrap();
+    let phone = PhoneRow { number: "+13125550163".into(), primary: true, confirmed_at: at(0) };
+    assert!(store.add_phone(owner(2), &phone).await.unwrap());
+    store.reserve("+14155550188", owner(2), at(0)).await.unwrap();
+    let profile = InboundProfile { instructions: "Answer.".into(), ..InboundProfile::default() };
+    assert!(store.set_inbound_profile(owner(2), Some(&profile), at(0)).await.unwrap());
     assert!(store.create_link_code(&code(9, 1)).await.unwrap());
     assert!(!store.create_link_code(&code(8, 7)).await.unwrap(), "there is no such account");
 
@@ -31,6 +36,9 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     assert_eq!((row.owner, row.kind, row.revoked_at), (owner(1), KeyKind::Owner, None));
     assert_eq!(store.call(call(2)).await.unwrap().unwrap().owner, owner(1));
     assert_eq!(store.preferences(owner(1)).await.unwrap(), Some(sarah));
+    assert_eq!(store.phones(owner(1)).await.unwrap(), [PhoneRow { primary: false, ..phone }]);
+    assert_eq!(store.reserved_lines().await.unwrap()[0].owner, owner(1));
+    assert_eq!(store.inbound_profile(owner(1)).await.unwrap(), Some(profile));
     assert_eq!(store.owner(owner(2)).await.unwrap(), None);
     // Of two calls under one idempotency key that of the account is meant.
     let found = store.idempotent_call(owner(1), &order(1).unwrap()).await.unwrap();

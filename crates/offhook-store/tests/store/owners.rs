@@ -35,21 +35,128 @@ pub async fn what_was_talked_is_counted(backend: &Backend) {
     over(&store, &NewCall { owner: owner(2), ..new_call(5) }, 32_000, Some(7_000)).await;
     store.insert_call(&new_call(6)).await.unwrap();
 
-    let short = Talk { over_at: at(10_000), talk_ms: 4_000 };
-    let long = Talk { over_at: at(30_000), talk_ms: 90_000 };
-    for (since, expected) in
-        [(at(0), vec![short, long]), (at(10_001), vec![long]), (at(30_000), vec![long]), (at(30_001), vec![])]
-    {
-        assert_eq!(store.talks_of(owner(1), since).await.unwrap(), expected);
+    let talk = |n: u16, end_ms, talk_ms| {
+        let (call, to) = (call(n), new_call(n).request.to);
+        Talk { call, to, over_at: at(end_ms), talk_ms }
+    };
+    let (short, long) = (talk(1, 10_000, 4_000), talk(3, 30_000, 90_000));
+    for (since, but, expected) in [
+        (at(0), &[][..], vec![&short, &long]),
+        (at(10_001), &[], vec![&long]),
+        (at(30_000), &[], vec![&long]),
+        (at(30_001), &[], vec![]),
+        (at(0), &[call(2), call(3)], vec![&short]),
+        (at(0), &[call(1), call(3)], vec![]),
+    ] {
+        let found = store.talks_of(owner(1), since, but).await.unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected);
+        let used = store.used_since(owner(1), since, but).await.unwrap();
+        assert_eq!(used, expected.iter().map(|talk| talk.talk_ms).sum::<u64>());
     }
-    let of_minted = [Talk { over_at: at(32_000), talk_ms: 7_000 }];
-    assert_eq!(store.talks_of_minted_keys(at(0)).await.unwrap(), of_minted);
-    for (owner_n, shortest_ms, calls, talk_ms) in
-        [(1, 0, 2, 94_000), (1, 5_000, 1, 90_000), (2, 5_000, 1, 7_000), (3, 0, 0, 0)]
-    {
-        let talked = store.talked(owner(owner_n), shortest_ms).await.unwrap();
-        assert_eq!(talked, Talked { calls, talk_ms }, "{owner_n} {shortest_ms}");
+    let of_minted = [talk(5, 32_000, 7_000)];
+    assert_eq!(store.talks_of_minted_keys(at(0), &[]).await.unwrap(), of_minted);
+    assert_eq!(store.talks_of_minted_keys(at(0), &[call(5)]).await.unwrap(), []);
+    for (owner_n, but, calls, talk_ms) in [
+        (1, &[][..], 1, 90_000),
+        (1, &[call(3)], 0, 0),
+        (2, &[], 1, 7_000),
+        (2, &[call(3)], 1, 7_000),
+        (3, &[], 0, 0),
+    ] {
+        let talked = store.trial_use(owner(owner_n), but).await.unwrap();
+        assert_eq!(talked, Talked { calls, talk_ms }, "{owner_n} {but:?}");
     }
+}
+
+pub async fn what_was_used_stays_used_when_calls_expire(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    over(&store, &new_call(1), 10_000, Some(60_000)).await;
+    assert!(store.set_balance(owner(1), Some(600_000), at(20_000)).await.unwrap());
+    over(&store, &new_call(2), 30_000, Some(4_000)).await;
+    over(&store, &new_call(3), 40_000, Some(90_000)).await;
+    over(&store, &new_call(4), 41_000, None).await;
+    over(&store, &NewCall { direction: Direction::Inbound, ..new_call(5) }, 42_000, Some(9_000)).await;
+    let used = async || {
+        let balance = store.owner(owner(1)).await.unwrap().unwrap().balance.unwrap();
+        let since = store.used_since(owner(1), balance.at, &[]).await.unwrap();
+        (balance.left_ms, balance.erased_ms + since, store.trial_use(owner(1), &[]).await.unwrap())
+    };
+    let expected = (600_000, 94_000, Talked { calls: 2, talk_ms: 150_000 });
+    assert_eq!(used().await, expected);
+    for before in [35_000, 50_000] {
+        let retention = Retention { now: at(60_000), calls_before: Some(at(before)), ..Retention::default() };
+        assert!(store.purge(retention).await.unwrap().calls > 0);
+        assert_eq!(used().await, expected, "{before}");
+    }
+    // What is paid anew begins anew.
+    assert!(store.set_balance(owner(1), Some(5_000), at(70_000)).await.unwrap());
+    assert_eq!(used().await, (5_000, 0, Talked { calls: 2, talk_ms: 150_000 }));
+    assert!(store.set_balance(owner(1), None, at(70_000)).await.unwrap());
+    assert_eq!(store.owner(owner(1)).await.unwrap().unwrap().balance, None);
+    assert!(!store.set_balance(owner(7), None, at(70_000)).await.unwrap());
+}
+
+fn phone(number: &str, primary: bool) -> PhoneRow {
+    PhoneRow { number: number.into(), primary, confirmed_at: at(1) }
+}
+
+pub async fn an_owner_has_phones_of_which_one_is_primary(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    let (home, work) = ("+13125550163", "+13125550164");
+    for new in [phone(home, true), phone(work, false)] {
+        assert!(store.add_phone(owner(1), &new).await.unwrap());
+    }
+    assert_eq!(store.phones(owner(1)).await.unwrap(), [phone(home, true), phone(work, false)]);
+    assert!(store.add_phone(owner(1), &phone(work, true)).await.unwrap());
+    assert_eq!(store.phones(owner(1)).await.unwrap(), [phone(work, true), phone(home, false)]);
+    assert!(!store.add_phone(owner(2), &phone(home, true)).await.unwrap(), "there is no such owner");
+    for removed in [true, false] {
+        assert_eq!(store.remove_phone(owner(1), work).await.unwrap(), removed);
+    }
+    assert_eq!(store.phones(owner(1)).await.unwrap(), [phone(home, false)]);
+}
+
+pub async fn a_line_is_one_owners(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    store.create_owner(owner(2), at(0)).await.unwrap();
+    let first = store.reserve("+14155550188", owner(1), at(1)).await.unwrap();
+    let second = store.reserve("+14155550189", owner(2), at(2)).await.unwrap();
+    assert!(second > first);
+    let taken = store.reserve("+14155550188", owner(2), at(3)).await;
+    assert!(matches!(taken, Err(ReserveError::Taken)));
+    let unknown = store.reserve("+14155550187", owner(7), at(3)).await;
+    assert!(matches!(unknown, Err(ReserveError::UnknownOwner)));
+    let lines = store.reserved_lines().await.unwrap();
+    let lines: Vec<_> = lines.iter().map(|line| (line.id, line.number.as_str(), line.owner)).collect();
+    assert_eq!(lines, [(first, "+14155550188", owner(1)), (second, "+14155550189", owner(2))]);
+    assert_eq!(store.release("+14155550188").await.unwrap(), Some(owner(1)));
+    assert_eq!(store.release("+14155550188").await.unwrap(), None);
+    assert_eq!(store.reserved_lines().await.unwrap().len(), 1);
+}
+
+pub async fn inbound_profiles_are_replaced_and_cleared(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    assert_eq!(store.inbound_profile(owner(1)).await.unwrap(), None);
+    let full = InboundProfile {
+        instructions: "Answer for Mira.".into(),
+        greeting: "Hello?".into(),
+        handoff_number: Some("+13125550163".into()),
+        loop_in_user: None,
+        passthrough_numbers: vec!["+12065550142".into(), "+12065550143".into()],
+    };
+    let other = InboundProfile {
+        handoff_number: None,
+        loop_in_user: Some(true),
+        passthrough_numbers: vec![],
+        ..full.clone()
+    };
+    for new in [&full, &other, &full] {
+        assert!(store.set_inbound_profile(owner(1), Some(new), at(1)).await.unwrap());
+        assert_eq!(store.inbound_profile(owner(1)).await.unwrap().as_ref(), Some(new));
+    }
+    assert!(!store.set_inbound_profile(owner(2), Some(&full), at(1)).await.unwrap());
+    assert!(store.set_inbound_profile(owner(1), None, at(1)).await.unwrap());
+    assert_eq!(store.inbound_profile(owner(1)).await.unwrap(), None);
 }
 
 pub async fn a_history_is_ordered_by_the_end(backend: &Backend) {

@@ -6,8 +6,14 @@ use offhook_core::policy::OwnerLimits;
 use serde_json::{Map, Value};
 
 /// Every field an owner's limits may have.
-pub const FIELDS: [&str; 5] =
-    ["minutes_per_day", "calls_per_day", "spend_per_day", "concurrent_calls", "talk_limit_seconds"];
+pub const FIELDS: [&str; 6] = [
+    "minutes_per_day",
+    "calls_per_day",
+    "spend_per_day",
+    "concurrent_calls",
+    "talk_limit_seconds",
+    "unlimited",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {why}")]
@@ -46,6 +52,11 @@ pub fn parse(fields: &Map<String, Value>) -> Result<OwnerLimits, LimitsError> {
             Some(sum.ok_or_else(|| wrong("spend_per_day", "must be a sum in quotes, like \"5.00\""))?)
         }
     };
+    let unlimited = match fields.get("unlimited") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(unlimited)) => *unlimited,
+        Some(_) => return Err(wrong("unlimited", "must be true or false")),
+    };
     let seconds =
         |count: Option<u32>, each: u64| count.map(|count| Duration::from_secs(each * u64::from(count)));
     Ok(OwnerLimits {
@@ -54,6 +65,7 @@ pub fn parse(fields: &Map<String, Value>) -> Result<OwnerLimits, LimitsError> {
         talk_per_day: seconds(count("minutes_per_day")?, 60),
         spend_per_day: spend,
         talk_limit: seconds(count("talk_limit_seconds")?, 1),
+        unlimited,
     })
 }
 
@@ -71,6 +83,7 @@ mod tests {
             talk_per_day: Some(Duration::from_secs(3_600)),
             spend_per_day: "2.5".parse().ok(),
             talk_limit: Some(Duration::from_secs(300)),
+            unlimited: false,
         };
         assert_eq!(stored(Some(all)), expected);
         let none = OwnerLimits::default();
@@ -78,6 +91,8 @@ mod tests {
             ("{}", none),
             (r#"{"calls_per_day": 0}"#, OwnerLimits { calls_per_day: Some(0), ..none }),
             (r#"{"calls_per_day": null}"#, none),
+            (r#"{"unlimited": true}"#, OwnerLimits { unlimited: true, ..none }),
+            (r#"{"unlimited": 1}"#, none),
             (r#"{"calls_per_day": -1}"#, none),
             (r#"{"spend_per_day": 5}"#, none),
             (r#"{"calls_a_day": 5}"#, none),

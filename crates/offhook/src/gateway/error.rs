@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use offhook_core::policy::{Quota, Refusal, RefusalCode, Rule};
 
+use super::AccountPhoneError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     #[error("send an API key in the X-Api-Key header")]
@@ -24,8 +26,8 @@ pub enum PlaceCallError {
     InvalidPhone { field: &'static str, why: String },
     #[error("voice must be one of jessica, sarah, chris, eric")]
     InvalidVoice,
-    #[error("loop_in_user needs a verified phone of the account, and this key has none; send bridge_number")]
-    NoAccountPhone,
+    #[error(transparent)]
+    AccountPhone(#[from] AccountPhoneError),
     #[error("{field}: {why}")]
     InvalidField { field: &'static str, why: String },
     /// A calling rule refused.

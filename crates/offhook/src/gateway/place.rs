@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::keys::Minted;
 use super::wish::Wish;
-use super::{AuthError, Caller, Gateway, Idempotency, PlaceCallError};
+use super::{AccountPhoneError, AuthError, Caller, Gateway, Idempotency, PlaceCallError};
 use crate::admission::{NoPlace, Place, Room, Visit};
 use crate::clock;
 use crate::engine::Start;
@@ -102,7 +102,11 @@ impl Gateway {
             Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
             None => ask,
         };
-        Wish::parse(ask, &self.inner.settings, &self.inner.admission)
+        let account_phone = match caller.filter(|caller| ask.loop_in_user && !caller.anonymous) {
+            Some(caller) => self.account_phone(caller.owner).await,
+            None => Err(AccountPhoneError::Unavailable),
+        };
+        Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)
     }
 
     /// A place among the requests that are worked on. Past the limit a request is better refused at once than

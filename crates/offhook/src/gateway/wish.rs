@@ -1,12 +1,12 @@
 //! A wish for a call, parsed: every field checked, in the contract's order.
 
-use offhook_core::brief::{Brief, Voicemail};
+use offhook_core::brief::{Brief, Introduction, Voicemail};
 use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{CallRequest, Direction, NewCall, NewKey};
 use rand::RngCore as _;
 
-use super::{PlaceCall, PlaceCallError, Settings};
+use super::{AccountPhoneError, PlaceCall, PlaceCallError, Settings};
 use crate::admission::Admission;
 use crate::webhooks::UrlError;
 
@@ -16,22 +16,33 @@ pub(super) struct Wish {
     pub ask: PlaceCall,
     pub to: PhoneNumber,
     pub from: Option<PhoneNumber>,
+    /// Whom a live handoff connects.
+    pub user: Option<PhoneNumber>,
     pub brief: Brief,
 }
 
 impl Wish {
-    pub fn parse(ask: PlaceCall, settings: &Settings, admission: &Admission) -> Result<Self, PlaceCallError> {
+    /// `account_phone`: where `loop_in_user` goes.
+    pub fn parse(
+        ask: PlaceCall,
+        account_phone: Result<PhoneNumber, AccountPhoneError>,
+        settings: &Settings,
+        admission: &Admission,
+    ) -> Result<Self, PlaceCallError> {
         required("to", &ask.to)?;
         required("task", &ask.task)?;
         let to = phone("to", &ask.to)?;
         let from = ask.from.as_deref().map(|from| phone("from", from)).transpose()?;
         let voice = ask.voice.clone().unwrap_or_else(|| VOICES[0].to_owned());
-        if let Err(error) = check_voice(&voice).and_then(|()| check_handoff(&ask)) {
-            // A number that may not be called at all is told first. Where nothing else is wrong that waits: a repeat
-            // with its idempotency key is answered whatever the rules say by now.
-            admission.check_destination(&to)?;
-            return Err(error);
-        }
+        let user = match check_voice(&voice).and_then(|()| user(&ask, account_phone)) {
+            Ok(user) => user,
+            Err(error) => {
+                // A number that may not be called at all is told first. Where nothing else is wrong that waits: a
+                // repeat with its idempotency key is answered whatever the rules say by now.
+                admission.check_destination(&to)?;
+                return Err(error);
+            }
+        };
         if let Some(url) = &ask.webhook_url {
             let refused = |error: UrlError| PlaceCallError::InvalidField {
                 field: "webhook_url",
@@ -49,15 +60,17 @@ impl Wish {
             disclosure: settings.disclosure,
             voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
             ask_owner: ask.ask_owner,
+            handoff: user.as_ref().map(|_| Introduction::Warm),
             ..Brief::new(ask.task.clone())
         };
-        Ok(Self { ask, to, from, brief })
+        Ok(Self { ask, to, from, user, brief })
     }
 
     /// As the rules are asked.
     pub fn asked(&self) -> Ask<'_> {
         let line = self.from.as_ref();
-        Ask { line, talk_limit: self.ask.max_duration, ..Ask::outbound(&self.to) }
+        let (handoff, talk_limit) = (self.user.as_ref(), self.ask.max_duration);
+        Ask { line, handoff, talk_limit, ..Ask::outbound(&self.to) }
     }
 
     /// As it is written down when it is let in.
@@ -118,11 +131,16 @@ fn check_voice(voice: &str) -> Result<(), PlaceCallError> {
     if VOICES.contains(&voice) { Ok(()) } else { Err(PlaceCallError::InvalidVoice) }
 }
 
-fn check_handoff(ask: &PlaceCall) -> Result<(), PlaceCallError> {
-    if ask.loop_in_user {
-        return Err(PlaceCallError::NoAccountPhone);
+/// Whom a live handoff connects; the account's own phone outranks a number of the request.
+fn user(
+    ask: &PlaceCall,
+    account_phone: Result<PhoneNumber, AccountPhoneError>,
+) -> Result<Option<PhoneNumber>, PlaceCallError> {
+    match (ask.loop_in_user, ask.bridge_number.as_deref()) {
+        (true, _) => Ok(Some(account_phone?)),
+        (false, Some(number)) => phone("bridge_number", number).map(Some),
+        (false, None) => Ok(None),
     }
-    ask.bridge_number.as_deref().map_or(Ok(()), |number| phone("bridge_number", number).map(drop))
 }
 
 fn required(field: &'static str, value: &str) -> Result<(), PlaceCallError> {

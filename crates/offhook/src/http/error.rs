@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, codes, link, request};
-use crate::gateway::{AccountError, AuthError, CallError, PlaceCallError, SteerError};
+use crate::gateway::{AccountError, AccountPhoneError, AuthError, CallError, PlaceCallError, SteerError};
 
 /// When to ask again after the store was away.
 const STORE_BACK: Duration = Duration::from_secs(5);
@@ -231,9 +231,7 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::MissingField { .. } => Self::bad_request("missing_fields", message),
             PlaceCallError::InvalidPhone { .. } => Self::bad_request("invalid_phone", message),
             PlaceCallError::InvalidVoice => Self::bad_request("invalid_preferences", message),
-            PlaceCallError::NoAccountPhone => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
-            }
+            PlaceCallError::AccountPhone(error) => error.into(),
             PlaceCallError::InvalidField { .. } => Self::bad_request("invalid_request", message),
             PlaceCallError::Refused { code, retry_after, quota, .. } => {
                 Self { retry_after, quota, ..Self::new(refusal_status(code), code.code(), message) }
@@ -251,6 +249,20 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             PlaceCallError::Fault => Self::internal(),
             PlaceCallError::StoreAway { .. } => Self::unavailable("store_unavailable", message, STORE_BACK),
+        }
+    }
+}
+
+impl From<AccountPhoneError> for ApiError {
+    fn from(error: AccountPhoneError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountPhoneError::Unavailable => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
+            }
+            AccountPhoneError::Lookup => {
+                Self::unavailable("account_phone_lookup_unavailable", message, STORE_BACK)
+            }
         }
     }
 }
