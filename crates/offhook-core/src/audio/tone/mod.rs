@@ -27,8 +27,10 @@ pub use level::{Texture, level_dbfs};
 
 use cadence::Cadence;
 use dtmf::Dtmf;
-use level::{Floor, Listener};
-use spectrum::{Sound, Spectrum};
+pub(super) use level::Floor;
+use level::Listener;
+use spectrum::Sound;
+pub(super) use spectrum::Spectrum;
 
 /// What was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,6 +129,20 @@ impl Spectrum {
         Self { power }
     }
 
+    /// How alike two spectra are, whatever their loudness: 1 for the same, 0 for nothing in common (Bhattacharyya's
+    /// coefficient).
+    pub fn likeness(&self, other: &Spectrum) -> f32 {
+        let (mine, theirs) = (&self.power[BAND], &other.power[BAND]);
+        let common: f32 = mine.iter().zip(theirs).map(|(a, b)| (a * b).sqrt()).sum();
+        let total = mine.iter().sum::<f32>() * theirs.iter().sum::<f32>();
+        common / total.sqrt().max(f32::MIN_POSITIVE)
+    }
+
+    /// Whether nearly all of it is in one or two steady tones.
+    pub fn is_tone(&self) -> bool {
+        Self { power: self.power }.sound(false).is_tone()
+    }
+
     /// What stands out; `beating` is whether the loudness flutters ([`is_beating`]).
     pub fn sound(mut self, beating: bool) -> Sound {
         let total: f32 = self.power[BAND].iter().sum::<f32>().max(f32::MIN_POSITIVE);
