@@ -61,15 +61,22 @@ impl Call {
     /// Stop playing, close what is open, and wait for the last of both.
     fn end(&mut self, now: Timestamp, reason: EndReason, leg_open: bool) {
         // Without an answer nobody said anything: there is no transcript to wait for.
-        let speech_open = self.answered_at.is_some() && !self.speech_gone();
+        let (joined, speech_open) = match &self.state {
+            CallState::Bridged(bridge) => (true, bridge.speech_open()),
+            _ => (false, self.answered_at.is_some() && !self.speech_gone()),
+        };
         self.give_up_question();
         self.claim_message();
-        self.actions.push_back(Action::StopPlayout);
+        if !joined {
+            self.actions.push_back(Action::StopPlayout);
+        }
         if leg_open {
             self.actions.push_back(Action::Leg(LegCommand::HangUp { reason }));
         }
-        self.speech(SpeechCommand::Close);
-        let second = self.hang_up_second(reason);
+        if !joined {
+            self.speech(SpeechCommand::Close);
+        }
+        let second = self.hang_up_second(now, reason);
         let open = Open { leg: leg_open, second, speech: speech_open };
         let wait = match open {
             Open { leg: true, .. } | Open { second: true, .. } => self.limits.close,

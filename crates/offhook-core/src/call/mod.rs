@@ -40,7 +40,6 @@ pub use crate::audio::hold::HoldSound;
 use crate::brief::{Brief, Voicemail};
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, Part, Party};
-use crate::number::PhoneNumber;
 use crate::policy::HandoffAllow;
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
@@ -149,7 +148,7 @@ pub enum Action {
     Journal(Fact),
     /// Dial the user, on a leg of its own.
     DialSecond {
-        to: PhoneNumber,
+        to: HandoffAllow,
     },
     Second(LegCommand),
     /// Whom the voice hears and speaks to from now on.
@@ -254,6 +253,19 @@ impl Call {
         if matches!(self.state, CallState::Bridged(_)) {
             return self.handle_bridged(now, input);
         }
+        if self.is_private() {
+            if let Some(input) = self.handle_private(now, input) {
+                self.handle_input(now, input);
+            }
+        } else {
+            self.handle_input(now, input);
+        }
+        self.check_deadlines(now);
+        self.settle_silence();
+        self.say_for_owner();
+    }
+
+    fn handle_input(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::Command(command) => self.handle_command(now, command),
             Input::Leg(event) => self.handle_leg(now, event),
@@ -266,9 +278,6 @@ impl Call {
             Input::Second(event) => self.handle_second(now, event),
             Input::FirstCrossed { .. } | Input::Tick => {}
         }
-        self.check_deadlines(now);
-        self.settle_silence();
-        self.say_for_owner();
     }
 
     fn handle_command(&mut self, now: Timestamp, command: CallCommand) {
@@ -299,6 +308,7 @@ impl Call {
             LegEvent::MediaUp { format, encrypted } => {
                 self.journal(Fact::MediaUp { codec: format.name().to_owned(), encrypted });
             }
+            LegEvent::Digit(_) if self.turns.are_over() => {}
             LegEvent::Digit(digit) => {
                 self.journal(Fact::DigitReceived { digit: digit.as_char().to_string() });
                 self.remote_is_there(now);

@@ -227,7 +227,7 @@ impl Conversation {
 
     fn next(&self, limits: &Limits) -> (Timestamp, Due) {
         let candidates = [
-            self.wrap_up_at.map(|at| (at, Due::WrapUp)),
+            self.wrap_up_at.filter(|_| !self.handoff.is_private()).map(|at| (at, Due::WrapUp)),
             self.waiting_since()
                 .map(|at| (at + self.hold.left(limits.hold), Due::HangUp(EndReason::PolicyHoldLimit))),
             self.phase_ends(),
@@ -259,7 +259,7 @@ impl Conversation {
 
     /// When the silence becomes too long: first for a question, then for the call.
     fn silence_ends(&self, limits: &Limits) -> Option<(Timestamp, Due)> {
-        if self.voice_speaking || self.held_since.is_some() {
+        if self.voice_speaking || self.held_since.is_some() || self.handoff.is_under_way() {
             return None;
         }
         if self.consult.is_open() && matches!(self.phase, Phase::Talking) {
@@ -280,7 +280,8 @@ impl Conversation {
 
     /// Whether the voice has nobody to talk to, or must not: what it would say is lost, or on the wrong tape.
     pub(super) fn must_be_silent(&self) -> bool {
-        self.held_since.is_some() || matches!(self.phase, Phase::AwaitingBeep { .. })
+        let alone = self.held_since.is_some() || matches!(self.phase, Phase::AwaitingBeep { .. });
+        alone && !self.handoff.is_private()
     }
 
     /// Since when there is nobody to talk to, whoever put us on hold and however.

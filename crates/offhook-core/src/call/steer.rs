@@ -25,6 +25,14 @@ pub enum NotNow {
     NoQuestion,
     #[error("another question is open; read pending_question, and answer that")]
     OtherQuestion,
+    #[error("the other side has not heard the first words yet; try again in a moment")]
+    NotOpened,
+    #[error("the user is being called already; handoff.* in the journal says how that goes")]
+    UserUnderWay,
+    #[error("the user was called into this call as often as may be, and did not come")]
+    UserTried,
+    #[error("the user has joined the call; it can only be hung up")]
+    Joined,
     #[error("keys are 0-9 * # A-D, w for a pause of half a second, W for one second, 64 at most")]
     NoKeys,
 }
@@ -37,6 +45,11 @@ pub(super) struct Steer {
 
 impl Steer {
     const WAITING: usize = 4;
+
+    /// Words of offhook's own that must not be said over anybody.
+    pub fn say_next(&mut self, text: Words) {
+        self.to_say.push_back(text);
+    }
 }
 
 impl Call {
@@ -48,6 +61,7 @@ impl Call {
         let conversation = match &self.state {
             CallState::Connected(conversation) => conversation,
             CallState::Ending(_) | CallState::Ended(_) => return Some(NotNow::Ending),
+            CallState::Bridged(_) => return Some(NotNow::Joined),
             _ => return Some(NotNow::NotAnswered),
         };
         if let Phase::AwaitingBeep { .. } | Phase::Parting(_) = conversation.phase {
@@ -60,6 +74,7 @@ impl Call {
             CallCommand::Press { digits } if !are_keys(digits) => Some(NotNow::NoKeys),
             CallCommand::Press { .. } if conversation.menu.is_sending() => Some(NotNow::KeysUnderWay),
             CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
+            CallCommand::Bridge { .. } => conversation.handoff.refusal(&conversation.phase),
             _ => None,
         }
     }
@@ -97,7 +112,8 @@ impl Call {
 impl Conversation {
     /// Whether there is somebody to talk to, who was told what must be disclosed.
     pub(super) fn has_company(&self) -> bool {
-        matches!(self.phase, Phase::Talking) && !self.undisclosed && !self.must_be_silent()
+        let talking = matches!(self.phase, Phase::Talking) && !self.handoff.is_private();
+        talking && !self.undisclosed && !self.must_be_silent()
     }
 
     /// The same, and they are not speaking.

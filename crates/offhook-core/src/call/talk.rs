@@ -1,6 +1,7 @@
 //! Who speaks when: turn-taking, barge-in, hold, silence.
 
 use super::state::{Phase, Quiet};
+use super::turns::Audience;
 use super::{Action, Call, SpeechCommand, Utterance};
 use crate::journal::Fact;
 use crate::pump::Heard;
@@ -41,6 +42,14 @@ impl Call {
         confidence: Option<u32>,
         (started_ms, ended_ms): (u32, u32),
     ) {
+        match self.turns.audience(started_ms) {
+            Audience::Both => {}
+            Audience::User => {
+                let turn = self.turns.private();
+                return self.journal(Fact::PrivateTurn { turn, started_ms, ended_ms });
+            }
+            Audience::Nobody => return,
+        }
         let turn = self.turns.remote(text.as_deref().unwrap_or_default());
         self.journal(match text {
             Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text: text.into(), confidence },

@@ -42,6 +42,7 @@ impl Call {
             return;
         }
         self.give_up_question();
+        self.cancel_handoff(now);
         self.claim(result.unwrap_or_else(|| {
             Claim::new(TaskStatus::Unclear, "The voice ended the call without a result.")
         }));

@@ -17,6 +17,21 @@ pub(super) struct Turns {
     /// What the remote said, to find quotes in.
     remote: Vec<RemoteTurn>,
     utterances: Vec<Spoken>,
+    /// When the voice spoke with the user in private, in milliseconds of the call; the last may go on.
+    private: Vec<(u32, Option<u32>)>,
+    /// From here on nothing is written down.
+    over_ms: Option<u32>,
+}
+
+/// Whom the voice speaks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// The remote, and what is said is written down.
+    Both,
+    /// The user, in private.
+    User,
+    /// The voice has left.
+    Nobody,
 }
 
 #[derive(Debug)]
@@ -42,6 +57,51 @@ struct Over {
 }
 
 impl Turns {
+    /// How much earlier than the first sound a recognizer may say that a turn began.
+    const HEAD_START_MS: u32 = 300;
+
+    /// From now on the voice speaks with the user, and the remote does not hear it.
+    pub fn begin_private(&mut self, at_ms: u32) {
+        self.private.push((at_ms, None));
+    }
+
+    pub fn end_private(&mut self, at_ms: u32) {
+        if let Some((_, end)) = self.private.last_mut() {
+            *end = Some(at_ms);
+        }
+    }
+
+    /// Nothing that is said from now on is written down.
+    pub fn end(&mut self, at_ms: u32) {
+        self.over_ms = Some(at_ms);
+    }
+
+    pub fn are_over(&self) -> bool {
+        self.over_ms.is_some()
+    }
+
+    /// Whose ears something was for that a recognizer says began here.
+    pub fn audience(&self, started_ms: u32) -> Audience {
+        let heard_ms = started_ms.saturating_add(Self::HEAD_START_MS);
+        if self.is_private(heard_ms) {
+            Audience::User
+        } else if self.over_ms.is_some_and(|over_ms| started_ms >= over_ms) {
+            Audience::Nobody
+        } else {
+            Audience::Both
+        }
+    }
+
+    fn is_private(&self, at_ms: u32) -> bool {
+        let within = |(from, to): &(u32, Option<u32>)| at_ms >= *from && to.is_none_or(|to| at_ms < to);
+        self.private.iter().any(within)
+    }
+
+    /// The number of a turn that nobody but the user heard.
+    pub fn private(&mut self) -> u32 {
+        self.next()
+    }
+
     fn next(&mut self) -> u32 {
         self.last += 1;
         self.last
@@ -113,6 +173,9 @@ impl Turns {
         self.utterances.remove(index);
         if text.is_empty() {
             return None;
+        }
+        if self.is_private(started_ms) {
+            return Some(Fact::PrivateTurn { turn: self.next(), started_ms, ended_ms });
         }
         Some(Fact::VoiceSaid { turn: self.next(), started_ms, ended_ms, text, interrupted })
     }
