@@ -94,12 +94,30 @@ struct Held {
     silent: u32,
     /// Since the last longer silence, and how much of it was sound.
     stretch: u32,
-    /// Whoever was speaking when the hold began is no one who comes back.
-    ignoring: Option<u32>,
+    /// Whoever was speaking when the hold began is nobody who comes back.
+    last_words: Option<LastWords>,
     /// Since there is enough to say that it is a person, if not an announcement.
     deciding: u32,
     /// Since an announcement was recognised last.
     since_announcement: Option<u32>,
+}
+
+#[derive(Default)]
+struct LastWords {
+    hops: u32,
+    /// Of these at the end without a voice.
+    calm: u32,
+}
+
+impl LastWords {
+    const OVER: u32 = hops(400);
+    const LONGEST: u32 = hops(4_000);
+
+    fn are_over(&mut self, calm: bool) -> bool {
+        self.hops += 1;
+        self.calm = if calm { self.calm + 1 } else { 0 };
+        self.calm >= Self::OVER || self.hops >= Self::LONGEST
+    }
 }
 
 impl Talking {
@@ -154,8 +172,6 @@ impl Held {
     const OVER: u32 = hops(300);
     /// A stretch that is younger than this began with who speaks.
     const FRESH: u32 = hops(1_600);
-    /// How long somebody's last words before the hold may take.
-    const LAST_WORDS: u32 = hops(4_000);
     /// Of a person, who is kept waiting no longer.
     const DECIDE: u32 = hops(700);
     /// Pauses within one announcement are shorter.
@@ -180,13 +196,12 @@ impl HoldListener {
             return;
         }
         let Mode::Talking(talking) = &self.mode else { return };
-        let ignoring =
-            (talking.silent < Talking::PAUSE && talking.sounding > 0 && self.closely.is_none()).then_some(0);
+        let last_words = (talking.sounding > 0 && self.closely.is_none()).then(LastWords::default);
         let mistaken = self.since_person.take().is_some_and(|hops| hops < Self::MISTAKEN);
         self.evidence.begin(mistaken);
         self.memory.close();
         self.closely.get_or_insert_default();
-        self.mode = Mode::Held(Held { ignoring, ..Held::default() });
+        self.mode = Mode::Held(Held { last_words, ..Held::default() });
     }
 
     /// The hold is over, whoever said so.
@@ -259,14 +274,14 @@ impl HoldListener {
         held.since_announcement = held.since_announcement.map(|hops| hops.saturating_add(1));
         held.silent = if silent { held.silent.saturating_add(1) } else { 0 };
         held.stretch = if held.silent > Held::OVER { 0 } else { held.stretch.saturating_add(1) };
-        if let Some(waited) = &mut held.ignoring {
-            *waited += 1;
-            if held.silent < Talking::PAUSE && *waited < Held::LAST_WORDS {
-                return None;
-            }
-            held.ignoring = None;
-        }
         self.evidence.hear(kind);
+        if let Some(last_words) = &mut held.last_words {
+            if last_words.are_over(silent || self.evidence.is_none()) {
+                held.last_words = None;
+                self.evidence.settle();
+            }
+            return None;
+        }
         let over = held.silent >= Held::OVER;
         if !self.evidence.is_enough(over) && held.deciding == 0 {
             return None;

@@ -3,6 +3,7 @@
 mod convert;
 mod frame;
 mod g711;
+mod hold;
 mod mix;
 mod resample;
 mod signal;

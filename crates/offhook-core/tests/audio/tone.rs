@@ -10,24 +10,24 @@ const RATE: f64 = 8_000.0;
 
 /// A recording under construction.
 #[derive(Clone, Default)]
-struct Line {
-    samples: Vec<f64>,
+pub(crate) struct Line {
+    pub(crate) samples: Vec<f64>,
     random: u32,
 }
 
 impl Line {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { samples: Vec::new(), random: 1 }
     }
 
     /// White noise between -1 and 1, the same in every run.
-    fn noise(&mut self) -> f64 {
+    pub(crate) fn noise(&mut self) -> f64 {
         self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f64::from(self.random >> 8) / f64::from(1 << 23) - 1.0
     }
 
     /// Sines at these frequencies, each with this level in dBFS.
-    fn tones(mut self, partials: &[(f64, f64)], ms: u32) -> Self {
+    pub(crate) fn tones(mut self, partials: &[(f64, f64)], ms: u32) -> Self {
         for n in 0..ms as usize * 8 {
             let at = |(hz, dbfs): &(f64, f64)| peak(*dbfs) * (TAU * hz * n as f64 / RATE).sin();
             self.samples.push(partials.iter().map(at).sum());
@@ -35,18 +35,18 @@ impl Line {
         self
     }
 
-    fn tone(self, hz: &[f64], ms: u32) -> Self {
+    pub(crate) fn tone(self, hz: &[f64], ms: u32) -> Self {
         let partials: Vec<(f64, f64)> = hz.iter().map(|hz| (*hz, -18.0)).collect();
         self.tones(&partials, ms)
     }
 
-    fn silence(self, ms: u32) -> Self {
+    pub(crate) fn silence(self, ms: u32) -> Self {
         self.tones(&[], ms)
     }
 
     /// Something like speech: pulses of a gliding pitch through two moving formants, hissing consonants between
     /// the vowels, and a breath now and then.
-    fn speech(mut self, ms: u32, pitch_hz: f64) -> Self {
+    pub(crate) fn speech(mut self, ms: u32, pitch_hz: f64) -> Self {
         let start = self.samples.len();
         let (mut phase, mut low, mut high) = (0.0, Resonator::default(), Resonator::default());
         for n in 0..ms as usize * 8 {
@@ -71,7 +71,7 @@ impl Line {
     }
 
     /// Chords of four notes with overtones, changing every `beat_ms`.
-    fn music(mut self, ms: u32, beat_ms: u32) -> Self {
+    pub(crate) fn music(mut self, ms: u32, beat_ms: u32) -> Self {
         let chords =
             [[262.0, 330.0, 392.0, 523.0], [220.0, 262.0, 330.0, 440.0], [349.0, 440.0, 523.0, 698.0]];
         for n in 0..ms as usize * 8 {
@@ -86,13 +86,13 @@ impl Line {
         self
     }
 
-    fn then(mut self, other: Line) -> Self {
+    pub(crate) fn then(mut self, other: Line) -> Self {
         self.samples.extend(other.samples);
         self
     }
 
     /// Noise of this level over everything so far.
-    fn noisy(mut self, dbfs: f64) -> Self {
+    pub(crate) fn noisy(mut self, dbfs: f64) -> Self {
         for n in 0..self.samples.len() {
             let noise = self.noise() * peak(dbfs) / 1.5f64.sqrt() * 2.0f64.sqrt() / 1.155;
             self.samples[n] += noise;
@@ -100,7 +100,7 @@ impl Line {
         self
     }
 
-    fn received(self) -> Vec<i16> {
+    pub(crate) fn received(self) -> Vec<i16> {
         let line = self.noisy(-65.0);
         let to_i16 = |sample: &f64| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
         line.samples.iter().map(|sample| decode_ulaw(encode_ulaw(to_i16(sample)))).collect()
@@ -144,10 +144,10 @@ fn peak(dbfs: f64) -> f64 {
 }
 
 #[derive(Default)]
-struct Resonator(f64, f64);
+pub(crate) struct Resonator(f64, f64);
 
 impl Resonator {
-    fn filter(&mut self, x: f64, hz: f64, width_hz: f64) -> f64 {
+    pub(crate) fn filter(&mut self, x: f64, hz: f64, width_hz: f64) -> f64 {
         let r = (-std::f64::consts::PI * width_hz / RATE).exp();
         let y = x + 2.0 * r * (TAU * hz / RATE).cos() * self.0 - r * r * self.1;
         (self.0, self.1) = (y, self.0);

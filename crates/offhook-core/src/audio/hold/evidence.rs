@@ -82,6 +82,10 @@ impl Evidence {
         }
     }
 
+    pub fn is_none(&self) -> bool {
+        self.weight == 0.0
+    }
+
     /// Enough to say that it is a person, who is silent again where it is `over`.
     pub fn is_enough(&self, over: bool) -> bool {
         self.weight >= Self::ENOUGH + self.wary
