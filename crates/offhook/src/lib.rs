@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod engine;
 pub mod gateway;
 pub mod http;
+pub mod mcp;
 pub mod recorder;
 pub mod session;
 pub mod webhooks;

@@ -127,7 +127,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn server_url(context: &Context) -> Result<String, Failure> {
+pub fn server_url(context: &Context) -> Result<String, Failure> {
     let config = context.config()?;
     Ok(format!("http://{}", crate::doctor::reachable(config.listen)))
 }

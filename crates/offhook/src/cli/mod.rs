@@ -8,9 +8,11 @@ mod client;
 mod doctor;
 mod interrupt;
 mod key;
+mod mcp;
 mod serve;
 mod show;
-mod state;
+mod skill;
+pub(crate) mod state;
 mod steer;
 
 use std::io::Write as _;
@@ -103,6 +105,11 @@ enum Command {
     Digits(steer::Keys),
     /// Answer the question that the voice of a call has for you
     Answer(steer::Answered),
+    /// Speak the Model Context Protocol on standard input and output, for an agent that starts this
+    Mcp,
+    /// Put the skill where agents look for skills, so that they know how to call
+    #[command(subcommand, arg_required_else_help = true)]
+    Skill(skill::Command),
     /// Make, list, rotate and revoke API keys (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Key(key::Command),
@@ -294,6 +301,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Instruct(args) => steer::instruct(args, context).await,
         Command::Digits(args) => steer::digits(args, context).await,
         Command::Answer(args) => steer::answer(args, context).await,
+        Command::Mcp => mcp::run(context).await,
+        Command::Skill(command) => skill::run(command, context),
         Command::Account(command) => account::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Doctor => doctor::run(context).await,

@@ -52,7 +52,7 @@ fn careful(headers: &mut HeaderMap) {
 
 fn write(method: &Method, path: &str, status: StatusCode, ms: u64) {
     let code = status.as_u16();
-    match level(method, status) {
+    match level(method, path, status) {
         Level::ERROR => tracing::error!(%method, path, status = code, ms, "answered"),
         Level::WARN => tracing::warn!(%method, path, status = code, ms, "answered"),
         Level::INFO => tracing::info!(%method, path, status = code, ms, "answered"),
@@ -62,14 +62,15 @@ fn write(method: &Method, path: &str, status: StatusCode, ms: u64) {
 
 /// An agent polls each call every three seconds: who only looks is not worth a line. Who changes something is, who
 /// is kept out is worth a look, and what went wrong here is for the operator to mend.
-fn level(method: &Method, status: StatusCode) -> Level {
+fn level(method: &Method, path: &str, status: StatusCode) -> Level {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => Level::WARN,
         status if status.is_server_error() => Level::ERROR,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Level::WARN,
         StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => Level::WARN,
         status if status.is_client_error() => Level::INFO,
-        _ if matches!(*method, Method::GET | Method::HEAD) => Level::DEBUG,
+        // What a tool asks of the API has a line of its own, by the same rules.
+        _ if matches!(*method, Method::GET | Method::HEAD) || path == "/mcp" => Level::DEBUG,
         _ => Level::INFO,
     }
 }
@@ -144,7 +145,8 @@ mod tests {
             (Method::GET, 500, Level::ERROR),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(level(&method, status), expected, "{method} {status}");
+            assert_eq!(level(&method, "/call", status), expected, "{method} {status}");
         }
+        assert_eq!(level(&Method::POST, "/mcp", StatusCode::OK), Level::DEBUG);
     }
 }

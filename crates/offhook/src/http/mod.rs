@@ -13,6 +13,7 @@ mod events;
 mod health;
 mod limits;
 mod link;
+mod mcp;
 mod me;
 mod new_call;
 mod openapi;
@@ -40,6 +41,7 @@ use crate::gateway::Gateway;
 pub use codes::{CODES, Code};
 pub use limits::Limits;
 pub use public_url::PublicUrl;
+pub use request::key;
 pub use serve::serve;
 pub use webhooks::event_body;
 
@@ -64,7 +66,7 @@ pub fn limited(gateway: Gateway, public_url: PublicUrl, limits: Limits) -> Route
     let (router, document) = routes().split_for_parts();
     let document: Arc<str> =
         openapi::complete(openapi::described(document), api.public_url.of_document()).into();
-    router
+    let router = router
         .route("/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/", get(health::front))
         .route("/sign-in", get(link::form).post(link::link))
@@ -74,7 +76,8 @@ pub fn limited(gateway: Gateway, public_url: PublicUrl, limits: Limits) -> Route
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(from_fn_with_state(api.clone(), origin::guard))
         .layer(from_fn(access::log))
-        .with_state(api)
+        .with_state(api.clone());
+    router.clone().merge(mcp::route(api, router))
 }
 
 /// Everything that is part of the OpenAPI document.

@@ -41,6 +41,16 @@ impl PublicUrl {
         if self.as_asked { "/" } else { &self.usual }
     }
 
+    /// The names this server answers to, where they are known; `None` when it answers whoever finds a way.
+    pub fn hosts(&self) -> Option<Vec<String>> {
+        let host = self.usual.split_once("://").and_then(|(_, rest)| {
+            let authority: Authority = rest.split('/').next()?.parse().ok()?;
+            Some(authority.host().trim_matches(['[', ']']).to_owned())
+        });
+        let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        (!self.as_asked).then(|| own.into_iter().chain(host).collect())
+    }
+
     /// For whom nothing is known of.
     pub fn usual(&self) -> &str {
         &self.usual
