@@ -12,6 +12,7 @@
 mod answering;
 mod consult;
 mod ending;
+mod evidence;
 mod event;
 mod handoff;
 mod hold;
@@ -204,7 +205,7 @@ impl Call {
             turns: Turns::default(),
             actions: VecDeque::new(),
             answered_at: None,
-            report: Report::Awaited,
+            report: Report::default(),
             missing: Vec::new(),
             answered_by: None,
             sip_status: None,
@@ -404,7 +405,12 @@ impl Call {
     }
 
     fn journal(&mut self, fact: Fact) {
+        let is_said = self.take_note(&fact);
         self.actions.push_back(Action::Journal(fact));
+        if is_said {
+            self.tell_commitments();
+            self.tell_result(false);
+        }
     }
 
     fn speech(&mut self, command: SpeechCommand) {

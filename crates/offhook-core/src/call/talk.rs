@@ -115,7 +115,9 @@ impl Call {
     }
 
     pub(super) fn journal_said(&mut self, said: Option<Fact>) {
-        self.actions.extend(said.map(Action::Journal));
+        if let Some(said) = said {
+            self.journal(said);
+        }
     }
 
     pub(super) fn ask_if_there(&mut self, now: Timestamp) {

@@ -11,7 +11,7 @@ impl Call {
         match (&self.state, tool) {
             (CallState::Connected(_), tool) => self.use_tool(now, id, tool),
             // What became of the task may be told a moment after the other side has hung up.
-            (CallState::Ending(_), ToolCall::EndCall { result: Some(claim), .. }) => self.claim(claim),
+            (CallState::Ending(_), ToolCall::EndCall { result: Some(claim), .. }) => self.voice_claims(claim),
             _ => {}
         }
     }
@@ -43,7 +43,7 @@ impl Call {
         }
         self.give_up_question();
         self.cancel_handoff(now);
-        self.claim(result.unwrap_or_else(|| {
+        self.voice_claims(result.unwrap_or_else(|| {
             Claim::new(TaskStatus::Unclear, "The voice ended the call without a result.")
         }));
         let longest = self.limits.goodbye;

@@ -1,6 +1,6 @@
 //! Who said what, as far as it was really heard.
 //!
-//! This is the only place where turns get their numbers, and where a quote is found again in what was said.
+//! This is the only place where turns get their numbers.
 
 use super::Utterance;
 use crate::journal::Fact;
@@ -179,40 +179,16 @@ impl Turns {
         }
         Some(Fact::VoiceSaid { turn: self.next(), started_ms, ended_ms, text, interrupted })
     }
-
-    /// The turns in which the remote said these quotes, as far as they are found, and whether all were.
-    pub fn evidence(&self, quotes: &[Words]) -> (Vec<u32>, bool) {
-        let mut found: Vec<u32> = Vec::new();
-        let mut all = true;
-        for quote in quotes {
-            match self.turn_of(quote, &found) {
-                Some(turn) if found.contains(&turn) => {}
-                Some(turn) => found.push(turn),
-                None => all = false,
-            }
-        }
-        found.sort_unstable();
-        (found, all)
-    }
-
-    /// The turn that has the most words of the quote in order, and at least half of them: a model quotes what it heard,
-    /// and the transcript may have understood it a little differently. Of equals the latest that is not `taken`.
-    fn turn_of(&self, quote: &str, taken: &[u32]) -> Option<u32> {
-        let quote = words(quote);
-        let common = |turn: &RemoteTurn| in_common(&quote, &turn.words);
-        let likely = self.remote.iter().filter(|turn| common(turn) > 0 && common(turn) * 2 >= quote.len());
-        likely.max_by_key(|turn| (common(turn), !taken.contains(&turn.turn), turn.turn)).map(|turn| turn.turn)
-    }
 }
 
 /// The words of a text, in lower case and without punctuation.
-fn words(text: &str) -> Vec<Words> {
+pub(super) fn words(text: &str) -> Vec<Words> {
     let apart = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '\'' | '’'));
     apart.filter(|word| !word.is_empty()).map(|word| word.to_lowercase().into()).collect()
 }
 
 /// How many words two texts have in common, in the same order: their longest common subsequence.
-fn in_common(quote: &[Words], said: &[Words]) -> usize {
+pub(super) fn in_common(quote: &[Words], said: &[Words]) -> usize {
     let mut best = vec![0; said.len() + 1];
     for word in quote {
         let mut diagonal = 0;

@@ -7,6 +7,7 @@ mod connected;
 mod consult;
 mod ending;
 mod opening;
+mod result;
 mod script;
 mod setup;
 mod steer;

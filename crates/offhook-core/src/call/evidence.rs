@@ -1,0 +1,149 @@
+//! What was said, to find in it what the voice claims, and what was agreed to.
+
+use super::turns::{in_common, words};
+use crate::commit::{self, Act};
+use crate::words::Words;
+
+/// Every turn of the transcript so far.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    turns: Vec<Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    number: u32,
+    by: Speaker,
+    started_ms: u32,
+    text: Words,
+    words: Vec<Words>,
+    /// What it binds the speaker to, or wants the other side bound to.
+    acts: Vec<(Act, Words)>,
+    /// It says yes to whatever was asked.
+    agrees: bool,
+    /// It says something, and does not only ask.
+    states: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Remote,
+    Voice,
+}
+
+/// The turns that quotes were found in, in order, and whether all were found.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    pub turns: Vec<u32>,
+    pub is_whole: bool,
+}
+
+/// A commitment, or the wish for one.
+#[derive(Debug)]
+pub(super) struct Bond {
+    pub act: Act,
+    /// In which turn, and before it the one that asked, where it is only a yes.
+    pub turns: Vec<u32>,
+    pub text: Words,
+    /// The voice made it; otherwise the remote wanted it.
+    pub is_made: bool,
+}
+
+impl Said {
+    pub fn add(&mut self, by: Speaker, (number, started_ms): (u32, u32), text: &str, language: &str) {
+        let acts = match by {
+            Speaker::Remote => commit::asked(text, language),
+            Speaker::Voice => commit::spoken(text, language),
+        };
+        self.turns.push(Turn {
+            number,
+            by,
+            started_ms,
+            text: text.into(),
+            words: words(text),
+            acts: acts.into_iter().map(|found| (found.act, found.sentence.into())).collect(),
+            agrees: by == Speaker::Voice && commit::agrees(text, language),
+            states: states(text),
+        });
+        // A recognizer is slower than a voice: what the remote said may come after the answer to it.
+        self.turns.sort_by_key(|turn| (turn.started_ms, turn.number));
+    }
+
+    /// The last turn of the remote.
+    pub fn last_of_remote(&self) -> Option<u32> {
+        self.turns.iter().rev().find(|turn| turn.by == Speaker::Remote).map(|turn| turn.number)
+    }
+
+    /// Whether something is said in one of these turns, and not only asked.
+    pub fn states(&self, numbers: &[u32]) -> bool {
+        self.turns.iter().any(|turn| turn.states && numbers.contains(&turn.number))
+    }
+
+    /// Whether one of these turns has one of these words in a row.
+    pub fn says(&self, numbers: &[u32], phrases: &[&str]) -> bool {
+        let has = |turn: &Turn| {
+            let text: String = turn.words.iter().map(|word| format!(" {}", word.as_str())).collect();
+            phrases.iter().any(|phrase| format!("{text} ").contains(&format!(" {phrase} ")))
+        };
+        self.turns.iter().any(|turn| numbers.contains(&turn.number) && has(turn))
+    }
+
+    /// Where these words were said; `by` nobody in particular where it is `None`.
+    pub fn find(&self, quotes: &[Words], by: Option<Speaker>) -> Evidence {
+        let mut found = Evidence { turns: Vec::new(), is_whole: true };
+        for quote in quotes {
+            match self.turn_of(quote, by, &found.turns) {
+                Some(turn) if found.turns.contains(&turn) => {}
+                Some(turn) => found.turns.push(turn),
+                None => found.is_whole = false,
+            }
+        }
+        found.turns.sort_unstable();
+        found
+    }
+
+    /// The turn that has the most words of the quote in order, and at least half of them: a model quotes what it heard,
+    /// and the transcript may have understood it a little differently. Of equals the latest that is not `taken`.
+    fn turn_of(&self, quote: &str, by: Option<Speaker>, taken: &[u32]) -> Option<u32> {
+        let quote = words(quote);
+        let common = |turn: &Turn| in_common(&quote, &turn.words);
+        let turns = self.turns.iter().filter(|turn| by.is_none_or(|by| turn.by == by));
+        let likely = turns.filter(|turn| common(turn) > 0 && common(turn) * 2 >= quote.len());
+        likely
+            .max_by_key(|turn| (common(turn), !taken.contains(&turn.number), turn.number))
+            .map(|turn| turn.number)
+    }
+
+    /// Every commitment so far, and every wish for one.
+    pub fn bonds(&self) -> Vec<Bond> {
+        let mut bonds = Vec::new();
+        // What the remote asked for since the voice spoke last.
+        let mut asked: Vec<(Act, u32)> = Vec::new();
+        for turn in &self.turns {
+            let is_made = turn.by == Speaker::Voice;
+            for (act, text) in &turn.acts {
+                bonds.push(Bond { act: *act, turns: vec![turn.number], text: text.clone(), is_made });
+            }
+            if !is_made {
+                asked.extend(turn.acts.iter().map(|(act, _)| (*act, turn.number)));
+                continue;
+            }
+            for (act, by) in std::mem::take(&mut asked).into_iter().filter(|_| turn.agrees) {
+                if turn.acts.iter().all(|(made, _)| *made != act) {
+                    let turns = vec![by.min(turn.number), by.max(turn.number)];
+                    bonds.push(Bond { act, turns, text: turn.text.clone(), is_made });
+                }
+            }
+        }
+        bonds
+    }
+}
+
+/// Whether a sentence of it is no question.
+fn states(text: &str) -> bool {
+    let mut is_statement = false;
+    for part in text.split_inclusive(['.', '!', '?']) {
+        is_statement |= !part.ends_with('?') && part.chars().any(char::is_alphanumeric);
+    }
+    is_statement
+}
