@@ -1,17 +1,19 @@
 //! Whatever arrives in whatever order: one end, nothing after it, and a live call always has a deadline.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use offhook_core::audio::{AudioFormat, Digit};
-use offhook_core::brief::{Brief, Disclosure, Language, Opening, Voicemail};
+use offhook_core::brief::{Brief, Disclosure, Introduction, Language, Opening, Voicemail};
 use offhook_core::call::{
-    Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
-    ToolCallId, Utterance,
+    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
+    SpeechEvent, ToolCall, ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
-use offhook_core::journal::{AnsweredBy, Fact, Part, TaskStatus};
+use offhook_core::journal::{AnsweredBy, Fact, Part, Party, TaskStatus};
+use offhook_core::policy::{Facts, HandoffAllow, Policy, PolicyConfig};
 use offhook_core::pump::{Heard, PumpEvent};
-use offhook_core::{SpeechCommand, Timestamp};
+use offhook_core::{PhoneNumber, SpeechCommand, Timestamp};
 use proptest::prelude::*;
 
 fn leg_event() -> impl Strategy<Value = LegEvent> {
@@ -49,7 +51,37 @@ fn tool() -> impl Strategy<Value = ToolCall> {
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Human }),
         Just(ToolCall::WaitOnHold),
+        Just(ToolCall::LoopInUser { reason: "They want to speak to the user.".into() }),
+        any::<bool>().prop_map(|joins| ToolCall::UserDecides { joins }),
     ]
+}
+
+fn sound() -> impl Strategy<Value = HoldSound> {
+    prop_oneof![
+        Just(HoldSound::Music),
+        Just(HoldSound::LongSilence),
+        Just(HoldSound::Announcement),
+        Just(HoldSound::Person { since_ms: 900 }),
+    ]
+}
+
+/// What the user's leg reports; mostly that it is there.
+fn second() -> impl Strategy<Value = LegEvent> {
+    prop_oneof![
+        3 => Just(LegEvent::Answered { sip_call_id: None }),
+        3 => Just(LegEvent::MediaUp { format: AudioFormat::Pcma, encrypted: false }),
+        2 => Just(LegEvent::Digit(Digit::from_char('1').expect("a key"))),
+        2 => leg_event(),
+    ]
+}
+
+/// The user's own number.
+const USER: &str = "+14155550190";
+
+fn user() -> HandoffAllow {
+    let number: PhoneNumber = USER.parse().expect("a number");
+    let policy = Policy::new(PolicyConfig { sandbox: true, ..PolicyConfig::default() });
+    policy.decide_handoff(&number, None, &Facts::default(), Timestamp::default()).expect("a permission")
 }
 
 fn speech_event() -> impl Strategy<Value = SpeechEvent> {
@@ -82,6 +114,8 @@ fn steering() -> impl Strategy<Value = CallCommand> {
         Just(CallCommand::Press { digits: "1w2".into() }),
         Just(CallCommand::Answer { question_id: None, text: "The fifth of May.".into() }),
         Just(CallCommand::Press { digits: "one".into() }),
+        Just(CallCommand::Bridge { to: user(), introduction: None }),
+        Just(CallCommand::Bridge { to: user(), introduction: Some(Introduction::Straight) }),
     ]
 }
 
@@ -96,6 +130,9 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Command(CallCommand::Shutdown)),
         2 => steering().prop_map(Input::Command),
         8 => leg_event().prop_map(Input::Leg),
+        6 => second().prop_map(Input::Second),
+        1 => sound().prop_map(Input::Sound),
+        1 => Just(Input::FirstCrossed { to_user_ms: 20, to_remote_ms: 40 }),
         8 => speech_event().prop_map(Input::Speech),
         2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
         2 => heard.clone().prop_map(|heard| Input::Pump(PumpEvent::Finished(heard))),
@@ -112,9 +149,11 @@ fn call(inbound: bool, message: bool) -> Call {
     let brief = Brief {
         opening: Opening::ListenFirst { deadline: Duration::from_secs(2) },
         voicemail,
+        handoff: Some(if message { Introduction::Warm } else { Introduction::Straight }),
+        ask_owner: Some(Duration::from_secs(60)),
         ..Brief::new("Ask.")
     };
-    Call::new(direction, brief, Limits::default(), Timestamp::default())
+    Call::new(direction, brief, Limits::default(), Timestamp::default()).with_user(Some(user()))
 }
 
 fn disclosure() -> String {
@@ -130,6 +169,9 @@ fn in_talk() -> impl Strategy<Value = Input> {
         2 => Just(Input::Leg(LegEvent::Resumed)),
         1 => Just(Input::Leg(LegEvent::DigitsSent)),
         1 => Just(Input::Beep),
+        4 => second().prop_map(Input::Second),
+        1 => steering().prop_map(Input::Command),
+        1 => sound().prop_map(Input::Sound),
         2 => (0u32..4).prop_map(|n| Input::Speech(SpeechEvent::Opened { utterance: Utterance(n) })),
         2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
         2 => heard.clone().prop_map(|heard| Input::Pump(PumpEvent::Finished(heard))),
@@ -145,8 +187,14 @@ fn in_talk() -> impl Strategy<Value = Input> {
 struct Observer {
     ended: Option<EndReason>,
     dials: u32,
+    redials: u32,
+    second_dials: u32,
     results: u32,
+    turns: HashSet<u32>,
+    joined: bool,
     silenced: bool,
+    /// The voice speaks to the user, who is owed no disclosure but an introduction.
+    private: bool,
     told: Told,
 }
 
@@ -182,6 +230,9 @@ impl Observer {
     /// Nothing is said by the call to somebody who was not told; silence begins and ends in turns.
     fn spoken(&mut self, command: &SpeechCommand) {
         match command {
+            SpeechCommand::Open { .. } | SpeechCommand::Say { .. } if self.private => {
+                assert!(!self.silenced, "{command:?} in silence");
+            }
             SpeechCommand::Open { say } => {
                 let say = say.as_deref().expect("this brief has first words");
                 assert!(say.starts_with(&disclosure()), "opened with {say:?}");
@@ -203,18 +254,50 @@ impl Observer {
         }
     }
 
+    /// A result rests on turns that are there; two people who are connected are left alone.
+    fn written(&mut self, fact: &Fact) {
+        match fact {
+            Fact::VoiceSaid { turn, .. }
+            | Fact::RemoteSaid { turn, .. }
+            | Fact::NotUnderstood { turn, .. } => {
+                self.turns.insert(*turn);
+            }
+            Fact::Result { evidence_turns: turns, .. } | Fact::ResultItem { turns, .. } => {
+                assert!(turns.iter().all(|turn| self.turns.contains(turn)), "{fact:?} without its turns");
+            }
+            Fact::ToolCalled { .. } | Fact::DigitReceived { .. } | Fact::OwnerSaid { .. } => {
+                assert!(!self.joined, "{fact:?} after the join");
+            }
+            _ => {}
+        }
+    }
+
     fn observe(&mut self, call: &mut Call) {
         while let Some(action) = call.poll() {
             assert!(self.ended.is_none(), "{action:?} after the end");
+            if let Action::Journal(fact) = &action {
+                self.written(fact);
+            }
             match action {
                 Action::Dial => self.dials += 1,
+                Action::DialSecond { to } => {
+                    assert_eq!(to, user(), "nobody else is called");
+                    self.second_dials += 1;
+                }
+                Action::Attach(party) => self.private = party == Party::User,
+                Action::Join => assert!(!std::mem::replace(&mut self.joined, true), "joined twice"),
+                Action::Journal(Fact::DialRetried { .. }) => self.redials += 1,
                 Action::Journal(Fact::Result { .. }) => self.results += 1,
-                Action::Speech(command) => self.spoken(&command),
+                Action::Speech(command) => {
+                    assert!(!self.joined, "{command:?} after the join");
+                    self.spoken(&command);
+                }
                 Action::Journal(Fact::Ended { reason, .. }) => self.ended = Some(reason),
                 _ => {}
             }
         }
-        assert!(self.dials <= 1, "dialled twice");
+        assert!(self.dials <= 1 + self.redials && self.redials <= 1, "dialled again without a reason");
+        assert!(self.second_dials <= 2, "the user was called too often");
         assert!(self.results <= 1, "two results");
         assert_eq!(call.is_over(), self.ended.is_some());
         assert_eq!(

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::greeting::Greeting;
 use super::state::{CallState, Due, Parting, Phase};
-use super::{Action, Call, Claim, SpeechCommand, ToolCallId};
+use super::{Action, BlockerClaim, Call, Claim, Direction, SpeechCommand, ToolCallId};
 use crate::brief::Voicemail;
 use crate::end::EndReason;
-use crate::journal::{AnsweredBy, Fact, TaskStatus};
+use crate::journal::{AnsweredBy, BlockerKind, Fact, TaskStatus};
 use crate::time::Timestamp;
 use crate::words::Words;
 
@@ -15,19 +16,166 @@ use crate::words::Words;
 pub(super) struct Answering {
     /// When a machine's beep was heard last: it may sound before anybody knows that it is a machine.
     beep_at: Option<Timestamp>,
+    /// Since when the remote has been speaking, of what it says first.
+    speaking_since: Option<Timestamp>,
+    /// How long it spoke before that.
+    spoken: Duration,
+    turns: u32,
+    /// It has been speaking for longer than a person does who picks up.
+    long_winded: bool,
+    /// A menu or a screening service, which may put somebody on the line.
+    gate: Gate,
+    /// What the voice wanted to say gave way to the first words.
+    unsaid: bool,
+    /// It said that it is a machine: when that is acted on, unless the voice does so first.
+    act_at: Option<Timestamp>,
+}
+
+/// A machine that puts people through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Gate {
+    #[default]
+    None,
+    /// It asks something.
+    Asks,
+    /// The voice has told it: whoever speaks next may be a person.
+    Told,
 }
 
 impl Answering {
+    /// Nobody who picks up says so much before the other side says a word.
+    const LONG: Duration = Duration::from_secs(6);
+    /// What was said first tells what picked up; later turns belong to the conversation.
+    const FIRST_TURNS: u32 = 3;
+    /// For the voice to notice by itself that it talks to a machine.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
     pub fn next(&self) -> Option<(Timestamp, Due)> {
-        None
+        let long_at = self.speaking_since.filter(|_| self.is_early() && !self.long_winded);
+        let long_at = long_at.map(|since| since + Self::LONG.saturating_sub(self.spoken));
+        self.act_at.into_iter().chain(long_at).min().map(|at| (at, Due::Answering))
+    }
+
+    fn is_early(&self) -> bool {
+        self.turns < Self::FIRST_TURNS
+    }
+
+    pub fn speech_started(&mut self, now: Timestamp) {
+        self.speaking_since.get_or_insert(now);
+    }
+
+    pub fn speech_stopped(&mut self, now: Timestamp) {
+        self.spoken += self.speaking_since.take().map_or(Duration::ZERO, |since| now.since(since));
+    }
+
+    /// Whether a beep now would say that it is a machine.
+    pub fn is_suspicious(&self) -> bool {
+        self.long_winded
     }
 }
+
+/// Told to the voice, not to the other side.
+const SCREENING: &str = "A call screening service answers, and passes on what you say. Say in one sentence who is calling \
+                         for whom and why, then wait for a person.";
+
+const UNSAID: &str = "What you were about to say gave way to the words that say who you are. If it is still an answer to what \
+                      was asked, say it now.";
 
 /// A beep this long ago was the machine's: it takes a moment to understand that one is talking to a machine.
 const RECENT_BEEP: Duration = Duration::from_secs(10);
 
 impl Call {
-    pub(super) fn settle_answering(&mut self, _now: Timestamp) {}
+    /// Decide by what the remote says first. The voice speaks and listens meanwhile as always: this only looks on.
+    pub(super) fn consider_answering(&mut self, now: Timestamp, text: Option<&str>) {
+        let outbound = self.direction == Direction::Outbound;
+        let decided = self.answered_by;
+        let Some(conversation) = self.conversation() else { return };
+        let answering = &mut conversation.answering;
+        // Somebody talks on who is no recording.
+        answering.act_at = None;
+        if !outbound || decided.is_some_and(|by| by != AnsweredBy::Human) || !answering.is_early() {
+            return;
+        }
+        answering.turns += 1;
+        let Some(said) = text.and_then(Greeting::of) else { return };
+        match said {
+            Greeting::Short if decided.is_none() => self.answered_by(AnsweredBy::Human),
+            Greeting::Short => {}
+            Greeting::Voicemail => answering.act_at = Some(now + Answering::PATIENCE),
+            Greeting::Menu => {
+                answering.gate = Gate::Asks;
+                self.answered_by(AnsweredBy::Menu);
+            }
+            Greeting::Screening => {
+                answering.gate = Gate::Asks;
+                self.answered_by(AnsweredBy::Screening);
+                self.speech(SpeechCommand::Note { text: SCREENING.into(), respond: false });
+            }
+        }
+    }
+
+    /// The voice said something of its own, to whomever.
+    pub(super) fn gate_told(&mut self) {
+        if let Some(conversation) = self.conversation()
+            && conversation.answering.gate == Gate::Asks
+        {
+            conversation.answering.gate = Gate::Told;
+        }
+    }
+
+    /// Somebody speaks: whoever was put through has not heard the first words.
+    pub(super) fn gate_may_have_opened(&mut self) {
+        if let Some(conversation) = self.conversation()
+            && conversation.answering.gate == Gate::Told
+        {
+            conversation.answering.gate = Gate::Asks;
+            self.owe_disclosure();
+        }
+    }
+
+    /// The first words take the place of what the voice wanted to say.
+    pub(super) fn gives_way(&mut self) {
+        if let Some(conversation) = self.conversation() {
+            conversation.answering.unsaid = conversation.answering.gate != Gate::None;
+        }
+    }
+
+    /// A machine that waits for an answer gets it after the first words.
+    pub(super) fn say_unsaid(&mut self) {
+        let Some(conversation) = self.conversation() else { return };
+        if std::mem::take(&mut conversation.answering.unsaid) {
+            let respond = conversation.may_speak();
+            self.speech(SpeechCommand::Note { text: UNSAID.into(), respond });
+        }
+    }
+
+    pub(super) fn answering_due(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        match conversation.answering.act_at.take_if(|at| *at <= now) {
+            Some(_) => self.machine_answered(now),
+            None => conversation.answering.long_winded = true,
+        }
+    }
+
+    /// It is a machine, and the voice has not said so.
+    fn machine_answered(&mut self, now: Timestamp) {
+        let Some(conversation) = self.conversation() else { return };
+        if let Phase::AwaitingBeep { .. } | Phase::Parting(_) = conversation.phase {
+            return;
+        }
+        self.answered_by(AnsweredBy::Voicemail);
+        self.treat_voicemail(now);
+    }
+
+    fn treat_voicemail(&mut self, now: Timestamp) {
+        match self.brief.voicemail.clone() {
+            Voicemail::HangUp => {
+                self.claim(voicemail("Voicemail answered; no message was left."));
+                self.hang_up(now, EndReason::VoiceVoicemail);
+            }
+            Voicemail::LeaveMessage(message) => self.await_beep(now, message.into()),
+        }
+    }
 
     /// If nobody said that it was a machine, whoever spoke counts as a person.
     pub(super) fn tell_answered_by(&mut self) {
@@ -48,18 +196,15 @@ impl Call {
         if answered_by == AnsweredBy::Menu {
             self.owe_disclosure();
         }
-        match (answered_by, self.brief.voicemail.clone()) {
-            (AnsweredBy::Voicemail, Voicemail::HangUp) => {
-                self.tool_answered(id, TOOL, "noted; hanging up without a message", false);
-                self.claim(voicemail("Voicemail answered; no message was left."));
-                self.hang_up(now, EndReason::VoiceVoicemail);
+        let output = match (answered_by, &self.brief.voicemail) {
+            (AnsweredBy::Voicemail, Voicemail::HangUp) => "noted; hanging up without a message",
+            (AnsweredBy::Voicemail, Voicemail::LeaveMessage(_)) => {
+                "noted; the message is left after the beep"
             }
-            (AnsweredBy::Voicemail, Voicemail::LeaveMessage(message)) => {
-                self.tool_answered(id, TOOL, "noted; the message is left after the beep", false);
-                self.await_beep(now, message.into());
-            }
-            _ => self.tool_answered(id, TOOL, "noted; go on", true),
-        }
+            _ => return self.tool_answered(id, TOOL, "noted; go on", true),
+        };
+        self.tool_answered(id, TOOL, output, false);
+        self.treat_voicemail(now);
     }
 
     /// Not a word until the beep: the machine is not recording yet.
@@ -79,6 +224,9 @@ impl Call {
     pub(super) fn beep_heard(&mut self, now: Timestamp) {
         if let Some(conversation) = self.conversation() {
             conversation.answering.beep_at = Some(now);
+            if conversation.answering.is_suspicious() && self.answered_by != Some(AnsweredBy::Voicemail) {
+                self.machine_answered(now);
+            }
             self.leave_message(now);
         }
     }
@@ -127,5 +275,6 @@ impl Call {
 }
 
 fn voicemail(summary: &str) -> Claim {
-    Claim::new(TaskStatus::Blocked, summary)
+    let blocker = BlockerClaim { kind: BlockerKind::Voicemail, what: summary.into(), quotes: Vec::new() };
+    Claim { blocker: Some(blocker), ..Claim::new(TaskStatus::Blocked, summary) }
 }

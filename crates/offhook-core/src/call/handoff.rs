@@ -126,11 +126,11 @@ const NOBODY: &str = "nobody can be connected on this call; say so, and offer a 
 const CALLING: &str = "the user is being called. Until they come you stay with the other side: keep them company, \
                        answer what they ask, promise nothing";
 /// Told to the voice before it speaks to the user.
-const IN_PRIVATE: &str = "From now on you speak with the user whom you are calling for, in private: the other side \
+pub const IN_PRIVATE: &str = "From now on you speak with the user whom you are calling for, in private: the other side \
                           waits and does not hear you. Answer their questions about the call in a few words. As soon \
                           as they say whether they join, use user_decides. If it is a machine, use report_voicemail.";
 /// Told to the voice when it is back with the other side.
-const ALONE_AGAIN: &str = "You are with the other side of the call again; the user can't join now. Agree to nothing \
+pub const ALONE_AGAIN: &str = "You are with the other side of the call again; the user can't join now. Agree to nothing \
                            new. Find out what the next step is, and when and where they can be called back; then \
                            say goodbye.";
 const NOT_NOW: &str = "not now: you are speaking with the user in private. Use user_decides as soon as they say \

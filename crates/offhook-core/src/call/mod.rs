@@ -12,8 +12,9 @@
 mod answering;
 mod consult;
 mod ending;
-mod evidence;
 mod event;
+mod evidence;
+mod greeting;
 mod handoff;
 mod hold;
 mod menu;
@@ -30,6 +31,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use event::*;
+pub use handoff::{ALONE_AGAIN, IN_PRIVATE};
 pub use menu::are_keys;
 use report::Report;
 pub use state::CallState;
@@ -75,7 +77,9 @@ pub struct Limits {
     pub introduction: Duration,
     /// From the join of remote and user until they are cut off.
     pub bridged: Duration,
-    /// Before a dial request that never left is made again; longer where it was a line that was missing.
+    /// How often a dial request that never left is made again.
+    pub redials: u32,
+    /// Before it is; longer where it was a line that was missing.
     pub redial: Duration,
     pub redial_no_line: Duration,
 }
@@ -96,6 +100,7 @@ impl Default for Limits {
             user_ring: Duration::from_secs(30),
             introduction: Duration::from_secs(25),
             bridged: Duration::from_secs(60 * 60),
+            redials: 1,
             redial: Duration::from_secs(2),
             redial_no_line: Duration::from_secs(15),
         }
@@ -229,11 +234,11 @@ impl Call {
     }
 
     /// Whether the session should look for a machine's beep in the remote's audio: only a call that would leave a
-    /// message has a use for it.
+    /// message has a use for it, or one that may be talking to a machine.
     pub fn listens_for_beep(&self) -> bool {
-        matches!(self.brief.voicemail, Voicemail::LeaveMessage(_))
-            && matches!(&self.state, CallState::Connected(conversation)
-                if !matches!(conversation.phase, Phase::Parting(_)))
+        let wanted = matches!(self.brief.voicemail, Voicemail::LeaveMessage(_));
+        matches!(&self.state, CallState::Connected(conversation)
+            if (wanted || conversation.answering.is_suspicious()) && !matches!(conversation.phase, Phase::Parting(_)))
     }
 
     /// The next action, until there is none.
@@ -383,8 +388,9 @@ impl Call {
             Due::Unanswered => self.unanswered(now),
             Due::WrapUp => self.wrap_up(),
             Due::LeaveMessage => self.leave_message(now),
+            Due::KeysHeard => self.keys_heard(),
             Due::MenuStuck => self.menu_stuck(now),
-            Due::Answering => self.settle_answering(now),
+            Due::Answering => self.answering_due(now),
             Due::Handoff => self.handoff_due(now),
             Due::Redial => self.redial(now),
             Due::HangUp(reason) => self.hang_up(now, reason),

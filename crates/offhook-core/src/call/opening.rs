@@ -54,6 +54,7 @@ impl Call {
             return false;
         }
         self.actions.push_back(Action::StopPlayout);
+        self.gives_way();
         if !held {
             self.open(now);
         }
@@ -103,6 +104,7 @@ impl Call {
                 conversation.undisclosed &= opening.to_machine;
                 conversation.quiet = Quiet::Since(now);
                 conversation.phase = Phase::Talking;
+                self.say_unsaid();
             }
             Phase::Parting(parting) if parting.message.is_some_and(|message| message.were_heard()) => {
                 parting.said(now);

@@ -160,7 +160,12 @@ impl Call {
             };
             if !self.report.seen.iter().any(seen) {
                 self.report.seen.push((kind, act, turns.clone()));
-                self.journal(Fact::ResultItem { kind, name: act.code().to_owned(), value: text.into(), turns });
+                self.journal(Fact::ResultItem {
+                    kind,
+                    name: act.code().to_owned(),
+                    value: text.into(),
+                    turns,
+                });
             }
         }
     }
@@ -183,7 +188,9 @@ impl Report {
 
     /// Whether one of these turns is told of already, as one of these.
     fn is_told(&self, kinds: &[ItemKind], turns: &[u32]) -> bool {
-        self.seen.iter().any(|(kind, _, at)| kinds.contains(kind) && at.iter().any(|turn| turns.contains(turn)))
+        self.seen
+            .iter()
+            .any(|(kind, _, at)| kinds.contains(kind) && at.iter().any(|turn| turns.contains(turn)))
     }
 }
 
@@ -307,7 +314,9 @@ impl Scales<'_> {
             weighed.dropped = true;
             return None;
         }
-        weighed.turns.extend(turns.iter().filter(|turn| !weighed.turns.contains(turn)).copied().collect::<Vec<_>>());
+        weighed
+            .turns
+            .extend(turns.iter().filter(|turn| !weighed.turns.contains(turn)).copied().collect::<Vec<_>>());
         weighed.turns.sort_unstable();
         Some(Item::blocker(*kind, what.clone(), turns))
     }
@@ -370,8 +379,18 @@ const BLOCKERS: &[(BlockerKind, &[&str])] = &[
     (
         BlockerKind::MissingInformation,
         &[
-            "date of birth", "birthday", "account number", "order number", "reference number", "member number",
-            "policy number", "confirmation number", "what is the", "what's the", "what is your", "what's your",
+            "date of birth",
+            "birthday",
+            "account number",
+            "order number",
+            "reference number",
+            "member number",
+            "policy number",
+            "confirmation number",
+            "what is the",
+            "what's the",
+            "what is your",
+            "what's your",
         ],
     ),
     (BlockerKind::Closed, &["closed", "opening hours", "office hours", "business hours"]),

@@ -46,7 +46,8 @@ impl Call {
     fn may_redial(&self, reason: EndReason) -> bool {
         let never_left = matches!(reason, EndReason::CarrierUnreachable | EndReason::CarrierNoLine);
         let dialing = matches!(self.state, CallState::Dialing { .. });
-        never_left && dialing && !self.dial_retried && self.direction == Direction::Outbound
+        let may = self.limits.redials > 0 && !self.dial_retried;
+        never_left && dialing && may && self.direction == Direction::Outbound
     }
 
     fn redial_later(&mut self, now: Timestamp, reason: EndReason) {

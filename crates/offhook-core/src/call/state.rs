@@ -165,6 +165,8 @@ pub(super) enum Due {
     Unanswered,
     /// The voice is told that time is nearly up.
     WrapUp,
+    /// Nothing answered the keys that were pressed.
+    KeysHeard,
     /// The menu led nowhere, and the voice does not say so.
     MenuStuck,
     /// What picked up is decided by what is known.

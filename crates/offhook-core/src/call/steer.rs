@@ -118,7 +118,7 @@ impl Conversation {
 
     /// The same, and they are not speaking.
     pub(super) fn may_speak(&self) -> bool {
-        self.has_company() && !self.remote_speaking
+        self.has_company() && !self.remote_speaking && !self.menu.is_quiet()
     }
 
     /// Whether it is anybody's turn.

@@ -18,6 +18,10 @@ impl Call {
         self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = true;
+        conversation.menu.answered();
+        conversation.answering.speech_started(now);
+        self.gate_may_have_opened();
+        let Some(conversation) = self.conversation() else { return };
         let must_be_heard = matches!(conversation.phase, Phase::Opening(_) | Phase::Parting(_));
         if conversation.voice_speaking && !must_be_heard {
             self.actions.push_back(Action::StopPlayout);
@@ -28,6 +32,7 @@ impl Call {
         self.remote_is_there(now);
         let Some(conversation) = self.conversation() else { return };
         conversation.remote_speaking = false;
+        conversation.answering.speech_stopped(now);
         // They said hello: now it is our turn, unless nobody would hear us.
         if matches!(conversation.phase, Phase::Listening { .. }) && conversation.held_since.is_none() {
             self.open(now);
@@ -50,11 +55,13 @@ impl Call {
             }
             Audience::Nobody => return,
         }
-        let turn = self.turns.remote(text.as_deref().unwrap_or_default());
+        let turn = self.turns.remote(text.as_deref().unwrap_or_default(), started_ms);
+        let said = text.clone();
         self.journal(match text {
             Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text: text.into(), confidence },
             None => Fact::NotUnderstood { turn, started_ms, ended_ms },
         });
+        self.consider_answering(now, said.as_deref());
         self.tell_result(false);
         self.remote_is_there(now);
     }
@@ -70,7 +77,7 @@ impl Call {
         if let Some(conversation) = self.conversation() {
             conversation.voice_speaking = true;
         }
-        if self.speaks_too_soon(now, utterance) {
+        if self.speaks_too_soon(now, utterance) || self.talks_over_a_menu() {
             return;
         }
         let Some(conversation) = self.conversation() else { return };
@@ -88,6 +95,9 @@ impl Call {
         let said = self.turns.finished(heard, at_ms);
         self.journal_said(said);
         self.voice_stopped(now);
+        if self.conversation().is_some_and(|conversation| matches!(conversation.phase, Phase::Talking)) {
+            self.gate_told();
+        }
         self.opening_played(now, heard);
     }
 

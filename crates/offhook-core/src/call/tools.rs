@@ -20,7 +20,7 @@ impl Call {
         self.journal(Fact::ToolCalled { tool: tool.name().to_owned(), arguments: tool.arguments() });
         match tool {
             ToolCall::EndCall { reason: _, result } => self.end_call(now, result),
-            ToolCall::SendDigits { digits } => self.send_digits(id, &digits),
+            ToolCall::SendDigits { digits } => self.send_digits(now, id, &digits),
             ToolCall::ReportVoicemail { kind } => self.report_answered_by(now, id, kind),
             ToolCall::WaitOnHold => self.wait_on_hold(now, id),
             ToolCall::AskOwner { question } => self.ask_owner(now, id, &question),

@@ -36,7 +36,7 @@ pub(super) enum Audience {
 
 #[derive(Debug)]
 struct RemoteTurn {
-    turn: u32,
+    started_ms: u32,
     words: Vec<Words>,
 }
 
@@ -117,10 +117,16 @@ impl Turns {
     }
 
     /// The number of a turn of the remote, in which this was understood.
-    pub fn remote(&mut self, text: &str) -> u32 {
+    pub fn remote(&mut self, text: &str, started_ms: u32) -> u32 {
         let turn = self.next();
-        self.remote.push(RemoteTurn { turn, words: words(text) });
+        self.remote.push(RemoteTurn { started_ms, words: words(text) });
         turn
+    }
+
+    /// What the remote began to say between these two moments since the answer.
+    pub fn said_between(&self, from_ms: u32, to_ms: u32) -> Vec<Words> {
+        let between = self.remote.iter().filter(|turn| (from_ms..to_ms).contains(&turn.started_ms));
+        between.flat_map(|turn| turn.words.iter().cloned()).collect()
     }
 
     pub fn remote_spoke(&self) -> bool {
@@ -185,6 +191,20 @@ impl Turns {
 pub(super) fn words(text: &str) -> Vec<Words> {
     let apart = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '\'' | '’'));
     apart.filter(|word| !word.is_empty()).map(|word| word.to_lowercase().into()).collect()
+}
+
+/// Whether both say the same, as far as a recognizer can tell. All menus sound alike but for what they offer: short
+/// words and the word for pressing a key tell nothing. One may begin with an apology.
+pub(super) fn alike(one: &[Words], other: &[Words]) -> bool {
+    let telling = |said: &[Words]| -> Vec<Words> {
+        said.iter()
+            .filter(|word| word.chars().count() > 3 && *word != "press" && *word != "please")
+            .cloned()
+            .collect()
+    };
+    let (one, other) = (telling(one), telling(other));
+    let shorter = one.len().min(other.len());
+    shorter >= 2 && in_common(&one, &other) * 4 >= shorter * 3
 }
 
 /// How many words two texts have in common, in the same order: their longest common subsequence.

@@ -15,6 +15,7 @@ fn the_voice_lets_the_remote_say_hello_first() {
         expect![[r#"
             1800 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
             1900 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Rosa's kitchen, hello" confidence=-
+            1900 journal: call.answered_by answered_by="human"
         "#]],
     );
 }
@@ -178,6 +179,7 @@ fn what_was_cut_before_its_first_word_is_no_turn() {
             5020 journal: turn.barge_in heard_ms=20
             5020 speech: truncate 2 at 20 of 1400 ms
             6000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Wait" confidence=-
+            6000 journal: call.answered_by answered_by="human"
         "#]],
     );
 }

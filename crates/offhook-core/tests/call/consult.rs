@@ -59,7 +59,8 @@ fn whoever_waits_is_told_so_and_after_a_minute_the_voice_closes_politely() {
             62000 journal: owner.silent question_id=1
             62000 speech: owner answered "What is her date of birth?": None, wants an answer
             71000 journal: tool.called tool="end_call" arguments="done"
-            71000 journal: call.result status="achieved" summary="Not booked." evidence_turns=[]
+            71000 journal: result.item kind="blocker" name="missing_information" value="What is her date of birth?" turns=[]
+            71000 journal: call.result status="blocked" summary="Not booked. Missing: What is her date of birth?" evidence_turns=[]
         "#]],
     );
 }
@@ -77,6 +78,7 @@ fn what_is_missing_is_named_when_the_call_ends_meanwhile() {
             9000 stop playout
             9000 speech: close
             9001 journal: call.answered_by answered_by="unknown"
+            9001 journal: result.item kind="blocker" name="missing_information" value="What is her date of birth?" turns=[]
             9001 journal: call.result status="blocked" summary="The call ended before the voice reported a result; the transcript shows how far it came. Missing: What is her date of birth?" evidence_turns=[]
             9001 journal: call.ended reason="remote.hung_up" answered=true talk_ms=9000 sip_status=- q850_cause=16
         "#]],
@@ -94,7 +96,8 @@ fn a_voice_that_gives_up_itself_names_it_too() {
             2000 speech: tool 1 answered "asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again", wants an answer
             3000 journal: tool.called tool="end_call" arguments="done"
             3000 journal: owner.silent question_id=1
-            3000 journal: call.result status="achieved" summary="They hung up on us." evidence_turns=[]
+            3000 journal: result.item kind="blocker" name="missing_information" value="What is her date of birth?" turns=[]
+            3000 journal: call.result status="blocked" summary="They hung up on us. Missing: What is her date of birth?" evidence_turns=[]
         "#]],
     );
 }

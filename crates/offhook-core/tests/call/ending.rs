@@ -10,13 +10,13 @@ fn the_voice_ends_the_call_after_its_goodbye_was_heard() {
         "3000 remote_said yes, at seven\n5000 playing 2\n5001 end_call A table is free at seven.\n5002 voice_text 2 Thank you, goodbye.\n6500 played 2 1500\n6750 closed\n6760 speech_lost closed",
         expect![[r#"
             3000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="yes, at seven" confidence=-
+            3000 journal: call.answered_by answered_by="human"
             5001 journal: tool.called tool="end_call" arguments="done"
-            5001 journal: call.result status="achieved" summary="A table is free at seven." evidence_turns=[]
+            5001 journal: call.result status="unclear" summary="A table is free at seven." evidence_turns=[]
             6500 journal: turn.voice turn=2 started_ms=5000 ended_ms=6500 text="Thank you, goodbye." interrupted=false
             6700 stop playout
             6700 leg: hang up, voice.finished
             6700 speech: close
-            6760 journal: call.answered_by answered_by="human"
             6760 journal: call.ended reason="voice.finished" answered=true talk_ms=6700 sip_status=- q850_cause=-
         "#]],
     );
@@ -157,7 +157,7 @@ fn a_model_that_is_lost_after_its_goodbye_has_finished() {
         "3000 end_call A table is free.\n3010 playing 2\n3020 speech_lost gone twice\n4000 played 2 990\n4250 closed",
         expect![[r#"
             3000 journal: tool.called tool="end_call" arguments="done"
-            3000 journal: call.result status="achieved" summary="A table is free." evidence_turns=[]
+            3000 journal: call.result status="unclear" summary="A table is free." evidence_turns=[]
             3020 journal: call.problem part="speech" code="lost" message="gone twice"
             4200 stop playout
             4200 leg: hang up, voice.finished
@@ -226,6 +226,7 @@ fn what_was_playing_when_the_remote_hung_up_is_in_the_transcript_as_far_as_it_wa
             4000 stop playout
             4000 speech: close
             4000 journal: turn.voice turn=1 started_ms=2000 ended_ms=4000 text="I would like to book a table" interrupted=true
+            4000 journal: result.item kind="breach" name="booking" value="I would like to book a table" turns=[1]
             4001 journal: call.answered_by answered_by="unknown"
             4001 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
             4001 journal: call.ended reason="remote.hung_up" answered=true talk_ms=4000 sip_status=- q850_cause=16
@@ -256,7 +257,7 @@ fn a_result_that_comes_after_the_remote_hung_up_still_counts() {
             3000 stop playout
             3000 speech: close
             4200 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="the code please" confidence=-
-            4201 journal: call.result status="achieved" summary="They wanted a code." evidence_turns=[]
+            4201 journal: call.result status="unclear" summary="They wanted a code." evidence_turns=[]
             4202 journal: call.answered_by answered_by="human"
             4202 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
         "#]],
@@ -277,6 +278,7 @@ fn the_evidence_is_the_turns_in_which_it_was_said() {
          8000 end_call Seven is free. | Yes at seven, we have one | for how many people | yes | Yes",
         expect![[r#"
             2000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Rosa's kitchen, hello" confidence=-
+            2000 journal: call.answered_by answered_by="human"
             4000 journal: turn.voice turn=2 started_ms=3000 ended_ms=4000 text="Is a table free at seven?" interrupted=false
             5000 journal: turn.remote turn=3 started_ms=0 ended_ms=500 text="Yes, at seven we have one left." confidence=-
             6000 journal: turn.remote turn=4 started_ms=0 ended_ms=500 text="For how many?" confidence=-
@@ -296,10 +298,10 @@ fn a_result_waits_for_the_turn_that_shows_it() {
             5000 journal: tool.called tool="end_call" arguments="done"
             5100 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Seven is fine." confidence=-
             5100 journal: call.result status="achieved" summary="Seven is free." evidence_turns=[1]
+            5100 journal: call.answered_by answered_by="human"
             5200 stop playout
             5200 leg: hang up, voice.finished
             5200 speech: close
-            5401 journal: call.answered_by answered_by="human"
             5401 journal: call.ended reason="voice.finished" answered=true talk_ms=5200 sip_status=- q850_cause=-
         "#]],
     );
@@ -311,12 +313,12 @@ fn words_that_nobody_said_are_no_evidence() {
         "2000 remote_said We are closed.\n5000 end_call Booked. | your table is booked\n5400 closed\n5401 speech_lost closed",
         expect![[r#"
             2000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="We are closed." confidence=-
+            2000 journal: call.answered_by answered_by="human"
             5000 journal: tool.called tool="end_call" arguments="done"
             5200 stop playout
             5200 leg: hang up, voice.finished
             5200 speech: close
-            5401 journal: call.answered_by answered_by="human"
-            5401 journal: call.result status="achieved" summary="Booked." evidence_turns=[]
+            5401 journal: call.result status="unclear" summary="Booked." evidence_turns=[]
             5401 journal: call.ended reason="voice.finished" answered=true talk_ms=5200 sip_status=- q850_cause=-
         "#]],
     );

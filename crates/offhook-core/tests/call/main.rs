@@ -3,9 +3,12 @@
 //! Each line of a script is `<milliseconds since the start> <input>`; between the lines the call's own deadlines
 //! strike when they are due. The printed timeline has every action with its time.
 
+mod answering;
 mod connected;
 mod consult;
 mod ending;
+mod handoff;
+mod menu;
 mod opening;
 mod result;
 mod script;

@@ -407,8 +407,7 @@ fn whoever_may_commit_does_not_breach() {
 #[test]
 fn an_owner_who_says_yes_lets_it() {
     let answer = |text: &str| CallCommand::Answer { question_id: None, text: text.into() };
-    let brief =
-        || Brief { commit: Commit::Never, ask_owner: Some(Duration::from_secs(60)), ..asking() };
+    let brief = || Brief { commit: Commit::Never, ask_owner: Some(Duration::from_secs(60)), ..asking() };
     Talk::new(brief())
         .remote("Shall I book it?")
         .asks("They have a table at seven. Should I book it?")

@@ -12,18 +12,21 @@ use offhook_core::call::{
 };
 use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::policy::{Facts, HandoffAllow, Policy};
 use offhook_core::pump::{Heard, PumpEvent};
-use offhook_core::{LegCommand, SpeechCommand, Timestamp};
+use offhook_core::{LegCommand, PhoneNumber, SpeechCommand, Timestamp};
 
 pub struct Scenario {
     pub direction: Direction,
     pub brief: Brief,
     pub limits: Limits,
+    /// Whom the voice can have connected.
+    pub user: Option<HandoffAllow>,
 }
 
 impl Default for Scenario {
     fn default() -> Self {
-        Self { direction: Direction::Outbound, brief: brief(), limits: Limits::default() }
+        Self { direction: Direction::Outbound, brief: brief(), limits: Limits::default(), user: None }
     }
 }
 
@@ -55,7 +58,19 @@ pub fn check_talking(script: &str, expected: Expect) {
 impl Scenario {
     #[track_caller]
     pub fn check_talking(self, script: &str, expected: Expect) {
-        let mut call = Call::new(self.direction, self.brief, self.limits, START);
+        run(self.talking(), script, expected);
+    }
+
+    /// The same; what comes before is not printed.
+    #[track_caller]
+    pub fn check_after(self, before: &str, script: &str, expected: Expect) {
+        let mut call = self.talking();
+        play(&mut call, before);
+        run(call, script, expected);
+    }
+
+    fn talking(self) -> Call {
+        let mut call = Call::new(self.direction, self.brief, self.limits, START).with_user(self.user);
         call.handle(START, input("ready"));
         call.handle(START, input("answered"));
         let at = START + Duration::from_millis(1_500);
@@ -63,18 +78,18 @@ impl Scenario {
             call.handle(at, input(what));
         }
         while call.poll().is_some() {}
-        run(call, script, expected);
+        call
     }
 
     #[track_caller]
     pub fn check(self, script: &str, expected: Expect) {
-        let call = Call::new(self.direction, self.brief, self.limits, START);
+        let call = Call::new(self.direction, self.brief, self.limits, START).with_user(self.user);
         run(call, script, expected);
     }
 
     #[track_caller]
     pub fn check_connected(self, script: &str, expected: Expect) {
-        let mut call = Call::new(self.direction, self.brief, self.limits, START);
+        let mut call = Call::new(self.direction, self.brief, self.limits, START).with_user(self.user);
         call.handle(START, input("ready"));
         call.handle(START, input("answered"));
         while call.poll().is_some() {}
@@ -82,19 +97,30 @@ impl Scenario {
     }
 }
 
+/// The user's own phone, which may be connected.
+pub fn user() -> HandoffAllow {
+    let (policy, number) = (Policy::default(), PhoneNumber::parse("+13125562368").expect("a number"));
+    policy.decide_handoff(&number, None, &Facts::default(), START).expect("a number that may be called")
+}
+
 const START: Timestamp = Timestamp::from_unix_millis(0);
 
 #[track_caller]
 fn run(mut call: Call, script: &str, expected: Expect) {
+    let timeline = play(&mut call, script);
+    expected.assert_eq(&dedent(&timeline));
+}
+
+fn play(call: &mut Call, script: &str) -> String {
     let mut timeline = String::new();
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (at, what) = line.split_once(' ').unwrap_or_else(|| panic!("no input in {line:?}"));
         let at = START + Duration::from_millis(at.parse().unwrap_or_else(|_| panic!("no time in {line:?}")));
-        tick_until(&mut call, at, &mut timeline);
+        tick_until(call, at, &mut timeline);
         call.handle(at, input(what));
-        drain(&mut call, at, &mut timeline);
+        drain(call, at, &mut timeline);
     }
-    expected.assert_eq(&dedent(&timeline));
+    timeline
 }
 
 /// As the snapshots are kept: without the indentation all lines share.
@@ -191,6 +217,12 @@ fn input(what: &str) -> Input {
         "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),
         "owner_answers" => Input::Command(CallCommand::Answer { question_id: None, text: rest.into() }),
         "owner_answers_1" => Input::Command(CallCommand::Answer { question_id: Some(1), text: rest.into() }),
+        "owner_hands_over" => Input::Command(CallCommand::Bridge { to: user(), introduction: None }),
+        "user" => {
+            let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            Input::Second(leg(word, rest).unwrap_or_else(|| panic!("no such input: {what}")))
+        }
+        "crossed" => Input::FirstCrossed { to_user_ms: 40, to_remote_ms: 20 },
         "owner_presses" => Input::Command(CallCommand::Press { digits: rest.into() }),
         "beep" => Input::Beep,
         "cut_off" => Input::CutOff(heard(rest)),
@@ -249,6 +281,16 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
             started_ms: 0,
             ended_ms: 500,
         },
+        "said_at" => {
+            let (started_ms, text) = rest.split_once(' ').expect("when it was said, and what");
+            let started_ms = number(started_ms);
+            SpeechEvent::RemoteSaid {
+                text: Some(text.into()),
+                confidence: None,
+                started_ms,
+                ended_ms: started_ms + 500,
+            }
+        }
         "remote_mumbled" => {
             SpeechEvent::RemoteSaid { text: None, confidence: None, started_ms: 0, ended_ms: 500 }
         }
@@ -268,6 +310,9 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         }
         "ask" => SpeechEvent::ToolCall { id, tool: ToolCall::AskOwner { question: rest.into() } },
         "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
+        "wants_user" => SpeechEvent::ToolCall { id, tool: ToolCall::LoopInUser { reason: rest.into() } },
+        "user_joins" => SpeechEvent::ToolCall { id, tool: ToolCall::UserDecides { joins: true } },
+        "user_stays_out" => SpeechEvent::ToolCall { id, tool: ToolCall::UserDecides { joins: false } },
         "reopening" => SpeechEvent::Reopening { why: rest.to_owned() },
         "reopened" => SpeechEvent::Reopened,
         "speech_lost" => SpeechEvent::Lost { why: rest.to_owned() },

@@ -14,6 +14,7 @@ fn without_a_message_to_leave_the_call_ends() {
             4000 journal: call.answered_by answered_by="voicemail"
             4000 journal: tool.answered tool="report_voicemail" output="noted; hanging up without a message"
             4000 speech: tool 1 answered "noted; hanging up without a message"
+            4000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; no message was left." turns=[]
             4000 journal: call.result status="blocked" summary="Voicemail answered; no message was left." evidence_turns=[]
             4000 stop playout
             4000 leg: hang up, voice.voicemail
@@ -42,6 +43,7 @@ fn the_message_is_left_after_the_beep() {
              9000 speech: resume
              9000 speech: open with "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back."
             12000 journal: turn.voice turn=1 started_ms=9300 ended_ms=12000 text="Please call Jordan Lee back." interrupted=false
+            12000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; the message was left." turns=[]
             12000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
             12200 stop playout
             12200 leg: hang up, voice.voicemail
@@ -92,6 +94,7 @@ fn what_the_machine_cut_short_is_not_the_message() {
         4500 speech: resume
         4500 speech: open with "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back."
         4500 speech: truncate 1 at 2900 of 2900 ms
+        7000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; the message was left." turns=[]
         7000 journal: call.result status="blocked" summary="Voicemail answered; the message was left." evidence_turns=[]
         7200 stop playout
         7200 leg: hang up, voice.voicemail
@@ -112,6 +115,7 @@ fn a_message_that_was_not_played_to_its_end_may_not_have_been_left() {
          4000 stop playout
          9000 speech: resume
          9000 speech: open with "Hello, this is an AI assistant, and this call is recorded. Please call Jordan Lee back."
+        10000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; the message may not have been left, or not all of it." turns=[]
         10000 journal: call.result status="blocked" summary="Voicemail answered; the message may not have been left, or not all of it." evidence_turns=[]
         10000 stop playout
         10000 speech: close
@@ -129,6 +133,7 @@ fn a_machine_that_hangs_up_before_the_beep_has_no_message() {
         4000 speech: tool 1 answered "noted; the message is left after the beep"
         4000 speech: suspend
         4000 stop playout
+        9000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; the call ended before a message was left." turns=[]
         9000 journal: call.result status="blocked" summary="Voicemail answered; the call ended before a message was left." evidence_turns=[]
         9000 stop playout
         9000 speech: close
