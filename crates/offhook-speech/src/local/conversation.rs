@@ -126,7 +126,13 @@ impl Conversation {
         self.mouth.poll(now_ms, self.ear.is_speech()).map(|event| match event {
             MouthEvent::Synthesize { job, sentence } => Effect::Synthesize { job, sentence },
             MouthEvent::Audio { utterance, samples } => Effect::Audio { utterance, samples },
-            MouthEvent::Event(event) => Effect::Emit(event),
+            MouthEvent::Event(event) => {
+                if let (SpeechEvent::ToolCall { id, tool }, Brain::Script(script)) = (&event, &mut self.brain)
+                {
+                    script.called(*id, tool);
+                }
+                Effect::Emit(event)
+            }
         })
     }
 
@@ -296,12 +302,22 @@ impl Conversation {
                 self.mouth.say(&text, true);
             }
             SpeechCommand::WrapUp { text } => self.wrap_up(&text),
-            SpeechCommand::Note { text, respond } => self.remark(respond, |chat| chat.note(&text)),
+            SpeechCommand::Note { text, respond } => {
+                if let Brain::Script(script) = &mut self.brain {
+                    script.told(&text);
+                    self.quiet_since_ms = now_ms;
+                }
+                self.remark(respond, |chat| chat.note(&text));
+            }
             SpeechCommand::Instruct { text, respond } => self.instruct(&text, respond),
             SpeechCommand::OwnerAnswered { question, answer, respond } => {
                 self.owner_answered(now_ms, &question, answer.as_deref(), respond);
             }
             SpeechCommand::ToolOutput { id, output, respond } => {
+                if respond && let Brain::Script(script) = &mut self.brain {
+                    let acts = script.refused(id);
+                    self.act(acts);
+                }
                 self.remark(respond, |chat| chat.tool_output(id, &output));
             }
             SpeechCommand::Truncate(heard) => {

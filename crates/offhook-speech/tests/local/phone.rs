@@ -32,7 +32,10 @@ pub fn brief(task: &str) -> Brief {
 
 impl Phone {
     pub fn call(local: &Local, task: &str) -> Self {
-        let brief = brief(task);
+        Self::with(local, brief(task))
+    }
+
+    pub fn with(local: &Local, brief: Brief) -> Self {
         let prompt = Prompt { language: brief.language.clone(), format: AudioFormat::Pcmu, brief };
         let now = Instant::now();
         Self {

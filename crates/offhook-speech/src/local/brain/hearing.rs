@@ -9,6 +9,8 @@ use super::phrases::*;
 pub enum Meaning {
     /// A machine that takes a message.
     Voicemail,
+    /// A machine that wants to know who calls and why, before it puts anybody through.
+    Screening,
     /// A phone menu with these choices.
     Menu(Vec<Choice>),
     /// The menu did not take the key.
@@ -25,6 +27,8 @@ pub enum Meaning {
     WhoCalls,
     /// They did not hear or understand us.
     Repeat,
+    /// A yes that costs or binds.
+    Commit,
     /// A yes or no, or a choice.
     Decision,
     /// Some other question.
@@ -98,8 +102,9 @@ pub fn meaning(text: &str) -> Meaning {
         return Meaning::Menu(choices);
     }
     let question_mark = text.contains('?');
-    let rules: [(bool, Meaning); 9] = [
-        (words.has_any(VOICEMAIL), Meaning::Voicemail),
+    let rules: [(bool, Meaning); 10] = [
+        (is_screening(&words), Meaning::Screening),
+        (words.has_any(VOICEMAIL) || is_recorded_greeting(&words), Meaning::Voicemail),
         (
             words.has_any(&["not a valid", "invalid choice", "invalid selection", "not valid"]),
             Meaning::MenuRefused,
@@ -118,7 +123,9 @@ pub fn meaning(text: &str) -> Meaning {
     if let Some(fact) = wanted(&words, question_mark) {
         return Meaning::Wants(fact);
     }
-    if words.has_any(DECISION) {
+    if words.has_any(COMMIT) {
+        Meaning::Commit
+    } else if words.has_any(DECISION) {
         Meaning::Decision
     } else if says_goodbye(text) {
         Meaning::Goodbye
@@ -130,6 +137,39 @@ pub fn meaning(text: &str) -> Meaning {
         Meaning::Question
     } else {
         Meaning::Talk
+    }
+}
+
+fn is_screening(words: &Words) -> bool {
+    words.has_any(SCREENING)
+        || words.has_any(SAY_WHO) && words.has_any(SAY_WHY) && words.count() < GREETING_WORDS
+}
+
+/// Nobody holds such a speech who has just picked up.
+const GREETING_WORDS: usize = 30;
+
+/// A recording may not say that it is one.
+fn is_recorded_greeting(words: &Words) -> bool {
+    words.count() >= GREETING_WORDS && words.has_any(RECORDED)
+}
+
+/// Whether they want it typed in.
+pub fn wants_keys(text: &str) -> bool {
+    Words::new(text).has_any(BY_KEYS)
+}
+
+/// Somebody who does not know yet what the call is for.
+pub fn offers_help(text: &str) -> bool {
+    Words::new(text).has_any(OFFERS_HELP)
+}
+
+/// What somebody who was asked whether to join says to it; `None` when it is neither yes nor no.
+pub fn consent(text: &str) -> Option<bool> {
+    let words = Words::new(text);
+    match (words.has_any(NO), words.has_any(YES)) {
+        (true, _) => Some(false),
+        (false, true) => Some(true),
+        (false, false) => None,
     }
 }
 
@@ -296,6 +336,12 @@ mod tests {
             "Very well. Goodbye.",
             "You have the wrong number.",
             "We are not interested, stop calling.",
+            "Hello. This person uses call screening. Please state your name and why you are calling.",
+            "Can you please state your name?",
+            "Hi, this is Robin at Sunrise Plumbing. I am out on a job or talking to another customer. Tell me your \
+             name, the address and what it is about, and I will get back to you before the end of the day.",
+            "It is ninety dollars. Shall I book it and charge the card on file?",
+            "I will get back to you.",
         ];
         let table: Vec<String> = said.iter().map(|text| format!("{text} -> {:?}", meaning(text))).collect();
         expect![[r#"
@@ -318,8 +364,26 @@ mod tests {
             Yes, we have a table at seven. -> Talk
             Very well. Goodbye. -> Goodbye
             You have the wrong number. -> WrongNumber
-            We are not interested, stop calling. -> NotWanted"#]]
+            We are not interested, stop calling. -> NotWanted
+            Hello. This person uses call screening. Please state your name and why you are calling. -> Screening
+            Can you please state your name? -> Wants("name")
+            Hi, this is Robin at Sunrise Plumbing. I am out on a job or talking to another customer. Tell me your name, the address and what it is about, and I will get back to you before the end of the day. -> Voicemail
+            It is ninety dollars. Shall I book it and charge the card on file? -> Commit
+            I will get back to you. -> Talk"#]]
         .assert_eq(&table.join("\n"));
+    }
+
+    #[test]
+    fn consent_is_a_plain_yes() {
+        for (text, joins) in [
+            ("Yes, put them through.", Some(true)),
+            ("Okay.", Some(true)),
+            ("No, not now.", Some(false)),
+            ("Yes, but I can't talk now.", Some(false)),
+            ("Hello, this is Alex.", None),
+        ] {
+            assert_eq!(consent(text), joins, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod chat;
 mod hearing;
+mod keys;
 // Tables of phrases: one a line would be pages of them.
 #[rustfmt::skip]
 mod phrases;

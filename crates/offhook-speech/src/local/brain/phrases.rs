@@ -33,6 +33,56 @@ pub const VOICEMAIL: &[&str] = &[
     "unable to take your call", "can't come to the phone", "cannot come to the phone",
 ];
 
+/// What a recording says that does not call itself a voicemail, in a long speech of its own.
+pub const RECORDED: &[&str] = &[
+    "get back to you", "call you back", "return your call", "ring you back", "as soon as i can", "as soon as we can",
+    "as soon as possible", "out of the office", "not here right now", "not in right now", "on another call",
+    "talking to another customer", "with another customer", "outside of our hours", "outside our hours",
+    "currently closed",
+];
+
+/// Who asks for callers on somebody's behalf.
+pub const SCREENING: &[&str] = &[
+    "call screening", "screening service", "screening this call", "screening your call", "screens calls",
+    "call assist", "assistant for this number",
+];
+
+pub const SAY_WHO: &[&str] = &[
+    "state your name", "say your name", "tell me your name", "give your name", "record your name",
+];
+
+pub const SAY_WHY: &[&str] = &[
+    "why you are calling", "why you're calling", "reason for your call", "reason for calling",
+    "purpose of your call", "what this is about", "what it is about",
+];
+
+/// Wants to be told something by keys.
+pub const BY_KEYS: &[&str] = &[
+    "with the keys", "on the keys", "with your keypad", "on your keypad", "using your keypad", "the keypad",
+    "type it", "type its", "type the", "type your", "type in", "key in", "enter the", "enter your", "enter its",
+    "touch tone", "dial in your", "punch in",
+];
+
+/// Asks for a yes that costs or binds.
+pub const COMMIT: &[&str] = &[
+    "shall i book", "should i book", "shall we book", "shall i reserve", "should i reserve", "shall i order",
+    "should i order", "shall i go ahead", "should i go ahead", "shall i schedule", "should i schedule",
+    "shall i sign you up", "shall i put you down", "shall i charge", "charge the card", "charge your card",
+    "charge it to", "card on file", "place the order", "confirm the booking", "confirm the order",
+    "do you accept", "do you agree to",
+];
+
+pub const YES: &[&str] = &[
+    "yes", "yeah", "yep", "sure", "ok", "okay", "all right", "alright", "put them through", "put him through",
+    "put her through", "put it through", "connect me", "connect us", "i'll take it", "i will take it", "i'll join",
+    "i will join", "go ahead",
+];
+
+pub const NO: &[&str] = &[
+    "no", "not now", "nope", "can't", "cannot", "don't", "later", "busy", "call back", "i am in a meeting",
+    "i'm in a meeting",
+];
+
 pub const HOLD: &[&str] = &[
     "please hold", "hold the line", "hold on", "hold please", "one moment", "just a moment",
     "a moment please", "one second", "just a second", "just a minute", "one minute please", "on hold",
@@ -98,6 +148,11 @@ pub const GREETING: &[&str] = &[
     "hello", "hi", "good morning", "good afternoon", "good evening", "how can i help", "how may i help",
     "how could i help", "can i help you", "may i help you", "help you today", "what can i do for you",
     "this is", "speaking", "for holding", "for waiting",
+];
+
+pub const OFFERS_HELP: &[&str] = &[
+    "can i help", "may i help", "could i help", "i help you", "help you today", "can i do for you",
+    "may i do for you", "is it about", "are you calling about",
 ];
 
 pub const GOODBYE: &[&str] = &[

@@ -115,6 +115,15 @@ impl Plan {
         plan
     }
 
+    /// This is not the first call; `known` is what was missing then. Each of its sentences is a fact, whatever it
+    /// looks like.
+    pub fn call_back(&mut self, known: &str) {
+        self.facts.splice(0..0, sentences(known).iter().map(|sentence| fact(sentence)));
+        if let Some(first) = self.lines.first_mut() {
+            *first = format!("I am calling back. {first}");
+        }
+    }
+
     /// The answer to being asked for the fact of this name.
     pub fn fact(&self, name: &str) -> Option<&str> {
         let by_name = self.facts.iter().find(|fact| fact.name == Some(name));
@@ -370,6 +379,15 @@ mod tests {
         assert_eq!(plan.fact("account number"), None);
         assert_eq!(plan.answer_to("What is the weather like?"), None);
         assert_eq!(plan.principal, None);
+    }
+
+    #[test]
+    fn what_is_known_besides_comes_before_the_instructions() {
+        let mut plan = Plan::new("Ask for a repair. Account number: 111.");
+        plan.call_back("The account number is 482913. Date of birth: 3 May 1990");
+        assert_eq!(plan.fact("account number"), Some("The account number is 482913."));
+        assert_eq!(plan.fact("date of birth"), Some("The date of birth is 3 May 1990."));
+        assert_eq!(plan.lines, ["I am calling back. I would like to ask for a repair."]);
     }
 
     #[test]
