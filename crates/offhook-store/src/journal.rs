@@ -45,17 +45,18 @@ impl Store {
         Ok(entries)
     }
 
-    /// The facts with one of these codes, of several calls at once, each call's in order.
+    /// The facts with one of these codes, 24 at most, of several calls at once, each call's in order.
     pub async fn journals(
         &self,
         calls: &[CallId],
-        codes: [&str; CODES_PER_READ],
+        codes: &[&str],
     ) -> Result<HashMap<CallId, Vec<JournalEntry>>, StoreError> {
         let mut journals: HashMap<CallId, Vec<JournalEntry>> = HashMap::with_capacity(calls.len());
         for some in calls.chunks(CALLS_PER_READ) {
             // A prepared statement has a fixed length: the last call fills it up.
             let filled = (0..CALLS_PER_READ).map(|n| some[n.min(some.len() - 1)].into());
-            let params = codes.into_iter().map(Param::from).chain(filled).collect();
+            let codes = (0..CODES_PER_READ).map(|n| codes.get(n).copied().unwrap_or_default().into());
+            let params = codes.chain(filled).collect();
             for row in &self.db.rows(&READ, params).await? {
                 let call = row.parsed("call_id", |id| id.parse().ok())?;
                 journals.entry(call).or_default().extend(entry_of(call, row)?);
@@ -107,14 +108,16 @@ async fn exists(tx: &mut Tx, call: CallId) -> Result<bool, StoreError> {
 
 /// Calls whose journals are read by one statement: the longest list that is shown.
 const CALLS_PER_READ: usize = 200;
-const CODES_PER_READ: usize = 8;
+const CODES_PER_READ: usize = 24;
 
 static READ: LazyLock<String> = LazyLock::new(|| {
-    let calls =
-        (0..CALLS_PER_READ).map(|n| format!("${}", n + CODES_PER_READ + 1)).collect::<Vec<_>>().join(", ");
+    let numbered =
+        |from: usize, to: usize| (from..to).map(|n| format!("${}", n + 1)).collect::<Vec<_>>().join(", ");
+    let codes = numbered(0, CODES_PER_READ);
+    let calls = numbered(CODES_PER_READ, CODES_PER_READ + CALLS_PER_READ);
     format!(
         "SELECT call_id, seq, at, code, fields FROM journal \
-         WHERE code IN ($1, $2, $3, $4, $5, $6, $7, $8) AND call_id IN ({calls}) ORDER BY call_id, seq"
+         WHERE code IN ({codes}) AND call_id IN ({calls}) ORDER BY call_id, seq"
     )
 });
 

@@ -21,6 +21,7 @@ mod preferences;
 mod readiness;
 mod recording;
 mod restart;
+mod result;
 mod retention;
 mod secret;
 mod settings;
@@ -57,7 +58,8 @@ pub use recording::RecordingFile;
 pub use secret::Secret;
 pub use settings::{Inbound, Settings};
 pub use steer::{Steer, SteerError, Steered};
-pub use view::{CallView, EndView, ListCalls, QuestionView, ResultView, Role, TranscriptTurn};
+pub use result::{BlockerView, FieldView, ItemView, ResultView};
+pub use view::{CallView, EndView, ListCalls, QuestionView, Role, TranscriptTurn};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;
 

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::journal::AnsweredBy;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, Timestamp};
 use offhook_store::{CallFilter, CallRow, Direction, StoreError};
 
-use super::{CallError, Caller, Gateway, Lifecycle};
+use super::{CallError, Caller, Gateway, Lifecycle, ResultView};
 
 /// Which of the caller's calls to list; an admin sees everybody's.
 #[derive(Clone, Debug, Default)]
@@ -83,15 +83,6 @@ pub struct QuestionView {
     pub answer_by: Timestamp,
 }
 
-#[derive(Clone)]
-pub struct ResultView {
-    pub status: TaskStatus,
-    pub summary: String,
-    pub evidence_turns: Vec<u32>,
-    /// What the owner was asked and did not answer.
-    pub missing: Vec<String>,
-}
-
 #[derive(Clone, Debug)]
 pub struct EndView {
     pub reason: EndReason,
@@ -125,12 +116,6 @@ impl fmt::Debug for TranscriptTurn {
 impl fmt::Debug for QuestionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QuestionView").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ResultView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResultView").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -200,12 +185,7 @@ impl Gateway {
             finalized_at: row.finalized_at,
             transcript,
             answered_by: row.answered_by,
-            result: row.result.map(|report| ResultView {
-                status: report.status,
-                summary: report.summary,
-                evidence_turns: report.evidence_turns,
-                missing: unanswered(journal),
-            }),
+            result: ResultView::of(row.result, journal, row.lifecycle == Lifecycle::Finalized),
             pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
             end: row.end.map(|end| EndView {
                 reason: end.reason,
@@ -230,8 +210,9 @@ fn store_error(error: StoreError) -> CallError {
 /// What the transcript shows where the remote spoke and nothing could be made out.
 const NOT_UNDERSTOOD: &str = "[not understood]";
 
-/// The facts that make a transcript, the one that says whether a phone rang, and what was asked of the owner.
-const SHOWN: [&str; 8] = [
+/// The facts that make a transcript, the one that says whether a phone rang, what was asked of the owner, and what was
+/// found of the result.
+const SHOWN: &[&str] = &[
     "turn.voice",
     "turn.remote",
     "turn.not_understood",
@@ -240,6 +221,7 @@ const SHOWN: [&str; 8] = [
     "owner.asked",
     "owner.answered",
     "owner.silent",
+    "result.item",
 ];
 
 /// The question that is neither answered nor given up.
@@ -252,21 +234,6 @@ fn pending(journal: &[JournalEntry]) -> Option<QuestionView> {
         asked_at: last.at,
         answer_by: last.at + Duration::from_millis((*answer_within_ms).into()),
     })
-}
-
-/// The questions that were given up; one whose words have expired is not among them.
-fn unanswered(journal: &[JournalEntry]) -> Vec<String> {
-    let given_up = |id: u32| {
-        journal
-            .iter()
-            .any(|entry| matches!(&entry.fact, Fact::OwnerSilent { question_id } if *question_id == id))
-    };
-    let asked = journal.iter().filter_map(|entry| match &entry.fact {
-        Fact::OwnerAsked { question_id, question, .. } => Some((*question_id, question)),
-        _ => None,
-    });
-    let missing = asked.filter(|(id, question)| given_up(*id) && !question.is_empty());
-    missing.map(|(_, question)| question.clone()).collect()
 }
 
 fn turn(row: &CallRow, entry: &JournalEntry) -> Option<TranscriptTurn> {

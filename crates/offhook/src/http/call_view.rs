@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::balance::CallMeta;
+use super::task_result::TaskResult;
 use crate::clock::iso;
 use crate::gateway::{
-    CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, ResultView, Role, TranscriptTurn,
+    CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, Role, TranscriptTurn,
 };
 
 /// A call.
@@ -114,20 +115,6 @@ pub struct PendingQuestion {
     pub answer_by: String,
 }
 
-/// What became of the task, in the voice's own judgement.
-#[derive(Clone, Serialize, ToSchema)]
-pub struct TaskResult {
-    /// `done`, `blocked`, `failed` or `unclear`.
-    pub status: &'static str,
-    pub summary: String,
-    /// Turns of the transcript that show it.
-    pub evidence_turns: Vec<u32>,
-    /// What the voice asked and got no answer to; absent when there is nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    pub missing: Vec<String>,
-}
-
 /// What is known once the call is over; absent while it runs.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct Finalized {
@@ -208,7 +195,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         transcript: Some(view.transcript.into_iter().map(turn).collect::<Vec<_>>())
             .filter(|turns| !turns.is_empty()),
         answered_by: view.answered_by.map(|by| by.code()),
-        result: view.result.map(task_result),
+        result: view.result.map(TaskResult::from),
         pending_question: view.pending_question.map(pending_question),
         finalized,
         meta: None,
@@ -250,15 +237,6 @@ fn pending_question(question: QuestionView) -> PendingQuestion {
         question: question.question,
         asked_at: iso(question.asked_at),
         answer_by: iso(question.answer_by),
-    }
-}
-
-fn task_result(result: ResultView) -> TaskResult {
-    TaskResult {
-        status: result.status.code(),
-        summary: result.summary,
-        evidence_turns: result.evidence_turns,
-        missing: result.missing,
     }
 }
 

@@ -25,6 +25,7 @@ mod recording;
 mod request;
 mod serve;
 mod steer;
+mod task_result;
 mod webhooks;
 
 use std::sync::Arc;
