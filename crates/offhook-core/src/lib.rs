@@ -11,6 +11,7 @@ pub mod commit;
 pub mod end;
 pub mod id;
 pub mod journal;
+pub mod mask;
 pub mod number;
 pub mod policy;
 pub mod pump;
