@@ -13,7 +13,7 @@ use offhook_core::journal::Value;
 use offhook_core::{JournalEntry, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
@@ -22,6 +22,23 @@ use crate::clock::iso;
 
 /// Often enough for every proxy that closes silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// More than any call has events, and all that fits a signed number.
+const LAST: u64 = i64::MAX as u64;
+
+/// One event of the stream.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the stream in the OpenAPI document")]
+pub struct JournalEvent {
+    /// The number of the fact.
+    #[schema(example = "3")]
+    id: String,
+    /// The code of the fact.
+    #[schema(example = "call.ringing")]
+    event: String,
+    /// A JSON object with `seq`, `at`, `elapsed_ms`, `code`, and the fields of the fact.
+    data: String,
+}
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
@@ -45,7 +62,7 @@ pub struct Resume {
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was received."),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = JournalEvent),
         (status = 204, description = "The call is over, and all of it was received."),
         (status = "4XX", body = ErrorBody),
     ),
@@ -59,7 +76,11 @@ pub async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(resume) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
-    let after = last_event_id(&headers)?.or(resume.after).unwrap_or(0);
+    let written = [last_event_id(&headers)?, resume.after];
+    if written.iter().flatten().any(|seq| *seq > LAST) {
+        return Err(no_event());
+    }
+    let after = written[0].or(written[1]).unwrap_or(0);
     let call = api.gateway.call(caller, id).await?;
     let mut journal = api.gateway.journal(caller, id, after).await?;
     // Of a call that is over everything is in the store: this does not wait.
@@ -81,9 +102,12 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong =
-        || ApiError::bad_request("invalid_query", "Last-Event-ID must be the id of an event of this call");
-    text.parse().map(Some).map_err(|_| wrong())
+    text.parse().map(Some).map_err(|_| no_event())
+}
+
+fn no_event() -> ApiError {
+    let message = "Last-Event-ID and after must be the id of an event of this call";
+    ApiError::bad_request("invalid_query", message)
 }
 
 fn event(entry: &JournalEntry, queued_at: Timestamp) -> Event {

@@ -39,7 +39,7 @@ pub struct InstructBody {
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct DigitsBody {
     /// `0-9 * # A-D`; `w` pauses half a second, `W` one second. At most 64; spaces and dashes don't count.
-    #[schema(min_length = 1, example = "1w2#")]
+    #[schema(pattern = "^[ -]*([0-9*#A-Da-dwW,][ -]*){1,64}$", example = "1w2#")]
     digits: String,
 }
 
