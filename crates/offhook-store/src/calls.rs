@@ -11,6 +11,7 @@ use crate::db::{Row, Tx, params};
 use crate::keys::{self, NewKey};
 use crate::projection::{End, Lifecycle, end_of, result_of};
 use crate::recordings::RecordingRow;
+use crate::waiting::Ties;
 use crate::{Store, StoreError, webhooks};
 
 /// What was asked for, as it will be shown. `Debug` prints none of it.
@@ -55,6 +56,7 @@ pub struct NewCall {
     pub request: CallRequest,
     /// Where its events are sent.
     pub webhook_url: Option<String>,
+    pub ties: Ties,
     pub queued_at: Timestamp,
     /// The first facts, from `seq` 1 on.
     pub entries: Vec<JournalEntry>,
@@ -87,6 +89,7 @@ pub struct CallRow {
     pub owner: OwnerId,
     pub direction: Direction,
     pub request: CallRequest,
+    pub ties: Ties,
     pub lifecycle: Lifecycle,
     /// The line that was dialled on last.
     pub line: Option<String>,
@@ -136,7 +139,8 @@ macro_rules! select_calls {
     ($tail:literal) => {
         concat!(
             "SELECT calls.id AS id, owner_id, direction, to_number, from_number, requested_line, task, \
-             personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle, line, dialing_at, \
+             personality, greeting, voice, language, bridge_number, extra, queued_at, \
+             not_before, not_after, waits, follows, repeats, campaign, lifecycle, line, dialing_at, \
              answered_at, finalized_at, answered_by, end_reason, outcome, talk_ms, sip_status, q850_cause, \
              result_status, result_summary, result_evidence, transcript_removed_at, \
              recordings.path AS path, recordings.bytes AS bytes, recordings.duration_ms AS duration_ms, \
@@ -290,11 +294,12 @@ async fn claim_key(
 /// False when there is no such owner, or a call with this id exists.
 async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO calls (id, owner_id, direction, to_number, from_number, requested_line, task, \
-            personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle) \
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+            personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle, \
+            not_before, not_after, waits, follows, repeats, campaign) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21 \
         WHERE EXISTS (SELECT 1 FROM owners WHERE id = $2) ON CONFLICT (id) DO NOTHING";
     let request = new.request.clone();
-    let params = params![
+    let mut params = params![
         new.id,
         new.owner,
         direction_code(new.direction),
@@ -311,6 +316,7 @@ async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
         new.queued_at,
         Lifecycle::Queued.code(),
     ];
+    params.extend(new.ties.params());
     Ok(tx.execute(SQL, params).await? == 1)
 }
 
@@ -356,6 +362,7 @@ fn call_of(row: &Row) -> Result<CallRow, StoreError> {
             bridge_number: row.get("bridge_number")?,
             extra: row.get("extra")?,
         },
+        ties: Ties::of(row)?,
         lifecycle: row.parsed("lifecycle", Lifecycle::from_code)?,
         line: row.get("line")?,
         queued_at: row.at("queued_at")?,

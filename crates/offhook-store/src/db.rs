@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use offhook_core::{CallId, OwnerId, Timestamp};
+use offhook_core::{CallId, CampaignId, OwnerId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{Decode, Row as _, Transaction, Type};
@@ -60,6 +60,12 @@ impl From<CallId> for Param {
     }
 }
 
+impl From<CampaignId> for Param {
+    fn from(id: CampaignId) -> Self {
+        Self::Text(Some(id.to_string()))
+    }
+}
+
 impl From<OwnerId> for Param {
     fn from(id: OwnerId) -> Self {
         Self::Text(Some(id.to_string()))
@@ -82,6 +88,8 @@ optional_params! {
     String => Param::NO_TEXT,
     &str => Param::NO_TEXT,
     OwnerId => Param::NO_TEXT,
+    CallId => Param::NO_TEXT,
+    CampaignId => Param::NO_TEXT,
 }
 
 /// The list of parameters of a statement, each converted.

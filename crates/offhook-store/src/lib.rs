@@ -7,6 +7,7 @@
 mod audit;
 mod batch;
 mod calls;
+mod campaigns;
 mod claim;
 mod db;
 mod error;
@@ -22,11 +23,15 @@ mod projection;
 mod recent;
 mod recordings;
 mod retention;
+mod waiting;
 mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter};
 pub use batch::{Batch, Written};
 pub use calls::{CallFilter, CallRequest, CallRow, Idempotency, InsertCallError, Inserted, NewCall};
+pub use campaigns::{
+    CampaignEnding, CampaignRow, CampaignState, InsertedCampaign, NewCampaign, TargetRow, TargetState,
+};
 pub use claim::{Claim, ClaimError};
 pub use error::StoreError;
 pub use health::BackupError;
@@ -41,6 +46,7 @@ pub use phones::PhoneRow;
 pub use projection::{End, Lifecycle};
 pub use recordings::{NewRecording, RecordingRow};
 pub use retention::{Purged, Retention};
+pub use waiting::Ties;
 pub use webhooks::{Delivery, WebhookNext, WebhookRow, WebhookSecretRow, WebhookState};
 
 use std::path::{Path, PathBuf};

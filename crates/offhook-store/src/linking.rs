@@ -90,14 +90,21 @@ async fn use_code(tx: &mut Tx, code: &[u8; 32], at: Timestamp) -> Result<OwnerId
 }
 
 async fn is_calling(tx: &mut Tx, owner: OwnerId) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT id FROM calls WHERE owner_id = $1 AND lifecycle <> 'finalized' LIMIT 1";
-    Ok(tx.row(SQL, params![owner]).await?.is_some())
+    // A call that waits for its time is found by whoever begins it, whose it is by then.
+    const CALLS: &str =
+        "SELECT id FROM calls WHERE owner_id = $1 AND lifecycle <> 'finalized' AND waits = 0 LIMIT 1";
+    const CAMPAIGNS: &str = "SELECT id FROM campaigns WHERE owner_id = $1 AND state <> 'done' LIMIT 1";
+    let calls = tx.row(CALLS, params![owner]).await?.is_some();
+    Ok(calls || tx.row(CAMPAIGNS, params![owner]).await?.is_some())
 }
 
 async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreError> {
     // What the account has already stays as it is.
-    const MOVE: [&str; 10] = [
+    const MOVE: [&str; 12] = [
         "UPDATE calls SET owner_id = $2 WHERE owner_id = $1",
+        "UPDATE campaigns SET idempotency_key = NULL WHERE owner_id = $1 \
+            AND idempotency_key IN (SELECT idempotency_key FROM campaigns WHERE owner_id = $2)",
+        "UPDATE campaigns SET owner_id = $2 WHERE owner_id = $1",
         "DELETE FROM idempotency WHERE owner_id = $1 \
             AND idempotency_key IN (SELECT idempotency_key FROM idempotency WHERE owner_id = $2)",
         "UPDATE idempotency SET owner_id = $2 WHERE owner_id = $1",

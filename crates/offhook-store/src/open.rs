@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "webhooks", include_str!("../migrations/0005_webhooks.sql")),
     (6, "link codes", include_str!("../migrations/0006_link_codes.sql")),
     (7, "lines and balances", include_str!("../migrations/0007_lines_and_balances.sql")),
+    (8, "schedules and campaigns", include_str!("../migrations/0008_schedules_and_campaigns.sql")),
 ];
 
 /// The schema this version reads and writes.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use sqlx::{ConnectOptions, Connection, Executor, SqlitePool};
 
 use crate::db::{Db, Row, Tx, params};
-use crate::{Store, StoreError, owners, recordings};
+use crate::{Store, StoreError, campaigns, owners, recordings};
 
 /// What to delete; `None` keeps. Instants are compared with the end of a call: a call that is not over keeps all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,9 +125,11 @@ impl Store {
             }
             tx.commit().await?;
             if found.is_empty() {
-                return Ok(purged);
+                break;
             }
         }
+        campaigns::purge(&self.db, before).await?;
+        Ok(purged)
     }
 
     async fn purge_recordings(&self, now: Timestamp, before: Option<Timestamp>) -> Result<u64, StoreError> {
@@ -181,7 +183,7 @@ impl Store {
 
 const VACUUM: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
      webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes, owner_phones, \
-     reserved_numbers, inbound_profiles";
+     reserved_numbers, inbound_profiles, campaigns, campaign_targets";
 
 async fn scrub_sqlite(wr: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut free = i64::MAX;

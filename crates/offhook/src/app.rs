@@ -131,6 +131,8 @@ impl App {
                 calls.take(incoming).await;
             }
         });
+        let (waiting, stop) = (self.gateway.clone(), self.stop.clone());
+        self.tasks.spawn(async move { waiting.keep_schedule(stop).await });
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             loop {
@@ -260,5 +262,7 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         lines,
         inbound: config.inbound.clone(),
         webhooks: config.webhooks.clone(),
+        repeat_window: config.repeat_window,
+        campaign_parallel: config.campaign_parallel,
     }
 }

@@ -81,6 +81,8 @@ pub struct Start {
     pub brief: Brief,
     /// The last journal entry that was written with the call's row.
     pub last_seq: u64,
+    /// Whether a dial request that never left is made once more; not where this call is such another try itself.
+    pub redials: bool,
     /// Held until the call is over.
     pub place: Place,
 }
@@ -121,7 +123,9 @@ impl Engine {
 
     /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
     pub fn start(&self, allow: Allow, start: Start) {
-        let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), ..self.inner.limits };
+        let usual = self.inner.limits;
+        let redials = if start.redials { usual.redials } else { 0 };
+        let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, ..usual };
         let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
             (Some(leg), _) => (Direction::Inbound, Origin::Inbound(leg)),
             (None, Some(dial)) => {

@@ -7,6 +7,7 @@ use offhook_core::{EndReason, Fact};
 use offhook_store::*;
 
 use crate::backend::Backend;
+use crate::campaigns::new_campaign;
 use crate::story::{
     answered, at, call, ended, entries, finished_call, new_call, owner, remote_said, store_with_owner,
 };
@@ -142,6 +143,8 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         let mut new = NewCall { owner: who, ..new_call(n.into()) };
         new.request.task = format!("task of {n}");
         new.idempotency = Some(Idempotency { key: format!("order of {n}"), request_hash: [n; 32] });
+        let errand = format!("errand of {n}");
+        store.insert_campaign(&NewCampaign { owner: who, request: errand, ..new_campaign(n) }).await.unwrap();
         finished_call(&store, &new, &format!("words of {n}")).await;
         store.set_recording(new.id, &recording(&format!("rec/{n}.wav"), None)).await.unwrap();
         // One that is still going on does not hold it up.
@@ -161,7 +164,7 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         }
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
         let texts = [
-            "key", "mail", "manner", "task", "order", "words", "operator", "phone", "line", "answer",
+            "key", "mail", "manner", "task", "errand", "order", "words", "operator", "phone", "line", "answer",
         ];
         let texts = texts.map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);

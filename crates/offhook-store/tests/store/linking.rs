@@ -3,6 +3,7 @@
 use offhook_store::*;
 
 use crate::backend::Backend;
+use crate::campaigns::{campaign, new_campaign};
 use crate::story::{at, call, finished_call, new_call, owner, store_with_owner};
 
 fn key(n: u8, kind: KeyKind) -> NewKey {
@@ -28,6 +29,12 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     store.reserve("+14155550188", owner(2), at(0)).await.unwrap();
     let profile = InboundProfile { instructions: "Answer.".into(), ..InboundProfile::default() };
     assert!(store.set_inbound_profile(owner(2), Some(&profile), at(0)).await.unwrap());
+    for (n, of) in [(1, 1), (2, 2), (3, 2)] {
+        let idempotency = order(n).filter(|_| n < 3);
+        let new = NewCampaign { owner: owner(of), idempotency, ..new_campaign(n) };
+        store.insert_campaign(&new).await.unwrap();
+        store.finish_campaign(new.id, CampaignEnding::Completed, at(9)).await.unwrap();
+    }
     assert!(store.create_link_code(&code(9, 1)).await.unwrap());
     assert!(!store.create_link_code(&code(8, 7)).await.unwrap(), "there is no such account");
 
@@ -43,14 +50,19 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     // Of two calls under one idempotency key that of the account is meant.
     let found = store.idempotent_call(owner(1), &order(1).unwrap()).await.unwrap();
     assert_eq!(found, Some(Inserted::Existing(call(1))));
+    assert_eq!(store.campaigns(Some(owner(1)), 9).await.unwrap().len(), 3);
+    let found = store.idempotent_campaign(owner(1), &order(1).unwrap()).await.unwrap();
+    assert_eq!(found, Some(InsertedCampaign::Existing(campaign(1))));
 }
 
 pub async fn what_is_not_linked_stays_as_it_was(backend: &Backend) {
     let store = store_with_owner(backend).await;
-    for (n, kind) in [(2, KeyKind::Proto), (3, KeyKind::Owner), (4, KeyKind::Proto), (5, KeyKind::Proto)] {
+    for (n, kind) in [(2, KeyKind::Proto), (3, KeyKind::Owner), (4, KeyKind::Proto), (5, KeyKind::Proto), (6, KeyKind::Proto)]
+    {
         store.create_key(&key(n, kind)).await.unwrap();
     }
     store.insert_call(&NewCall { owner: owner(5), ..new_call(5) }).await.unwrap();
+    store.insert_campaign(&NewCampaign { owner: owner(6), ..new_campaign(6) }).await.unwrap();
     for hash in [8, 9] {
         store.create_link_code(&code(hash, 1)).await.unwrap();
     }
@@ -70,6 +82,7 @@ pub async fn what_is_not_linked_stays_as_it_was(backend: &Backend) {
         (2, 8, at(1), "code"),
         (2, 9, at(10_000), "code"),
         (5, 9, at(1), "calling"),
+        (6, 9, at(1), "calling"),
     ] {
         let refused = store.link(&[key; 32], &[code; 32], now).await.unwrap_err();
         assert_eq!(expected(&refused), error, "{key} {code}");

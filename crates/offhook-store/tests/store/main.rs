@@ -4,6 +4,7 @@
 //! database of its own, because starting a server is what takes the time.
 
 mod backend;
+mod campaigns;
 mod claiming;
 mod deleting;
 mod linking;
@@ -12,6 +13,7 @@ mod postgres_only;
 mod racing;
 mod sqlite_only;
 mod story;
+mod waiting;
 mod webhooks;
 
 macro_rules! scenarios {
@@ -75,4 +77,11 @@ scenarios! {
     webhooks::a_webhook_from_its_call_to_its_end,
     webhooks::webhooks_expire_with_their_calls,
     webhooks::secrets_are_counted_for_each_owner,
+    waiting::a_call_that_waits_is_begun_once,
+    waiting::follow_ups_are_found_from_both_ends,
+    waiting::whose_key_was_minted_is_known,
+    campaigns::a_campaign_from_request_to_end,
+    campaigns::campaigns_are_listed_for_their_owner,
+    campaigns::one_of_many_simultaneous_campaigns_is_new,
+    campaigns::campaigns_expire_after_their_calls,
 }

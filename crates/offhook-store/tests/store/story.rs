@@ -46,6 +46,7 @@ pub fn new_call(n: u16) -> NewCall {
             ..CallRequest::default()
         },
         webhook_url: None,
+        ties: Ties::default(),
         queued_at: at(i64::from(n)),
         entries: entries(1, [Fact::Queued { policy: "all".into() }]),
     }

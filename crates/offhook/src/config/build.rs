@@ -164,6 +164,8 @@ impl Build<'_> {
             inbound: self.inbound(&raw.inbound),
             policy: self.policies(&raw.policy, sandbox),
             limits: self.limits(&raw.policy),
+            repeat_window: Duration::from_secs(raw.policy.repeat_window_seconds.unwrap_or(120)),
+            campaign_parallel: self.u32("policy.campaign_parallel", raw.policy.campaign_parallel, 4),
             retention: self.retention(&raw.retention),
             webhooks: self.webhooks(&raw.webhooks, private),
         }

@@ -63,6 +63,10 @@ pub struct Config {
     pub inbound: Option<Inbound>,
     pub policy: PolicyConfig,
     pub limits: Limits,
+    /// How long the same call again is another try of one that failed.
+    pub repeat_window: Duration,
+    /// Calls of one campaign at the same time.
+    pub campaign_parallel: u32,
     pub retention: RetentionDays,
     pub webhooks: webhooks::Settings,
 }

@@ -167,6 +167,8 @@ raw! {
         trial_calls: Int,
         trial_minutes: Int,
         cool_down_seconds: Int,
+        repeat_window_seconds: Int,
+        campaign_parallel: Int,
         ring_limit_seconds: Int,
         ring_limit_max_seconds: Int,
         talk_limit_seconds: Int,

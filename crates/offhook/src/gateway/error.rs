@@ -39,6 +39,15 @@ pub enum PlaceCallError {
         retry_after: Option<Duration>,
         quota: Option<Quota>,
     },
+    #[error("follow_up_to: no such call; name one of yours")]
+    NoSuchCall,
+    #[error("follow_up_to: that call is not over; follow it up when its lifecycle is finalized")]
+    NotOver,
+    /// Once by whoever placed it, or by offhook itself.
+    #[error("this call was tried twice and never went out; say so to the user, and try again in {} seconds", retry_after.as_secs().max(1))]
+    TriedTwice { retry_after: Duration },
+    #[error("{limit} calls may wait for their time; hang one up, or place this one later")]
+    TooManyWaiting { limit: u64 },
     #[error("this Idempotency-Key was used for a different request; choose a new one")]
     IdempotencyKeyReused,
     #[error("all lines are in use; try again in 15 seconds")]

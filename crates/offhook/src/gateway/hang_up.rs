@@ -1,6 +1,6 @@
 //! Hanging up a call, at any time and as often as one likes.
 
-use offhook_core::{CallId, Outcome};
+use offhook_core::{CallId, EndReason, Outcome};
 
 use super::{CallError, Caller, Gateway};
 
@@ -25,6 +25,12 @@ impl Gateway {
         let call = self.own_call(caller, id).await?;
         if let Some(end) = &call.end {
             return Ok(HungUp::AlreadyOver { answered: end.outcome == Outcome::Answered });
+        }
+        if call.ties.waits {
+            let ended = self.end_waiting(&call, EndReason::OwnerCancelled, None).await;
+            if ended.map_err(|_| CallError::Store)? {
+                return Ok(HungUp::Cancelled);
+            }
         }
         // It may be in the store already and about to start.
         self.settled().await;

@@ -46,7 +46,8 @@ impl Gateway {
         }
         place.keep();
         let leg = Some(Box::new(incoming.leg));
-        self.inner.engine.start(allow, Start { id, owner: Self::operator(), leg, brief, last_seq, place });
+        let owner = Self::operator();
+        self.inner.engine.start(allow, Start { id, owner, leg, brief, last_seq, redials: false, place });
     }
 
     fn inbound_brief(&self, inbound: Inbound) -> Brief {

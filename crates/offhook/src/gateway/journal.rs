@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use offhook_core::{CallId, Fact, JournalEntry};
 use offhook_store::Store;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 
 use super::{CallError, Caller, Gateway};
 
@@ -14,6 +15,8 @@ pub struct JournalStream {
     store: Store,
     backlog: VecDeque<JournalEntry>,
     live: Option<broadcast::Receiver<JournalEntry>>,
+    /// It waits for its time, and tells nothing until then.
+    waits: Option<(Gateway, watch::Receiver<u64>)>,
     last_seq: u64,
     over: bool,
 }
@@ -26,7 +29,9 @@ impl Gateway {
         id: CallId,
         after_seq: u64,
     ) -> Result<JournalStream, CallError> {
-        self.own_call(caller, id).await?;
+        let begun = self.begun();
+        let row = self.own_call(caller, id).await?;
+        let waits = row.ties.waits.then(|| (self.clone(), begun));
         // Subscribe first and read second: what is written in between comes twice and is dropped by its number.
         let live = self.inner.engine.subscribe(id);
         let backlog = self.inner.store.journal(id, after_seq).await.map_err(|_| CallError::Store)?;
@@ -35,6 +40,7 @@ impl Gateway {
             store: self.inner.store.clone(),
             backlog: backlog.into(),
             live,
+            waits,
             last_seq: after_seq,
             over: false,
         })
@@ -54,6 +60,10 @@ impl JournalStream {
             if self.over {
                 return None;
             }
+            if self.waits.is_some() {
+                self.wait_for_begin().await?;
+                continue;
+            }
             match self.live.as_mut()?.recv().await {
                 Ok(entry) => self.backlog.push_back(entry),
                 // Too slow, or the session is gone: the store has it all.
@@ -64,6 +74,19 @@ impl JournalStream {
                 }
             }
         }
+    }
+
+    /// Until the call waits no more; then there is something to read.
+    async fn wait_for_begin(&mut self) -> Option<()> {
+        let (gateway, begun) = self.waits.as_mut()?;
+        let row = self.store.call(self.call).await.ok()??;
+        if row.ties.waits {
+            return begun.changed().await.ok();
+        }
+        // What it tells from now on, and what it told before.
+        self.live = gateway.inner.engine.subscribe(self.call);
+        self.waits = None;
+        self.read_again().await
     }
 
     async fn read_again(&mut self) -> Option<()> {

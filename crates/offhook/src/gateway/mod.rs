@@ -2,12 +2,13 @@
 //! and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`steer`] it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
-//! [`recording`]s, [`keys`], [`inbound`] calls, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
 mod check;
 mod error;
+mod follow_up;
 mod hang_up;
 mod in_flight;
 mod inbound;
@@ -20,12 +21,16 @@ mod place;
 mod preferences;
 mod readiness;
 mod recording;
+mod repeats;
 mod restart;
 mod result;
+mod result_schema;
 mod retention;
+mod schedule;
 mod secret;
 mod settings;
 mod steer;
+mod stored;
 mod view;
 mod webhooks;
 mod wish;
@@ -43,6 +48,8 @@ use crate::engine::Engine;
 use crate::webhooks::Queue;
 use in_flight::InFlight;
 use known_keys::KnownKeys;
+use repeats::Repeats;
+use schedule::Schedule;
 
 pub use account::{AccountView, Balance, Today, TrialLeft};
 pub use check::{Checked, Hours, LocalTime};
@@ -82,6 +89,8 @@ struct Inner {
     starting: RwLock<()>,
     /// Idempotency keys whose calls are being placed.
     in_flight: InFlight,
+    repeats: Repeats,
+    schedule: Schedule,
     known_keys: KnownKeys,
     /// Calls whose events are sent somewhere.
     webhooks: Arc<Queue>,
@@ -109,6 +118,8 @@ impl Gateway {
                 secret,
                 starting: RwLock::new(()),
                 in_flight: InFlight::default(),
+                repeats: Repeats::default(),
+                schedule: Schedule::default(),
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),

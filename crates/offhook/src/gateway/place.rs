@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use offhook_core::brief::Commit;
 use offhook_core::policy::Allow;
 use offhook_core::{CallId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
 
 use super::keys::Minted;
+use super::schedule::check_window;
 use super::wish::Wish;
 use super::{AccountPhoneError, AuthError, Caller, Gateway, Idempotency, PlaceCallError};
 use crate::admission::{NoPlace, Place, Room, Visit};
@@ -32,6 +34,8 @@ pub struct PlaceCall {
     pub bridge_number: Option<String>,
     /// Hand over to the verified phone of the account, whatever `bridge_number` says.
     pub loop_in_user: bool,
+    /// Whether the user hears in private who is there before joining; true when absent.
+    pub warm_greeting: Option<bool>,
     /// One of our lines; the pool chooses when absent.
     pub from: Option<String>,
     /// BCP 47; the configured default when absent.
@@ -43,6 +47,17 @@ pub struct PlaceCall {
     pub webhook_url: Option<String>,
     /// How long the voice waits for an answer to a question of its own; it asks none when absent.
     pub ask_owner: Option<Duration>,
+    /// What the voice may agree to; what the task asks for in so many words when absent.
+    pub may_commit: Option<Commit>,
+    /// A JSON Schema of what the result is to name.
+    pub result_schema: Option<serde_json::Value>,
+    /// The call that this one follows up.
+    pub follow_up_to: Option<String>,
+    /// What was missing in that call and is known now.
+    pub supplied: Option<String>,
+    /// When it may be placed; at once when absent.
+    pub not_before: Option<Timestamp>,
+    pub not_after: Option<Timestamp>,
     pub idempotency: Option<Idempotency>,
 }
 
@@ -102,11 +117,27 @@ impl Gateway {
             Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
             None => ask,
         };
-        let account_phone = match caller.filter(|caller| ask.loop_in_user && !caller.anonymous) {
+        let account_phone = self.handoff_phone(caller, &ask).await;
+        let now = clock::now();
+        let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        check_window(&wish.ask, now)?;
+        if let Some((follows, prior)) = self.prior(caller, &wish.ask, now).await? {
+            wish.ties.follows = Some(follows);
+            wish.brief.prior = Some(prior);
+        }
+        Ok(wish)
+    }
+
+    /// The phone of the account, where it is asked for.
+    pub(super) async fn handoff_phone(
+        &self,
+        caller: Option<Caller>,
+        ask: &PlaceCall,
+    ) -> Result<PhoneNumber, AccountPhoneError> {
+        match caller.filter(|caller| ask.loop_in_user && !caller.anonymous) {
             Some(caller) => self.account_phone(caller.owner).await,
             None => Err(AccountPhoneError::Unavailable),
-        };
-        Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)
+        }
     }
 
     /// A place among the requests that are worked on. Past the limit a request is better refused at once than
@@ -150,7 +181,10 @@ impl Gateway {
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
         let new_key = minted.as_ref().map(Minted::new_key);
-        let call_id = self.let_in(caller, wish, new_key).await?;
+        let call_id = match wish.due(clock::now()) {
+            Some(due) => self.schedule_call(caller, &wish, new_key, due).await?,
+            None => self.let_in(caller, wish, new_key).await?,
+        };
         minted.as_ref().inspect(|minted| self.learn(minted));
         Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: false })
     }
@@ -159,14 +193,14 @@ impl Gateway {
     async fn let_in(
         &self,
         caller: Caller,
-        wish: Wish,
+        mut wish: Wish,
         minted: Option<NewKey>,
     ) -> Result<CallId, PlaceCallError> {
         let now = clock::now();
+        wish.ties.repeats = self.tried_before(caller, &wish, now).await?;
         let (allow, mut place) = self.take_place(caller, &wish, now).await?;
         let new = wish.new_call(caller.owner, minted, &allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
-        let has_webhook = new.webhook_url.is_some();
         match self.inner.engine.writer().insert(new).await {
             Ok(Inserted::New) => place.keep(),
             // Only by a process that has no claim; the place is given back.
@@ -174,15 +208,30 @@ impl Gateway {
             Ok(Inserted::KeyReused) => return Err(PlaceCallError::IdempotencyKeyReused),
             Err(error) => return Err(not_written(error)),
         }
-        let start = Start { id, owner: caller.owner, leg: None, brief: wish.brief, last_seq, place };
-        self.inner.engine.start(allow, start);
+        self.remember(caller, &wish, id, now);
+        let has_webhook = wish.ask.webhook_url.is_some();
+        self.start(caller, wish, allow, place, (id, last_seq));
         if has_webhook {
             self.inner.webhooks.follow(id, caller.owner, self.inner.engine.subscribe(id));
         }
         Ok(id)
     }
 
-    async fn take_place(
+    /// Start a call that is written down, with its first facts.
+    pub(super) fn start(
+        &self,
+        caller: Caller,
+        wish: Wish,
+        allow: Allow,
+        place: Place,
+        (id, last_seq): (CallId, u64),
+    ) {
+        let (owner, redials) = (caller.owner, wish.ties.repeats.is_none());
+        let start = Start { id, owner, leg: None, brief: wish.brief, last_seq, redials, place };
+        self.inner.engine.start(allow, start);
+    }
+
+    pub(super) async fn take_place(
         &self,
         caller: Caller,
         wish: &Wish,
@@ -244,7 +293,7 @@ impl Gateway {
 
     /// What the lines that may be used can carry. A line is taken at dialling time; a call that could not get one is
     /// better refused now.
-    fn room(&self, from: Option<&PhoneNumber>) -> Result<Room, PlaceCallError> {
+    pub(super) fn room(&self, from: Option<&PhoneNumber>) -> Result<Room, PlaceCallError> {
         let lines = self.inner.engine.carrier().lines();
         let mut usable = lines.iter().filter(|line| from.is_none_or(|from| line.number == *from)).peekable();
         if usable.peek().is_none() {
@@ -258,7 +307,7 @@ impl Gateway {
     }
 }
 
-fn unreadable(error: &StoreError) -> PlaceCallError {
+pub(super) fn unreadable(error: &StoreError) -> PlaceCallError {
     tracing::error!(%error, "what a call is checked against could not be read");
     PlaceCallError::StoreAway { why: "the database can't be read" }
 }
@@ -272,7 +321,7 @@ impl From<NoPlace> for PlaceCallError {
     }
 }
 
-fn not_written(error: InsertError) -> PlaceCallError {
+pub(super) fn not_written(error: InsertError) -> PlaceCallError {
     match error {
         InsertError::Unavailable(why) => PlaceCallError::StoreAway { why },
         // The owner was deleted since the key was looked up.

@@ -46,6 +46,7 @@ impl Gateway {
             voice: ask.voice.or(preferred.voice),
             personality: ask.personality.or(preferred.personality),
             greeting: ask.greeting.or(preferred.greeting),
+            warm_greeting: ask.warm_greeting.or(preferred.warm_greeting),
             ..ask
         })
     }

@@ -19,7 +19,9 @@ impl Gateway {
     /// Finalize the calls a previous process left unfinished; how many there were.
     pub async fn reconcile(&self) -> Result<usize, StoreError> {
         self.inner.store.create_owner(Self::operator(), clock::now()).await?;
-        let unfinished = self.inner.store.unfinished().await?;
+        let mut unfinished = self.inner.store.unfinished().await?;
+        // Those that wait for their time were not begun; they wait on.
+        unfinished.retain(|call| !call.ties.waits);
         // Together: a trunk that does not answer must not hold the start up for each call in turn.
         let calls = stream::iter(&unfinished);
         calls.for_each_concurrent(AT_ONCE, |call| self.finalize_or_tell(call)).await;

@@ -25,6 +25,10 @@ pub struct Settings {
     /// How calls to our lines are answered; `None` declines them.
     pub inbound: Option<Inbound>,
     pub webhooks: webhooks::Settings,
+    /// How long the same call again is another try of one that failed.
+    pub repeat_window: Duration,
+    /// Calls of one campaign at the same time.
+    pub campaign_parallel: u32,
 }
 
 /// How the voice answers a call to one of our lines.

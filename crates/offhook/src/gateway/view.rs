@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use offhook_core::journal::AnsweredBy;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, Timestamp};
-use offhook_store::{CallFilter, CallRow, Direction, StoreError};
+use offhook_store::{CallFilter, CallRow, Direction, StoreError, Ties};
 
+use super::repeats::is_second_try;
 use super::{CallError, Caller, Gateway, Lifecycle, ResultView};
 
 /// Which of the caller's calls to list; an admin sees everybody's.
@@ -42,6 +43,9 @@ pub struct CallView {
     /// What the voice asked its owner and waits for.
     pub pending_question: Option<QuestionView>,
     pub end: Option<EndView>,
+    pub ties: Ties,
+    /// The calls that follow it up; not in lists.
+    pub follow_ups: Vec<CallId>,
     pub has_recording: bool,
     /// When retention removed it or will; `None` where there is none, or it is kept.
     pub recording_until: Option<Timestamp>,
@@ -90,6 +94,8 @@ pub struct EndView {
     pub talk: Option<Duration>,
     /// Whether a phone rang.
     pub rang: bool,
+    /// The one retry was used, by offhook itself or because this call was it.
+    pub tried_twice: bool,
     pub sip_status: Option<u16>,
     pub q850_cause: Option<u8>,
 }
@@ -123,7 +129,8 @@ impl Gateway {
     pub async fn call(&self, caller: Caller, id: CallId) -> Result<CallView, CallError> {
         let row = self.own_call(caller, id).await?;
         let mut said = self.inner.store.journals(&[id], SHOWN).await.map_err(store_error)?;
-        Ok(self.view(row, &said.remove(&id).unwrap_or_default()))
+        let follow_ups = self.inner.store.follow_ups(id).await.map_err(store_error)?;
+        Ok(CallView { follow_ups, ..self.view(row, &said.remove(&id).unwrap_or_default()) })
     }
 
     pub async fn calls(&self, caller: Caller, wanted: ListCalls) -> Result<Vec<CallView>, CallError> {
@@ -168,6 +175,8 @@ impl Gateway {
                     && self.inner.engine.recorder().path(row.id).exists()
             }
         };
+        let redialled = journal.iter().any(|entry| matches!(entry.fact, Fact::DialRetried { .. }));
+        let tried_twice = is_second_try(&row, redialled);
         CallView {
             id: row.id,
             inbound: row.direction == Direction::Inbound,
@@ -190,11 +199,14 @@ impl Gateway {
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
+                tried_twice,
                 rang: journal.iter().any(|entry| matches!(entry.fact, Fact::Ringing { .. })),
                 talk: end.talk_ms.map(|ms| Duration::from_millis(ms.into())),
                 sip_status: end.sip_status,
                 q850_cause: end.q850_cause,
             }),
+            ties: row.ties,
+            follow_ups: Vec::new(),
             has_recording,
             recording_until: row.recording.as_ref().and_then(|kept| kept.removed_at.or(kept.expires_at)),
             recording_expired: row.recording.is_some_and(|kept| kept.removed_at.is_some()),
@@ -218,6 +230,7 @@ const SHOWN: &[&str] = &[
     "turn.not_understood",
     "tool.called",
     "call.ringing",
+    "call.dial_retried",
     "owner.asked",
     "owner.answered",
     "owner.silent",

@@ -1,12 +1,12 @@
 //! A wish for a call, parsed: every field checked, in the contract's order.
 
-use offhook_core::brief::{Brief, Introduction, Voicemail};
+use offhook_core::brief::{Brief, Introduction, ResultField, Voicemail};
 use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
-use offhook_store::{CallRequest, Direction, NewCall, NewKey};
+use offhook_store::{CallRequest, Direction, NewCall, NewKey, Ties};
 use rand::RngCore as _;
 
-use super::{AccountPhoneError, PlaceCall, PlaceCallError, Settings};
+use super::{AccountPhoneError, PlaceCall, PlaceCallError, Settings, result_schema, schedule, stored};
 use crate::admission::Admission;
 use crate::webhooks::UrlError;
 
@@ -19,6 +19,8 @@ pub(super) struct Wish {
     /// Whom a live handoff connects.
     pub user: Option<PhoneNumber>,
     pub brief: Brief,
+    /// What the call has to do with others.
+    pub ties: Ties,
 }
 
 impl Wish {
@@ -36,12 +38,9 @@ impl Wish {
         let voice = ask.voice.clone().unwrap_or_else(|| VOICES[0].to_owned());
         let user = match check_voice(&voice).and_then(|()| user(&ask, account_phone)) {
             Ok(user) => user,
-            Err(error) => {
-                // A number that may not be called at all is told first. Where nothing else is wrong that waits: a
-                // repeat with its idempotency key is answered whatever the rules say by now.
-                admission.check_destination(&to)?;
-                return Err(error);
-            }
+            // A number that may not be called at all is told first. Where nothing else is wrong that waits: a repeat
+            // with its idempotency key is answered whatever the rules say by now.
+            Err(error) => return Err(admission.check_destination(&to).map_or_else(Into::into, |()| error)),
         };
         if let Some(url) = &ask.webhook_url {
             let refused = |error: UrlError| PlaceCallError::InvalidField {
@@ -49,6 +48,11 @@ impl Wish {
                 why: error.to_string(),
             };
             settings.webhooks.reach.check(url).map_err(refused)?;
+        }
+        let fields = result_fields(&ask)?;
+        if ask.supplied.is_some() && ask.follow_up_to.is_none() {
+            let why = "needs follow_up_to: the call in which it was missing".to_owned();
+            return Err(PlaceCallError::InvalidField { field: "supplied", why });
         }
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
@@ -60,36 +64,64 @@ impl Wish {
             disclosure: settings.disclosure,
             voicemail: message.map_or(Voicemail::HangUp, Voicemail::LeaveMessage),
             ask_owner: ask.ask_owner,
-            handoff: user.as_ref().map(|_| Introduction::Warm),
+            handoff: user.as_ref().map(|_| introduction(&ask)),
+            commit: ask.may_commit.clone().unwrap_or_default(),
+            fields,
             ..Brief::new(ask.task.clone())
         };
-        Ok(Self { ask, to, from, user, brief })
+        Ok(Self { ask, to, from, user, brief, ties: Ties::default() })
     }
 
     /// As the rules are asked.
     pub fn asked(&self) -> Ask<'_> {
         let line = self.from.as_ref();
-        let (handoff, talk_limit) = (self.user.as_ref(), self.ask.max_duration);
-        Ask { line, handoff, talk_limit, ..Ask::outbound(&self.to) }
+        let handoff = self.user.as_ref();
+        Ask { line, handoff, talk_limit: self.ask.max_duration, ..Ask::outbound(&self.to) }
+    }
+
+    /// When it is to be placed, where that is not now.
+    pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.ask.not_before.filter(|at| *at > now)
     }
 
     /// As it is written down when it is let in.
     pub fn new_call(&self, owner: OwnerId, minted: Option<NewKey>, allow: &Allow, now: Timestamp) -> NewCall {
+        self.written(NewCall { minted, ..queued(owner, Direction::Outbound, self.request(), allow, now) })
+    }
+
+    fn request(&self) -> CallRequest {
         let from = self.from.as_ref().map(|from| from.as_e164().to_owned());
-        let request = CallRequest {
+        CallRequest {
             to: self.to.as_e164().to_owned(),
             line: from.clone(),
             from,
             bridge_number: self.ask.bridge_number.clone(),
+            extra: stored::written(&self.ask),
             ..said_to(&self.brief)
-        };
-        NewCall {
-            minted,
-            webhook_url: self.ask.webhook_url.clone(),
-            idempotency: self.ask.idempotency.clone(),
-            ..queued(owner, Direction::Outbound, request, allow, now)
         }
     }
+
+    fn written(&self, new: NewCall) -> NewCall {
+        NewCall {
+            webhook_url: self.ask.webhook_url.clone(),
+            idempotency: self.ask.idempotency.clone(),
+            ties: self.ties.clone(),
+            ..new
+        }
+    }
+}
+
+/// A call that is placed later, as it is written down now.
+pub(super) fn scheduled(
+    wish: &Wish,
+    owner: OwnerId,
+    minted: Option<NewKey>,
+    ties: Ties,
+    now: Timestamp,
+) -> NewCall {
+    let not_before = ties.not_before.unwrap_or(now);
+    let new = begun(owner, Direction::Outbound, wish.request(), schedule::waits(not_before, now));
+    NewCall { ties, ..wish.written(NewCall { minted, ..new }) }
 }
 
 /// What a call is written down with besides its numbers.
@@ -112,18 +144,24 @@ pub(super) fn queued(
     allow: &Allow,
     now: Timestamp,
 ) -> NewCall {
+    let first = JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } };
+    begun(owner, direction, request, first)
+}
+
+fn begun(owner: OwnerId, direction: Direction, request: CallRequest, first: JournalEntry) -> NewCall {
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);
     NewCall {
-        id: CallId::from_parts(now, random),
+        id: CallId::from_parts(first.at, random),
         owner,
         minted: None,
         idempotency: None,
         direction,
         request,
         webhook_url: None,
-        queued_at: now,
-        entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
+        ties: Ties::default(),
+        queued_at: first.at,
+        entries: vec![first],
     }
 }
 
@@ -141,6 +179,16 @@ fn user(
         (false, Some(number)) => phone("bridge_number", number).map(Some),
         (false, None) => Ok(None),
     }
+}
+
+fn introduction(ask: &PlaceCall) -> Introduction {
+    if ask.warm_greeting.unwrap_or(true) { Introduction::Warm } else { Introduction::Straight }
+}
+
+fn result_fields(ask: &PlaceCall) -> Result<Vec<ResultField>, PlaceCallError> {
+    let Some(schema) = &ask.result_schema else { return Ok(Vec::new()) };
+    let refused = |why| PlaceCallError::InvalidField { field: "result_schema", why };
+    result_schema::fields(schema).map_err(refused)
 }
 
 fn required(field: &'static str, value: &str) -> Result<(), PlaceCallError> {

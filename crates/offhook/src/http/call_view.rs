@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::balance::CallMeta;
+use super::call_ties::CallTies;
 use super::task_result::TaskResult;
 use crate::clock::iso;
 use crate::gateway::{
@@ -45,6 +46,8 @@ pub struct CallBody {
     /// What the voice asks and waits for: `POST /call/{id}/answer`. Absent when no question is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_question: Option<PendingQuestion>,
+    #[serde(flatten)]
+    pub ties: CallTies,
     #[serde(flatten)]
     #[schema(value_type = Finalized)]
     pub finalized: Option<Finalized>,
@@ -171,6 +174,7 @@ pub async fn call_body(gateway: &Gateway, caller: Caller, view: CallView, public
 }
 
 fn body(view: CallView, recording_url: Option<String>) -> CallBody {
+    let ties = CallTies::new(&view.ties, &view.follow_ups);
     let finalized = match (view.lifecycle, &view.end) {
         (Lifecycle::Finalized, Some(end)) => Some(finalized(end, view.inbound, recording_url)),
         _ => None,
@@ -197,6 +201,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(TaskResult::from),
         pending_question: view.pending_question.map(pending_question),
+        ties,
         finalized,
         meta: None,
     }
@@ -252,7 +257,7 @@ fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Fin
                 code: end.outcome.code(),
                 title: end.outcome.title(),
                 message: end.reason.row().advice,
-                retryable: end.reason.retry(end.rang, answered) == Retry::OnceSilently,
+                retryable: end.reason.retry(end.rang, answered) == Retry::OnceSilently && !end.tried_twice,
             },
             provider_error_code: None,
         },

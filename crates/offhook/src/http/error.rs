@@ -236,6 +236,15 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::Refused { code, retry_after, quota, .. } => {
                 Self { retry_after, quota, ..Self::new(refusal_status(code), code.code(), message) }
             }
+            PlaceCallError::NoSuchCall => Self::not_found(message),
+            PlaceCallError::NotOver => Self::new(StatusCode::CONFLICT, "conflict", message),
+            PlaceCallError::TriedTwice { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(StatusCode::CONFLICT, "conflict", message)
+            },
+            PlaceCallError::TooManyWaiting { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", message)
+            }
             PlaceCallError::IdempotencyKeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
             }

@@ -4,6 +4,7 @@
 
 mod access;
 mod balance;
+mod call_ties;
 mod call_view;
 mod calls;
 mod check;
@@ -26,6 +27,7 @@ mod request;
 mod serve;
 mod steer;
 mod task_result;
+mod terms;
 mod webhooks;
 
 use std::sync::Arc;

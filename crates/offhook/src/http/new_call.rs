@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::http::HeaderMap;
+use offhook_core::Timestamp;
+use offhook_core::brief::Commit;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::request::{idempotency_key, object};
+use super::terms;
 use crate::gateway::{Idempotency, PlaceCall};
 
 /// A wish for an outbound call.
@@ -18,7 +21,7 @@ use crate::gateway::{Idempotency, PlaceCall};
 #[schema(as = PlaceCall)]
 pub struct NewCall {
     /// Whom to call, in E.164.
-    #[schema(value_type = String, required, example = "+14155550100")]
+    #[schema(value_type = String, required, pattern = r"^\s*\+[\s\d.()-]+$", example = "+14155550100")]
     to: Value,
     /// The call instructions: all the voice knows.
     #[schema(value_type = String, required, min_length = 1, example = "Ask whether they are open on Sunday, for Mira Okafor.")]
@@ -30,7 +33,7 @@ pub struct NewCall {
     #[schema(value_type = Option<String>)]
     greeting: Value,
     /// `jessica` (the default), `sarah`, `chris` or `eric`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = r"^(jessica|sarah|chris|eric|\s*)$")]
     voice: Value,
     /// The user's own number, for a live handoff. This version checks it and keeps it with the call, but hands no call
     /// over yet: the voice stays on the line, and the user is not called.
@@ -41,6 +44,10 @@ pub struct NewCall {
     #[serde(deserialize_with = "written")]
     #[schema(value_type = bool, required = false)]
     loop_in_user: Option<Value>,
+    /// Whether the user first hears in private who is there and decides whether to join a handoff; as in the
+    /// preferences, else true, when absent. It enables none by itself.
+    #[schema(value_type = Option<bool>)]
+    warm_greeting: Value,
     /// Which of our lines to call from; otherwise the least busy one.
     #[schema(value_type = Option<String>)]
     from: Value,
@@ -64,6 +71,42 @@ pub struct NewCall {
     /// day: an `https://` address.
     #[schema(value_type = Option<String>, example = "https://example.com/offhook")]
     webhook_url: Value,
+    /// What the voice may agree to: `false` is nothing at all, `true` is what the task asks for, a text is that within
+    /// these limits. When absent: what the task asks for in so many words, and nothing else.
+    #[schema(value_type = Option<MayCommit>)]
+    may_commit: Value,
+    /// What the result is to name in `result.fields`: a JSON Schema of type `object` with up to 20 properties, each a
+    /// `string`, `number`, `integer`, `boolean`, an `array` of strings, or an `enum` of strings.
+    #[schema(value_type = Option<Object>, example = json!({
+        "type": "object",
+        "properties": { "price": { "type": "number" }, "free_at": { "type": "string" } },
+        "required": ["price"],
+    }))]
+    result_schema: Value,
+    /// The call that this one follows up: one of yours that is over. The voice is told what was said and found out in
+    /// it, and that this is a callback.
+    #[schema(value_type = Option<String>)]
+    follow_up_to: Value,
+    /// With `follow_up_to`: what was missing then and is known now.
+    #[schema(value_type = Option<String>, example = "The date of birth is March 3rd, 1984.")]
+    supplied: Value,
+    /// Not to be placed before this instant (ISO 8601 with offset), at most 30 days from now. Until then the call is
+    /// `queued`, can be hung up, and survives a restart; the rules of this line are asked when its time has come.
+    #[schema(value_type = Option<String>, example = "2026-11-23T09:00:00-08:00")]
+    not_before: Value,
+    /// Not to be placed after this instant; an hour after `not_before` when absent. A call that could not be placed by
+    /// then ends with `policy.window`.
+    #[schema(value_type = Option<String>, example = "2026-11-23T12:00:00-08:00")]
+    not_after: Value,
+}
+
+/// `true`, `false`, or the limits in words.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub enum MayCommit {
+    Whether(bool),
+    Within(String),
 }
 
 /// What to do when a machine answers.
@@ -72,8 +115,9 @@ pub struct NewCall {
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct OnVoicemail {
     /// `hang_up` or `leave_message`.
+    #[schema(pattern = "^(hang_up|leave_message)$")]
     action: String,
-    /// What to say after the beep.
+    /// What to say after the beep; needed to leave one.
     message: Option<String>,
 }
 
@@ -96,12 +140,19 @@ impl NewCall {
             // The field has no default: leaving it out is what means "use bridge_number".
             bridge_number: bridge_number.filter(|_| loop_in_user.is_none()),
             loop_in_user: loop_in_user == Some(true),
+            warm_greeting: terms::flag("warm_greeting", "invalid_preferences", &self.warm_greeting)?,
             from: text("from", "invalid_phone", self.from)?,
             language: text("language", "invalid_request", self.language)?,
             max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
             voicemail_message: voicemail(&self.voicemail)?,
             ask_owner: ask_owner(&self.ask_owner, &self.ask_owner_seconds)?,
             webhook_url: text("webhook_url", "invalid_request", self.webhook_url)?,
+            may_commit: terms::may_commit(&self.may_commit)?,
+            result_schema: terms::result_schema(self.result_schema)?,
+            follow_up_to: text("follow_up_to", "invalid_request", self.follow_up_to)?,
+            supplied: text("supplied", "invalid_request", self.supplied)?,
+            not_before: terms::instant("not_before", &self.not_before)?,
+            not_after: terms::instant("not_after", &self.not_after)?,
             idempotency: None,
         };
         wish.idempotency = idempotency(headers, &wish)?;
@@ -209,9 +260,38 @@ fn request_hash(wish: &PlaceCall) -> [u8; 32] {
         context.update(b"webhook_url");
         context.update(url.as_bytes());
     }
+    for (name, text) in later_fields(wish) {
+        for part in [name, &text] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+    }
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
+}
+
+/// The fields that came later and are written, each with its name.
+fn later_fields(wish: &PlaceCall) -> Vec<(&'static str, String)> {
+    let commit = wish.may_commit.as_ref().map(|commit| match commit {
+        Commit::AsTasked => String::new(),
+        Commit::Never => "no".to_owned(),
+        Commit::Within(None) => "yes".to_owned(),
+        Commit::Within(Some(limits)) => format!("within {limits}"),
+    });
+    let micros = |at: Timestamp| at.unix_micros().to_string();
+    let written = [
+        ("loop_in_user", wish.loop_in_user.then(|| "true".to_owned())),
+        ("warm_greeting", wish.warm_greeting.map(|warm| warm.to_string())),
+        ("may_commit", commit),
+        // Its keys are in order, however they were written.
+        ("result_schema", wish.result_schema.as_ref().map(Value::to_string)),
+        ("follow_up_to", wish.follow_up_to.clone()),
+        ("supplied", wish.supplied.clone()),
+        ("not_before", wish.not_before.map(micros)),
+        ("not_after", wish.not_after.map(micros)),
+    ];
+    written.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 #[cfg(test)]
@@ -245,6 +325,11 @@ mod tests {
             (r#"{"to": "+12065550142", "task": "x", "loop_in_user": 1}"#, "invalid_loop_in_user"),
             (r#"{"to": "+12065550142", "task": "x", "loop_in_user": []}"#, "invalid_loop_in_user"),
             (r#"{"to": "+12065550142", "task": "x", "max_duration_seconds": 0}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "warm_greeting": "yes"}"#, "invalid_preferences"),
+            (r#"{"to": "+12065550142", "task": "x", "may_commit": 3}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "result_schema": "price"}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "follow_up_to": 17}"#, "invalid_request"),
+            (r#"{"to": "+12065550142", "task": "x", "not_before": "2026-11-23"}"#, "invalid_request"),
             (r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "sing"}}"#, "invalid_request"),
             (
                 r#"{"to": "+12065550142", "task": "x", "voicemail": {"action": "leave_message"}}"#,
@@ -257,8 +342,7 @@ mod tests {
 
     #[test]
     fn what_is_absent_null_blank_or_unknown_is_nothing() {
-        let body =
-            r#"{"to": null, "greeting": " ", "voice": "chris", "warm_greeting": 3, "dial": {"now": true}}"#;
+        let body = r#"{"to": null, "greeting": " ", "voice": "chris", "warm_greeting": null, "dial": {"now": true}}"#;
         let wish = wish(body, None).unwrap();
         assert_eq!((wish.to.as_str(), wish.task.as_str()), ("", ""));
         assert_eq!((wish.greeting, wish.voice.as_deref()), (None, Some("chris")));
@@ -270,6 +354,20 @@ mod tests {
         let once = hash(r#"{"to": "+12065550142", "task": "ask"}"#);
         assert_eq!(once, hash(r#"{ "unknown": 1, "task":"ask", "to":"+12065550142" }"#));
         assert_ne!(once, hash(r#"{"to": "+12065550142", "task": "ask again"}"#));
+        for later in [
+            r#""may_commit": true"#,
+            r#""may_commit": "true""#,
+            r#""result_schema": {"a": 1}"#,
+            r#""follow_up_to": "x""#,
+            r#""supplied": "x""#,
+            r#""not_before": "2026-11-23T09:00:00Z""#,
+            r#""not_after": "2026-11-23T09:00:00Z""#,
+            r#""warm_greeting": false"#,
+            r#""loop_in_user": true"#,
+        ] {
+            let other = hash(&format!(r#"{{"to": "+12065550142", "task": "ask", {later}}}"#));
+            assert_ne!(once, other, "{later}");
+        }
         // A text must not be taken for its neighbour.
         let personality = hash(r#"{"to": "+12065550142", "task": "ask", "personality": "x"}"#);
         assert_ne!(personality, hash(r#"{"to": "+12065550142", "task": "ask", "greeting": "x"}"#));

@@ -5,7 +5,7 @@ use offhook::gateway::{Caller, Gateway, HungUp, PlaceCall, PlaceCallError};
 use offhook::writer::{Health, Writer};
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, Timestamp};
 use offhook_sandbox::{Ending, Stage};
-use offhook_store::{AuditEntry, CallRequest, Direction, NewCall, Store};
+use offhook_store::{AuditEntry, CallRequest, Direction, NewCall, Store, Ties};
 use offhook_testkit::postgres::Cluster;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::broadcast;
@@ -207,6 +207,7 @@ pub async fn insert(store: &Store, n: u8) -> CallId {
         direction: Direction::Outbound,
         request: CallRequest::default(),
         webhook_url: None,
+        ties: Ties::default(),
         queued_at: at,
         entries: vec![JournalEntry { seq: 1, at, fact: Fact::Queued { policy: String::new() } }],
     };

@@ -7,7 +7,7 @@ use offhook::clock;
 use offhook::writer::Writer;
 use offhook_core::policy::{Ask, Countries, Policy, PolicyConfig, Rule};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
-use offhook_store::{CallRequest, Direction, Inserted, NewCall, Store};
+use offhook_store::{CallRequest, Direction, Inserted, NewCall, Store, Ties};
 use tokio::task::JoinSet;
 
 const ROOM: Room = Room { busy: 0, limit: 1_000 };
@@ -63,6 +63,7 @@ impl Desk {
             direction: Direction::Outbound,
             request: CallRequest { to: to.as_e164().to_owned(), ..CallRequest::default() },
             webhook_url: None,
+            ties: Ties::default(),
             queued_at: now,
             entries: vec![JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } }],
         };
