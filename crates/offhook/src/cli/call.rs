@@ -1,34 +1,48 @@
-//! `offhook call` and `offhook hangup`.
+//! `offhook call`, `offhook follow` and `offhook hangup`.
 
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use futures_util::StreamExt as _;
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::interrupt::Interrupts;
-use super::{Context, Failure, failed};
-use crate::demo::show;
+use super::state::State;
+use super::{Context, Failure, failed, live};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   offhook call +14155550100 \"Call Green Street Dental for Jordan Lee. Ask for an appointment on \\
-  Thursday afternoon. If they ask for a date of birth, say you will call back.\" --wait")]
+  Thursday afternoon. If they ask for a date of birth, say you will call back.\" --wait
+
+With --follow the keyboard reaches the call: an answer while the voice asks you something, otherwise
+/say TEXT  /note TEXT  /keys 1w2  /bridge [NUMBER]  /hangup")]
 pub struct Args {
     /// Whom to call, in E.164: +14155550100
     to: String,
     /// The call instructions: everything the voice knows
     #[arg(required = true)]
     task: Vec<String>,
-    /// Follow the call to its end; Ctrl-C hangs up. Exit code 1 when nobody answered
+    /// Show the call to its end; Ctrl-C hangs up. Exit code 1 when nobody answered
     #[arg(long, short)]
     wait: bool,
+    /// The same, and what you type answers, steers or ends the call
+    #[arg(long, short)]
+    follow: bool,
     /// Place no call; say what the instructions lack, whether they are closed there now, what the rules of the line
     /// say, and every word the voice would be given. Exit code 1 when the call would be refused
-    #[arg(long, conflicts_with = "wait")]
+    #[arg(long, conflicts_with_all = ["wait", "follow"])]
     check: bool,
+    #[command(flatten)]
+    terms: Terms,
+    /// Repeat a request safely: the same key is the same call
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+/// What may be said of a call besides number and task.
+#[derive(Debug, clap::Args)]
+struct Terms {
     /// Who the voice is: identity, tone, boundaries, in one to three sentences
     #[arg(long, value_name = "TEXT")]
     personality: Option<String>,
@@ -41,6 +55,9 @@ pub struct Args {
     /// Which of our lines to call from
     #[arg(long, value_name = "NUMBER")]
     from: Option<String>,
+    /// The language of the call: en-US
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// The message to leave when a machine answers
     #[arg(long, value_name = "TEXT")]
     voicemail: Option<String>,
@@ -53,24 +70,47 @@ pub struct Args {
     /// Let the voice ask you for what it lacks, and wait so long for `offhook answer`: 10 to 300
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=300))]
     ask_owner: Option<u64>,
-    /// Repeat a request safely: the same key is the same call
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    /// Your own number, to be joined when the task says so [default: the one kept by `offhook phone`]
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    bridge: Option<String>,
+    /// Join you without telling you first who is there
+    #[arg(long)]
+    straight: bool,
+    /// Hand over to the verified phone of your account instead
+    #[arg(long, conflicts_with = "bridge")]
+    loop_in_user: bool,
+    /// What the voice may agree to: what the task says, or within these limits
+    #[arg(long, value_name = "LIMITS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    may_commit: Option<String>,
+    /// A flat JSON Schema of the facts you want back
+    #[arg(long, value_name = "FILE")]
+    result_schema: Option<PathBuf>,
+    /// The earlier call that this one continues
+    #[arg(long, value_name = "CALL")]
+    follow_up_to: Option<String>,
+    /// What was missing then and is known now
+    #[arg(long, value_name = "TEXT", requires = "follow_up_to")]
+    supplied: Option<String>,
+    /// Call no earlier than this: 2026-11-03T09:00:00-08:00
+    #[arg(long, value_name = "INSTANT")]
+    not_before: Option<String>,
+    /// Give up when the call has not begun by then
+    #[arg(long, value_name = "INSTANT")]
+    not_after: Option<String>,
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let client = Client::new(context)?;
+    let body = body(&args, client.state())?;
     if args.check {
-        return check(&client, args, context).await;
+        return check(&client, &body, context).await;
     }
-    let wait = args.wait;
-    let idempotency_key = args.idempotency_key.clone();
-    let placed = client.post_call(&body(args), idempotency_key.as_deref()).await?;
+    let placed = client.post_once("/call", &body, args.idempotency_key.as_deref()).await?;
     if let Some(key) = placed["api_key"].as_str() {
         client.keep_key(key);
     }
     let id = placed["call_id"].as_str().unwrap_or_default().to_owned();
-    if !wait {
+    if !args.wait && !args.follow {
         if context.json {
             println!("{placed}")
         } else {
@@ -78,11 +118,20 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let interrupts = Interrupts::listen().map_err(failed)?;
     if !context.json {
         println!("call {id}");
     }
-    let call = follow(&client, &id, context.json, interrupts).await?;
+    to_its_end(&client, &id, args.follow, context).await
+}
+
+/// Show a call until it is over; typing reaches it.
+pub async fn follow(id: &str, context: &Context) -> Result<(), Failure> {
+    to_its_end(&Client::new(context)?, id, true, context).await
+}
+
+async fn to_its_end(client: &Client, id: &str, typed: bool, context: &Context) -> Result<(), Failure> {
+    let interrupts = Interrupts::listen().map_err(failed)?;
+    let call = live::show(client, id, context.json, typed, interrupts).await?;
     if context.json {
         println!("{call}")
     } else {
@@ -91,8 +140,8 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if call["outcome"] == "answered" { Ok(()) } else { Err(Failure::No) }
 }
 
-async fn check(client: &Client, args: Args, context: &Context) -> Result<(), Failure> {
-    let check = client.post("/call/check", &body(args)).await?;
+async fn check(client: &Client, body: &Value, context: &Context) -> Result<(), Failure> {
+    let check = client.post("/call/check", body).await?;
     if context.json {
         println!("{check}")
     } else {
@@ -101,109 +150,80 @@ async fn check(client: &Client, args: Args, context: &Context) -> Result<(), Fai
     if check["policy"]["allowed"] == true { Ok(()) } else { Err(Failure::No) }
 }
 
-fn body(args: Args) -> Value {
+/// The wish as the API takes it.
+fn body(args: &Args, state: &State) -> Result<Value, Failure> {
+    let terms = &args.terms;
     let mut body = json!({"to": args.to, "task": args.task.join(" ")});
     let texts = [
-        ("personality", args.personality),
-        ("greeting", args.greeting),
-        ("voice", args.voice),
-        ("from", args.from),
-        ("webhook_url", args.webhook_url),
+        ("personality", &terms.personality),
+        ("greeting", &terms.greeting),
+        ("voice", &terms.voice),
+        ("from", &terms.from),
+        ("language", &terms.language),
+        ("webhook_url", &terms.webhook_url),
+        ("follow_up_to", &terms.follow_up_to),
+        ("supplied", &terms.supplied),
+        ("not_before", &terms.not_before),
+        ("not_after", &terms.not_after),
     ];
     for (field, text) in texts {
         if let Some(text) = text {
-            body[field] = text.into();
+            body[field] = text.as_str().into();
         }
     }
-    if let Some(message) = args.voicemail {
+    if let Some(message) = &terms.voicemail {
         body["voicemail"] = json!({"action": "leave_message", "message": message});
     }
-    if let Some(seconds) = args.max_duration {
+    if let Some(seconds) = terms.max_duration {
         body["max_duration_seconds"] = seconds.into();
     }
-    if let Some(seconds) = args.ask_owner {
+    if let Some(seconds) = terms.ask_owner {
         body["ask_owner_seconds"] = seconds.into();
     }
-    body
-}
-
-/// Times a lost event stream is taken up again, without a word in between, before the call is only looked at.
-const RECONNECTS: u32 = 5;
-/// After which pause; a server that starts again is back within some of them.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-
-/// Print the call's events as they come. Ctrl-C hangs up and goes on to the end, once more leaves at once.
-async fn follow(client: &Client, id: &str, json: bool, mut interrupts: Interrupts) -> Result<Value, Failure> {
-    let watching = watch(client, id, json);
-    tokio::pin!(watching);
-    tokio::select! {
-        call = &mut watching => return call,
-        () = interrupts.next() => eprintln!("offhook: hanging up; Ctrl-C again leaves at once"),
+    if let Some(number) = &terms.bridge {
+        body["bridge_number"] = users_number(number, state)?.into();
     }
-    let hanging_up = async {
-        let answer = client.post(&hangup_path(id), &json!({})).await;
-        answer.map_err(|error| Failure::Failed(format!("{error}\n{}", may_go_on(id))))
-    };
-    tokio::select! {
-        ended = async { tokio::try_join!(hanging_up, watching) } => ended.map(|(_, call)| call),
-        () = interrupts.next() => Err(Failure::Failed(may_go_on(id))),
+    if terms.loop_in_user {
+        body["loop_in_user"] = true.into();
     }
+    if terms.straight {
+        body["warm_greeting"] = false.into();
+    }
+    if let Some(limits) = &terms.may_commit {
+        body["may_commit"] = if limits.trim().is_empty() { true.into() } else { limits.as_str().into() };
+    }
+    if let Some(file) = &terms.result_schema {
+        body["result_schema"] = schema(file)?;
+    }
+    Ok(body)
 }
 
-fn may_go_on(id: &str) -> String {
-    format!("the call may go on: `offhook hangup {id}` ends it, `offhook show {id}` tells how it is")
-}
-
-/// The call as it is at its end.
-async fn watch(client: &Client, id: &str, json: bool) -> Result<Value, Failure> {
-    let mut printer = show::EventPrinter::default();
-    let (mut last_seq, mut lost) = (0, 0);
-    loop {
-        let before = last_seq;
-        let ended = follow_once(client, id, &mut last_seq, |event| {
-            if json { println!("{event}") } else { printer.print(event) }
-        })
-        .await;
-        lost = if last_seq == before { lost + 1 } else { 1 };
-        match ended {
-            Ok(true) => break,
-            Ok(false) | Err(Failure::Unreachable(_)) if lost <= RECONNECTS => {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-            }
-            Ok(false) => break,
-            Err(error) => return Err(error),
+/// The number to be joined: the one that was kept, or this one, which is kept when there was none.
+pub fn users_number(given: &str, state: &State) -> Result<String, Failure> {
+    let kept = state.phone();
+    match (given.trim(), kept) {
+        ("", Some(kept)) => Ok(kept),
+        ("", None) => Err(Failure::Usage(
+            "no number of yours is kept here; write --bridge=+13125550163, or keep it with `offhook phone`"
+                .to_owned(),
+        )),
+        (given, None) => {
+            // That it can't be kept must not be in the way of the call.
+            let _ = state.save_phone(Some(given));
+            Ok(given.to_owned())
         }
+        (given, Some(_)) => Ok(given.to_owned()),
     }
-    client.get(&format!("/call/{id}")).await
 }
 
-/// Whether the stream came to the end of the call, not only to its own.
-async fn follow_once(
-    client: &Client,
-    id: &str,
-    last_seq: &mut u64,
-    mut each: impl FnMut(&Value),
-) -> Result<bool, Failure> {
-    let response = client.stream(&format!("/call/{id}/events?after={last_seq}")).await?;
-    if response.status() == StatusCode::NO_CONTENT {
-        return Ok(true);
-    }
-    let mut chunks = response.bytes_stream();
-    let mut stream = Vec::new();
-    while let Some(Ok(chunk)) = chunks.next().await {
-        stream.extend_from_slice(&chunk);
-        for event in show::events(&mut stream) {
-            each(&event);
-            *last_seq = event["seq"].as_u64().unwrap_or(*last_seq);
-            if event["code"] == "call.ended" {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
+/// A JSON Schema from a file.
+pub fn schema(file: &Path) -> Result<Value, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(format!("this is no JSON: {error}")))
 }
 
-fn hangup_path(id: &str) -> String {
+pub fn hangup_path(id: &str) -> String {
     format!("/call/{id}/hangup")
 }
 

@@ -24,10 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Client {
     pub fn new(context: &Context) -> Result<Self, Failure> {
         crate::app::install_crypto();
-        let url = match &context.url {
-            Some(url) => url.clone(),
-            None => server_url(context)?,
-        };
+        let url = server_url(context)?;
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build();
         let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
         Ok(Self { http, url, state: State::load(&context.env), minted: OnceLock::new() })
@@ -41,9 +38,14 @@ impl Client {
         self.json(self.request(Method::POST, path).json(body)).await
     }
 
-    /// `POST /call`.
-    pub async fn post_call(&self, body: &Value, idempotency_key: Option<&str>) -> Result<Value, Failure> {
-        let request = self.request(Method::POST, "/call").json(body);
+    /// What is done once, however often it is asked for with the same key.
+    pub async fn post_once(
+        &self,
+        path: &str,
+        body: &Value,
+        idempotency_key: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path).json(body);
         self.json(match idempotency_key {
             Some(key) => request.header("Idempotency-Key", key),
             None => request,
@@ -63,6 +65,16 @@ impl Client {
         if let Err(error) = self.state.save_key(key) {
             eprintln!("offhook: the API key could not be saved ({error}); set OFFHOOK_API_KEY={key}");
         }
+    }
+
+    /// The state file of the agent this is for.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where the server answers.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -127,7 +139,14 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// As the command says, or the variables, or the configuration.
 pub fn server_url(context: &Context) -> Result<String, Failure> {
+    if let Some(url) = &context.url {
+        return Ok(url.clone());
+    }
+    if let Some(url) = context.env.get("CLAWCALL_BASE_URL") {
+        return super::server_address(url).map_err(|why| Failure::Usage(format!("CLAWCALL_BASE_URL: {why}")));
+    }
     let config = context.config()?;
     Ok(format!("http://{}", crate::doctor::reachable(config.listen)))
 }

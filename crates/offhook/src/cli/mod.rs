@@ -3,17 +3,21 @@
 mod account;
 mod backup;
 mod call;
+mod campaign;
 mod check;
 mod client;
 mod doctor;
 mod interrupt;
 mod key;
+mod live;
 mod mcp;
+mod me;
 mod serve;
 mod show;
 mod skill;
 pub(crate) mod state;
 mod steer;
+mod webhook;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +36,9 @@ Examples:
   offhook serve                                   the API on http://127.0.0.1:7465
   offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --check
   offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --wait
+  offhook call +14155550110 \"Ask for Dr. Lee; hand over when they answer\" --bridge=+13125550163 --follow
   offhook show 0199a1e0-… --transcript
+  offhook skill install                           so that your agents know how to call
   offhook doctor                                  what is not right yet, and what to do about it
 
 Exit codes:
@@ -88,6 +94,11 @@ enum Command {
     Serve,
     /// Place a call
     Call(call::Args),
+    /// Show a call as it happens; what you type answers, steers or ends it
+    Follow {
+        /// The call's id; `offhook calls --live` lists them
+        id: String,
+    },
     /// List calls, newest first
     Calls(show::ListArgs),
     /// Show one call
@@ -105,6 +116,22 @@ enum Command {
     Digits(steer::Keys),
     /// Answer the question that the voice of a call has for you
     Answer(steer::Answered),
+    /// Hand a call over to the user now: their phone rings, they are joined, and the voice leaves
+    Bridge(steer::Bridged),
+    /// Ask several places the same in parallel, and compare what they say
+    #[command(subcommand, arg_required_else_help = true)]
+    Campaign(campaign::Command),
+    /// Show the account behind the key
+    Me,
+    /// Show what is left to the key
+    Balance,
+    /// Print the page where the key is linked to an account; it holds the key
+    Link,
+    /// Show, keep or forget your own number, for callbacks and handoffs
+    Phone(me::Phone),
+    /// Show what became of the events of a call, and what they are signed with
+    #[command(subcommand, arg_required_else_help = true)]
+    Webhook(webhook::Command),
     /// Speak the Model Context Protocol on standard input and output, for an agent that starts this
     Mcp,
     /// Put the skill where agents look for skills, so that they know how to call
@@ -294,6 +321,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Demo(args) => demo(args, context).await,
         Command::Serve => serve::run(context).await,
         Command::Call(args) => call::run(args, context).await,
+        Command::Follow { id } => call::follow(&id, context).await,
         Command::Calls(args) => show::list(args, context).await,
         Command::Show(args) => show::one(args, context).await,
         Command::Hangup { id } => call::hang_up(&id, context).await,
@@ -301,6 +329,13 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Instruct(args) => steer::instruct(args, context).await,
         Command::Digits(args) => steer::digits(args, context).await,
         Command::Answer(args) => steer::answer(args, context).await,
+        Command::Bridge(args) => steer::bridge(args, context).await,
+        Command::Campaign(command) => campaign::run(command, context).await,
+        Command::Me => me::account(context).await,
+        Command::Balance => me::balance(context).await,
+        Command::Link => me::link(context),
+        Command::Phone(args) => me::phone(args, context),
+        Command::Webhook(command) => webhook::run(command, context).await,
         Command::Mcp => mcp::run(context).await,
         Command::Skill(command) => skill::run(command, context),
         Command::Account(command) => account::run(command, context).await,

@@ -9,11 +9,21 @@ use serde_json::{Map, Value};
 use crate::config::{Env, xdg};
 use crate::gateway::KEY_PREFIX;
 
-#[derive(Debug)]
+/// The two fields of the contract.
+const API_KEY: &str = "api_key";
+const PHONE: &str = "user_phone_number";
+
 pub struct State {
     /// From the environment; hides the file.
     env_key: Option<String>,
     path: Option<PathBuf>,
+}
+
+/// What is in it is private.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl State {
@@ -30,17 +40,35 @@ impl State {
             return self.env_key.clone();
         }
         let fields = read(self.path.as_deref()?);
-        fields.get("api_key").and_then(Value::as_str).map(str::to_owned)
+        fields.get(API_KEY).and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// Keep the other fields; replace the file in one step.
     pub fn save_key(&self, key: &str) -> io::Result<()> {
         if !key.starts_with(KEY_PREFIX) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no API key"));
         }
+        self.save(API_KEY, Some(key))
+    }
+
+    /// The user's own number, for callbacks and handoffs.
+    pub fn phone(&self) -> Option<String> {
+        let fields = read(self.path.as_deref()?);
+        fields.get(PHONE).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// Keep it, or forget it.
+    pub fn save_phone(&self, phone: Option<&str>) -> io::Result<()> {
+        self.save(PHONE, phone)
+    }
+
+    /// Keep the other fields; replace the file in one step.
+    fn save(&self, field: &str, text: Option<&str>) -> io::Result<()> {
         let path = self.path.as_deref().ok_or_else(|| io::Error::other("there is no home directory"))?;
         let mut fields = read(path);
-        fields.insert("api_key".to_owned(), key.into());
+        match text {
+            Some(text) => fields.insert(field.to_owned(), text.into()),
+            None => fields.remove(field),
+        };
         write(path, &fields)
     }
 
@@ -48,7 +76,7 @@ impl State {
     pub fn forget_key(&self) -> bool {
         let Some(path) = self.path.as_deref().filter(|_| self.env_key.is_none()) else { return false };
         let mut fields = read(path);
-        fields.remove("api_key").is_some() && write(path, &fields).is_ok()
+        fields.remove(API_KEY).is_some() && write(path, &fields).is_ok()
     }
 }
 
@@ -97,6 +125,9 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
         assert!(state.forget_key() && !state.forget_key());
         assert_eq!(read(&path).keys().collect::<Vec<_>>(), ["user_phone_number"]);
+        assert_eq!(state.phone().as_deref(), Some("+14155550190"));
+        state.save_phone(None).expect("forgotten");
+        assert_eq!(state.phone(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `say`, `instruct`, `digits`, `answer`: guiding a call that is under way.
+//! `say`, `instruct`, `digits`, `answer`, `bridge`: guiding a call that is under way.
 
 use serde_json::json;
 
@@ -34,6 +34,17 @@ pub struct Keys {
     digits: String,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Bridged {
+    /// The call's id; `offhook calls --live` lists them
+    id: String,
+    /// The user's own number [default: the one of the call, or the one kept by `offhook phone`]
+    number: Option<String>,
+    /// Join them without telling them first who is there
+    #[arg(long)]
+    straight: bool,
+}
+
 pub async fn say(Told { id, text }: Told, context: &Context) -> Result<(), Failure> {
     tell(&id, "say", &json!({ "text": text.join(" ") }), "The voice says it next.", context).await
 }
@@ -49,6 +60,21 @@ pub async fn digits(Keys { id, digits }: Keys, context: &Context) -> Result<(), 
 pub async fn answer(args: Answered, context: &Context) -> Result<(), Failure> {
     let body = json!({ "answer": args.answer.join(" "), "question_id": args.question });
     tell(&args.id, "answer", &body, "The voice has the answer.", context).await
+}
+
+pub async fn bridge(args: Bridged, context: &Context) -> Result<(), Failure> {
+    let client = Client::new(context)?;
+    let call = client.get(&format!("/call/{}", args.id)).await?;
+    let mut body = json!({});
+    // What the call was placed with comes before what is kept here.
+    let kept = || client.state().phone().filter(|_| call["bridge_number"].is_null());
+    if let Some(number) = args.number.or_else(kept) {
+        body["bridge_number"] = number.into();
+    }
+    if args.straight {
+        body["warm_greeting"] = false.into();
+    }
+    tell(&args.id, "bridge", &body, "The user is called.", context).await
 }
 
 async fn tell(
