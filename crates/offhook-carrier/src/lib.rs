@@ -14,7 +14,7 @@ pub mod sip;
 use std::fmt;
 use std::time::Duration;
 
-use offhook_core::policy::Allow;
+use offhook_core::policy::{Allow, HandoffAllow};
 use offhook_core::{AudioFormat, PhoneNumber};
 
 pub use leg::{Busy, Leg, LegOutput};
@@ -47,6 +47,11 @@ impl Dial {
     /// What this permission is for; `None` where that is answering a call.
     pub fn permitted(allow: &Allow) -> Option<Self> {
         Some(Self { to: allow.destination()?.clone(), from: allow.line().cloned() })
+    }
+
+    /// The user of a call under way, on whichever line is free.
+    pub fn user(allow: &HandoffAllow) -> Self {
+        Self { to: allow.user().clone(), from: None }
     }
 }
 

@@ -91,6 +91,11 @@ impl Pump {
         self.format
     }
 
+    /// An empty pump in another format, in which what was cut off stays cut off.
+    pub fn renewed(&self, format: AudioFormat) -> Self {
+        Self { closed: self.closed, ended: self.ended, ..Self::new(format) }
+    }
+
     /// Queue audio of an utterance, in the leg's format. Utterances come in ascending order.
     pub fn push(&mut self, utterance: Utterance, bytes: Vec<u8>) {
         if bytes.is_empty() || self.is_complete(utterance) {

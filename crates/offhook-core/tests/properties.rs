@@ -114,8 +114,8 @@ fn steering() -> impl Strategy<Value = CallCommand> {
         Just(CallCommand::Press { digits: "1w2".into() }),
         Just(CallCommand::Answer { question_id: None, text: "The fifth of May.".into() }),
         Just(CallCommand::Press { digits: "one".into() }),
-        Just(CallCommand::Bridge { to: user(), introduction: None }),
-        Just(CallCommand::Bridge { to: user(), introduction: Some(Introduction::Straight) }),
+        Just(CallCommand::Bridge { to: Some(user()), introduction: None }),
+        Just(CallCommand::Bridge { to: Some(user()), introduction: Some(Introduction::Straight) }),
     ]
 }
 

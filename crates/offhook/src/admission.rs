@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Allow, Ask, DayUse, Facts, OwnerLimits, Policy, Recent, Refusal, TrialUse,
+    Allow, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Recent, Refusal, TrialUse,
 };
 use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{Store, StoreError};
@@ -110,6 +110,16 @@ impl Admission {
     pub fn check_destination(&self, number: &PhoneNumber) -> Result<(), Refusal> {
         let facts = Facts { own_lines: &self.inner.lines, ..Facts::default() };
         self.inner.policy.decide(&Ask::outbound(number), &facts, clock::now()).into_result().map(drop)
+    }
+
+    /// Whether this user may be called into a call with `remote`.
+    pub fn check_user(
+        &self,
+        user: &PhoneNumber,
+        remote: Option<&PhoneNumber>,
+    ) -> Result<HandoffAllow, Refusal> {
+        let facts = Facts { own_lines: &self.inner.lines, ..Facts::default() };
+        self.inner.policy.decide_handoff(user, remote, &facts, clock::now())
     }
 
     /// Look up what the rules need to know for a call of this account to this number.

@@ -128,9 +128,7 @@ impl Engine {
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, ..usual };
         let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
             (Some(leg), _) => (Direction::Inbound, Origin::Inbound(leg)),
-            (None, Some(dial)) => {
-                (Direction::Outbound, Origin::Outbound { carrier: self.inner.carrier.clone(), dial })
-            }
+            (None, Some(dial)) => (Direction::Outbound, Origin::Outbound(dial)),
             (None, None) => return self.never_started(start.id, start.last_seq),
         };
         let asked = start.brief.language.clone();
@@ -141,7 +139,8 @@ impl Engine {
         let parts = Parts {
             id: start.id,
             speech: self.inner.model.open(self.prompt(&brief, asked)),
-            call: Call::new(direction, brief, limits, clock.now()),
+            call: Call::new(direction, brief, limits, clock.now()).with_user(allow.handoff().cloned()),
+            carrier: self.inner.carrier.clone(),
             origin,
             orders: inbox,
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),

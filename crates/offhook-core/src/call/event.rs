@@ -350,8 +350,8 @@ pub enum CallCommand {
     Press { digits: Words },
     /// The answer to the question that is open, or to the one of this number if it is open.
     Answer { question_id: Option<u32>, text: Words },
-    /// Connect the user, on this number; `None`: as the instructions say.
-    Bridge { to: HandoffAllow, introduction: Option<Introduction> },
+    /// Connect the user. On which number and how, unless it is said here, was said when the call was placed.
+    Bridge { to: Option<HandoffAllow>, introduction: Option<Introduction> },
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

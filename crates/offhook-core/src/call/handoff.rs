@@ -174,9 +174,10 @@ impl Call {
     pub(super) fn owner_hands_over(
         &mut self,
         now: Timestamp,
-        to: HandoffAllow,
+        to: Option<HandoffAllow>,
         introduction: Option<Introduction>,
     ) {
+        let Some(to) = to.or_else(|| self.user.clone()) else { return };
         let introduction = introduction.or(self.brief.handoff).unwrap_or(Introduction::Warm);
         self.call_user(now, HandoffBy::Owner, to, introduction, None);
     }

@@ -31,6 +31,8 @@ pub enum NotNow {
     UserUnderWay,
     #[error("the user was called into this call as often as may be, and did not come")]
     UserTried,
+    #[error("the call was placed without a number of the user's; name one")]
+    NobodyToJoin,
     #[error("the user has joined the call; it can only be hung up")]
     Joined,
     #[error("keys are 0-9 * # A-D, w for a pause of half a second, W for one second, 64 at most")]
@@ -74,6 +76,7 @@ impl Call {
             CallCommand::Press { digits } if !are_keys(digits) => Some(NotNow::NoKeys),
             CallCommand::Press { .. } if conversation.menu.is_sending() => Some(NotNow::KeysUnderWay),
             CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
+            CallCommand::Bridge { to: None, .. } if self.user.is_none() => Some(NotNow::NobodyToJoin),
             CallCommand::Bridge { .. } => conversation.handoff.refusal(&conversation.phase),
             _ => None,
         }

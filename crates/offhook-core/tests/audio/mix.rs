@@ -37,7 +37,11 @@ fn assert_heard(heard: &[Frame], hz: f64, format: AudioFormat) {
     let fit = fit(&samples(heard, format), hz, format.sample_rate().hz());
     let sent = 12_000.0_f64.powi(2) / 2.0;
     assert!(db(fit.power / sent).abs() < 0.5, "{format:?}: {:.2} dB", db(fit.power / sent));
-    assert!(db(fit.power / fit.rest) > 30.0, "{format:?}: {:.1} dB above what is left", db(fit.power / fit.rest));
+    assert!(
+        db(fit.power / fit.rest) > 30.0,
+        "{format:?}: {:.1} dB above what is left",
+        db(fit.power / fit.rest)
+    );
 }
 
 #[test]

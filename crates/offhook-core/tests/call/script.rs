@@ -217,7 +217,7 @@ fn input(what: &str) -> Input {
         "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),
         "owner_answers" => Input::Command(CallCommand::Answer { question_id: None, text: rest.into() }),
         "owner_answers_1" => Input::Command(CallCommand::Answer { question_id: Some(1), text: rest.into() }),
-        "owner_hands_over" => Input::Command(CallCommand::Bridge { to: user(), introduction: None }),
+        "owner_hands_over" => Input::Command(CallCommand::Bridge { to: Some(user()), introduction: None }),
         "user" => {
             let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
             Input::Second(leg(word, rest).unwrap_or_else(|| panic!("no such input: {what}")))

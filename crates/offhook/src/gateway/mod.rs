@@ -1,11 +1,12 @@
 //! The use-cases. Every surface (the HTTP API, and through it the command line and the demo) is a codec over this
 //! and nothing else.
 //!
-//! One file per noun: [`place`] a call, [`steer`] it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
+//! One file per noun: [`place`] a call, [`steer`] it, [`bridge`] the user into it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
 //! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
+mod bridge;
 mod check;
 mod error;
 mod follow_up;
@@ -52,6 +53,7 @@ use repeats::Repeats;
 use schedule::Schedule;
 
 pub use account::{AccountView, Balance, Today, TrialLeft};
+pub use bridge::{Bridge, BridgeError, HandoffState, HandoffView};
 pub use check::{Checked, Hours, LocalTime};
 pub use error::{AccountError, AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;

@@ -122,7 +122,17 @@ impl Gateway {
         if command.is_err() {
             self.own_call(caller, id).await?;
         }
-        let command = command?;
+        self.command(caller, id, command?, key).await
+    }
+
+    /// Tell a call of the caller's, which is the first to know whether it is under way.
+    pub(super) async fn command(
+        &self,
+        caller: Caller,
+        id: CallId,
+        command: CallCommand,
+        key: Option<String>,
+    ) -> Result<Steered, SteerError> {
         let owner = (!caller.admin).then_some(caller.owner);
         if let Some(taken) = self.inner.engine.steer(id, owner, command, key).await {
             return Ok(Steered { repeated: taken? == Taken::Before });

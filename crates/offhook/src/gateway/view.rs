@@ -8,7 +8,7 @@ use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, Timestamp};
 use offhook_store::{CallFilter, CallRow, Direction, StoreError, Ties};
 
 use super::repeats::is_second_try;
-use super::{CallError, Caller, Gateway, Lifecycle, ResultView};
+use super::{CallError, Caller, Gateway, HandoffView, Lifecycle, ResultView};
 
 /// Which of the caller's calls to list; an admin sees everybody's.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,8 @@ pub struct CallView {
     pub result: Option<ResultView>,
     /// What the voice asked its owner and waits for.
     pub pending_question: Option<QuestionView>,
+    /// How the user came into it, or did not.
+    pub handoff: Option<HandoffView>,
     pub end: Option<EndView>,
     pub ties: Ties,
     /// The calls that follow it up; not in lists.
@@ -196,6 +198,7 @@ impl Gateway {
             answered_by: row.answered_by,
             result: ResultView::of(row.result, journal, row.lifecycle == Lifecycle::Finalized),
             pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
+            handoff: HandoffView::of(journal),
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
@@ -234,6 +237,13 @@ const SHOWN: &[&str] = &[
     "owner.asked",
     "owner.answered",
     "owner.silent",
+    "handoff.asked",
+    "handoff.dialing",
+    "handoff.ringing",
+    "handoff.answered",
+    "handoff.joined",
+    "handoff.failed",
+    "handoff.ended",
     "result.item",
 ];
 

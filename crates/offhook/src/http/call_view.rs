@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::bridge::Handoff;
 use super::balance::CallMeta;
 use super::call_ties::CallTies;
 use super::task_result::TaskResult;
@@ -46,6 +47,9 @@ pub struct CallBody {
     /// What the voice asks and waits for: `POST /call/{id}/answer`. Absent when no question is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_question: Option<PendingQuestion>,
+    /// How the user came into the call, or why not; absent until somebody wanted them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<Handoff>,
     #[serde(flatten)]
     pub ties: CallTies,
     #[serde(flatten)]
@@ -188,7 +192,11 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         personality: view.personality,
         greeting: view.greeting,
         language: view.language,
-        numbers: Numbers { to: view.to, from: view.from, bridge_from: None },
+        numbers: Numbers {
+            to: view.to,
+            from: view.from,
+            bridge_from: view.handoff.as_ref().and_then(|handoff| handoff.line.clone()),
+        },
         lifecycle: lifecycle(view.lifecycle),
         timestamps: Timestamps {
             queued_at: iso(view.queued_at),
@@ -201,6 +209,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(TaskResult::from),
         pending_question: view.pending_question.map(pending_question),
+        handoff: view.handoff.map(Handoff::from),
         ties,
         finalized,
         meta: None,

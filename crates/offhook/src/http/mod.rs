@@ -4,6 +4,7 @@
 
 mod access;
 mod balance;
+mod bridge;
 mod call_ties;
 mod call_view;
 mod calls;
@@ -94,6 +95,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::instruct))
         .routes(routes!(steer::digits))
         .routes(routes!(steer::answer))
+        .routes(routes!(bridge::bridge))
         .routes(routes!(calls::list))
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))

@@ -20,9 +20,9 @@ pub struct AudioPath {
 }
 
 impl AudioPath {
-    fn new(leg: AudioFormat, model: AudioFormat) -> Self {
+    fn new(pump: Pump, leg: AudioFormat, model: AudioFormat) -> Self {
         Self {
-            pump: Pump::new(leg),
+            pump,
             leg_to_model: Converter::new(leg, model),
             model_to_leg: Converter::new(model, leg),
             silence: Frame::silence(leg),
@@ -37,13 +37,9 @@ impl AudioPath {
             return None;
         }
         let cut_off = path.as_mut().and_then(|path| path.pump.barge_in());
-        *path = Some(Self::new(leg, model));
+        let pump = path.as_ref().map_or_else(|| Pump::new(leg), |path| path.pump.renewed(leg));
+        *path = Some(Self::new(pump, leg, model));
         cut_off
-    }
-
-    /// A frame in which the remote sends nothing.
-    pub fn remote_silence(&self) -> Frame {
-        self.silence.clone()
     }
 
     pub fn remote_frame(&mut self, frame: &Frame, speech: &mut SpeechSession) {
@@ -63,11 +59,11 @@ impl AudioPath {
         self.pump.push(utterance, converted);
     }
 
-    /// The frame to send now: what the voice says, or silence, which keeps the path open through NATs. While
-    /// `paused` nothing we send is heard, so nothing is taken from the pump.
-    pub fn next_model_frame(&mut self, paused: bool) -> &Frame {
+    /// The frame to send now: what the voice says, if anything, or silence, which keeps the path open through NATs.
+    /// While `paused` nothing we send is heard, so nothing is taken from the pump.
+    pub fn next_model_frame(&mut self, paused: bool) -> (bool, &Frame) {
         self.frame = if paused { None } else { self.pump.pull() };
-        self.frame.as_ref().unwrap_or(&self.silence)
+        (self.frame.is_some(), self.frame.as_ref().unwrap_or(&self.silence))
     }
 
     pub fn heard_beep(&mut self, frame: &Frame) -> bool {

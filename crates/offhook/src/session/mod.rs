@@ -5,7 +5,11 @@
 
 mod audio;
 mod beep;
+mod company;
+mod legs;
 mod orders;
+mod route;
+mod side;
 mod sources;
 
 use std::collections::VecDeque;
@@ -14,21 +18,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use audio::AudioPath;
-use offhook_carrier::{Carrier, Dial, DialError, Leg, LegOutput, MediaStats};
+use offhook_carrier::{Carrier, Dial, Leg, MediaStats};
 use offhook_core::audio::FRAME;
-use offhook_core::call::{Action, Call, CallCommand, DialFailure, Input, LegEvent, SpeechEvent, Utterance};
+use offhook_core::call::{Action, Call, CallCommand, Input, SpeechEvent};
 use offhook_core::journal::{Fact, Part};
-use offhook_core::{CallId, EndReason, Frame, LegCommand, SpeechCommand, Timestamp};
+use offhook_core::policy::HandoffAllow;
+use offhook_core::{CallId, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
 use orders::Orders;
 pub use orders::{NotTaken, Order, Taken};
+use route::Route;
+use side::Side;
 use sources::{Source, Sources};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
-use crate::recorder::{Recorder, Recording};
+use crate::recorder::{Finished, Recorder};
 use crate::writer::Journal;
 
 /// What a session is made of.
@@ -37,6 +43,7 @@ pub struct Parts {
     pub id: CallId,
     pub call: Call,
     pub speech: SpeechSession,
+    pub carrier: Carrier,
     pub origin: Origin,
     pub orders: mpsc::Receiver<Order>,
     pub journal: Journal,
@@ -47,7 +54,7 @@ pub struct Parts {
 /// Where to dial; an inbound call has its leg already.
 #[derive(Debug)]
 pub enum Origin {
-    Outbound { carrier: Carrier, dial: Dial },
+    Outbound(Dial),
     Inbound(Box<Leg>),
 }
 
@@ -56,32 +63,32 @@ pub struct Session {
     id: CallId,
     call: Call,
     speech: SpeechSession,
-    carrier: Option<(Carrier, Dial)>,
-    leg: Option<Box<Leg>>,
+    carrier: Carrier,
+    dial: Option<Dial>,
+    remote: Option<Side>,
+    /// Whom the call is handed over to.
+    user: Option<Side>,
+    user_answered_at: Option<Instant>,
     inbox: mpsc::Receiver<Order>,
     inbox_closed: bool,
     orders: Orders,
     speech_closed: bool,
-    /// The leg said its last word; it stays for its counters.
-    leg_closed: bool,
     journal: Journal,
     clock: Clock,
     recorder: Recorder,
-    recording: Option<Recording>,
-    audio: Option<AudioPath>,
+    route: Route,
+    /// A recording that ended before the call.
+    recorded: Option<Finished>,
+    /// What the voice had to say and the pump had no room for, until it left.
+    overflow: Duration,
     connected: bool,
-    /// What the leg had no room for yet, in order.
-    leg_commands: VecDeque<LegCommand>,
-    /// Keys go out instead of audio.
-    sending_digits: bool,
-    /// The far end does not want to hear us.
-    held: bool,
     /// Up to when the remote's audio is complete.
     remote_until: Instant,
     /// Frames of the remote beyond [`REMOTE_HASTE`].
     dropped_frames: u64,
     /// Dialling waits for the store.
     to_dial: bool,
+    to_dial_user: Option<HandoffAllow>,
     /// The last fact, held back until the recording is whole.
     ended: Option<(Timestamp, Fact)>,
     /// Inputs that actions caused, handled before the next wait.
@@ -104,34 +111,35 @@ const BUSY_RETRY: Duration = Duration::from_millis(20);
 
 impl Session {
     pub fn new(parts: Parts) -> Self {
-        let (carrier, leg) = match parts.origin {
-            Origin::Outbound { carrier, dial } => (Some((carrier, dial)), None),
-            Origin::Inbound(leg) => (None, Some(leg)),
+        let (dial, remote) = match parts.origin {
+            Origin::Outbound(dial) => (Some(dial), None),
+            Origin::Inbound(leg) => (None, Some(Side::new(leg))),
         };
         let now = Instant::now();
         Self {
             id: parts.id,
             call: parts.call,
             speech: parts.speech,
-            carrier,
-            leg,
+            carrier: parts.carrier,
+            dial,
+            remote,
+            user: None,
+            user_answered_at: None,
             inbox: parts.orders,
             inbox_closed: false,
             orders: Orders::default(),
             speech_closed: false,
-            leg_closed: false,
             journal: parts.journal,
             clock: parts.clock,
             recorder: parts.recorder,
-            recording: None,
-            audio: None,
+            route: Route::new(),
+            recorded: None,
+            overflow: Duration::ZERO,
             connected: false,
-            leg_commands: VecDeque::new(),
-            sending_digits: false,
-            held: false,
             remote_until: now,
             dropped_frames: 0,
             to_dial: false,
+            to_dial_user: None,
             ended: None,
             inputs: VecDeque::new(),
             ahead: Duration::ZERO,
@@ -161,6 +169,7 @@ impl Session {
             let polled = match source {
                 Source::Playout => self.poll_playout(),
                 Source::Leg => self.poll_leg(),
+                Source::Second => self.poll_second(),
                 Source::Speech => self.poll_speech(),
                 Source::Commands => self.poll_commands(),
                 Source::Deadline => self.poll_deadline(),
@@ -174,7 +183,8 @@ impl Session {
     }
 
     fn poll_playout(&mut self) -> Poll<()> {
-        if !self.connected || self.audio.is_none() || self.leg.is_none() || self.leg_closed {
+        let open = self.remote.as_ref().is_some_and(Side::is_open);
+        if !self.connected || !open || !self.route.plays() {
             return Poll::Pending;
         }
         ready!(self.playout.as_mut().poll(&mut self.sources.context(Source::Playout)));
@@ -183,15 +193,16 @@ impl Session {
     }
 
     fn poll_leg(&mut self) -> Poll<()> {
-        let Some(leg) = self.leg.as_mut().filter(|_| !self.leg_closed) else { return Poll::Pending };
-        match ready!(leg.poll_next(&mut self.sources.context(Source::Leg))) {
-            LegOutput::Audio(frame) => self.remote_frame(&frame),
-            LegOutput::Event(event) => self.leg_event(event),
-            LegOutput::Ticket(ticket) => {
-                self.write(Fact::Ticket { ticket });
-                self.settle();
-            }
-        }
+        let Some(remote) = &mut self.remote else { return Poll::Pending };
+        let output = ready!(remote.poll_next(&mut self.sources.context(Source::Leg)));
+        self.leg_output(output);
+        Poll::Ready(())
+    }
+
+    fn poll_second(&mut self) -> Poll<()> {
+        let Some(user) = &mut self.user else { return Poll::Pending };
+        let output = ready!(user.poll_next(&mut self.sources.context(Source::Second)));
+        self.second_output(output);
         Poll::Ready(())
     }
 
@@ -228,7 +239,9 @@ impl Session {
 
     /// Wake when the call wants to, or soon when something waits for room.
     fn arm_deadline(&mut self) {
-        let is_behind = !self.leg_commands.is_empty() || self.journal.is_behind() || self.to_dial;
+        let to_tell = [&self.remote, &self.user].into_iter().flatten().any(Side::is_behind);
+        let to_dial = self.to_dial || self.to_dial_user.is_some();
+        let is_behind = to_tell || to_dial || self.journal.is_behind();
         let retry_at = is_behind.then(|| Instant::now() + BUSY_RETRY);
         let Some(at) =
             self.call.deadline().map(|at| self.clock.instant(at)).into_iter().chain(retry_at).min()
@@ -275,18 +288,17 @@ impl Session {
             Action::Leg(command) => self.command_leg(command),
             Action::Speech(command) => self.command_speech(command),
             Action::StopPlayout => {
-                if let Some(heard) = self.audio.as_mut().and_then(|audio| audio.pump.barge_in()) {
-                    self.inputs.push_back(Input::CutOff(heard));
-                }
+                let cut_off = self.route.stop_playout();
+                self.inputs.extend(cut_off.map(Input::CutOff));
             }
             Action::Journal(fact) => self.write(fact),
-            Action::DialSecond { .. }
-            | Action::Second(_)
-            | Action::Attach(_)
-            | Action::Company(_)
-            | Action::StopRecording
-            | Action::Join
-            | Action::MaskRecording { .. } => {}
+            Action::DialSecond { to } => self.to_dial_user = Some(to),
+            Action::Second(command) => self.command_second(command),
+            Action::Attach(party) => self.attach(party),
+            Action::Company(wanted) => self.keep_company(wanted),
+            Action::StopRecording => self.stop_recording(),
+            Action::Join => self.join(),
+            Action::MaskRecording { .. } => {}
         }
     }
 
@@ -300,7 +312,8 @@ impl Session {
 
     /// What belongs before the end: the recording's length and the counters of the audio path.
     async fn write_last_facts(&mut self, at: Timestamp) {
-        let recorded = self.recording.take().map(Recording::finish);
+        self.stop_recording();
+        let recorded = self.recorded.take();
         // Whoever reads that the call is over finds its recording whole.
         let kept_ms = self.recorder.keep(self.id).await;
         if let Some(recorded) = recorded {
@@ -318,42 +331,13 @@ impl Session {
             self.journal.write(at, Fact::Problem { part: Part::Speech, code, message });
         }
         if self.connected
-            && let Some(leg) = &self.leg
+            && let Some(remote) = &self.remote
         {
-            let overflow = self.audio.as_ref().map_or(Duration::ZERO, |audio| audio.pump.overflow());
-            let mut stats = leg.media_stats();
+            let overflow = self.route.audio().map_or(self.overflow, |audio| audio.pump.overflow());
+            let mut stats = remote.media_stats();
             stats.dropped_frames += self.dropped_frames;
             let fact = stats_fact(&stats, overflow);
             self.journal.write(at, fact);
-        }
-    }
-
-    /// Nobody is called of whom a process that is killed next would not know: the store must be well, and what was
-    /// told before on its way there.
-    fn dial(&mut self) {
-        if !self.to_dial || (self.journal.is_behind() && !self.journal.is_stuck()) {
-            return;
-        }
-        self.to_dial = false;
-        if self.journal.is_stuck() {
-            let message = "nobody was dialled, because the store is away".to_owned();
-            self.inputs.push_back(Input::Problem {
-                part: Part::Gateway,
-                code: "not_dialled".to_owned(),
-                message,
-            });
-            self.inputs.push_back(Input::Command(CallCommand::Fault));
-            return;
-        }
-        let Some((carrier, dial)) = &self.carrier else { return };
-        match carrier.dial(dial) {
-            Ok(leg) => {
-                self.write(Fact::Dialing { line: leg.line().to_string() });
-                self.leg = Some(Box::new(leg));
-                self.leg_closed = false;
-                self.sources.stir(Source::Leg);
-            }
-            Err(error) => self.inputs.push_back(Input::Leg(LegEvent::Failed(dial_failure(&error)))),
         }
     }
 
@@ -365,34 +349,12 @@ impl Session {
     }
 
     fn start_recording(&mut self) {
-        if let Some(audio) = &self.audio
+        let Some(format) = self.remote.as_ref().and_then(Side::format) else { return };
+        if let Some(voice) = self.route.voice()
             && self.connected
-            && self.recording.is_none()
+            && voice.recording.is_none()
         {
-            self.recording = Some(self.recorder.start_call(self.id, audio.pump.format()));
-        }
-    }
-
-    fn command_leg(&mut self, command: LegCommand) {
-        self.leg_commands.push_back(command);
-        self.pass_leg_commands();
-    }
-
-    /// Tell the leg what it has room for; the rest stays in order for the next turn of the loop.
-    fn pass_leg_commands(&mut self) {
-        while let Some(command) = self.leg_commands.front() {
-            let Some(leg) = self.leg.as_mut().filter(|_| !self.leg_closed) else {
-                self.leg_commands.clear();
-                self.leg_closed = true;
-                self.inputs.push_back(Input::Leg(LegEvent::Closed));
-                return;
-            };
-            if leg.send(command.clone()).is_err() {
-                return;
-            }
-            self.sources.stir(Source::Leg);
-            self.sending_digits |= matches!(command, LegCommand::SendDigits(_));
-            self.leg_commands.pop_front();
+            voice.recording = Some(self.recorder.start_call(self.id, format));
         }
     }
 
@@ -411,32 +373,17 @@ impl Session {
         });
     }
 
-    fn leg_event(&mut self, event: LegEvent) {
-        match &event {
-            LegEvent::MediaUp { format, .. } => {
-                let cut_off = AudioPath::renew(&mut self.audio, *format, self.speech.use_format(*format));
-                self.inputs.extend(cut_off.map(Input::CutOff));
-                self.sources.stir(Source::Speech);
-                self.sources.stir(Source::Playout);
-                self.start_recording();
-            }
-            LegEvent::DigitsSent => self.sending_digits = false,
-            LegEvent::Held => self.held = true,
-            LegEvent::Resumed => self.held = false,
-            LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Closed | LegEvent::Lost => {
-                self.leg_closed = true;
-            }
-            _ => {}
-        }
-        self.handle(Input::Leg(event));
-    }
-
     fn speech_event(&mut self, event: SpeechEvent) {
         match &event {
             SpeechEvent::Lost { .. } => self.speech_closed = true,
             SpeechEvent::UtteranceDone { utterance } => {
-                if let Some(audio) = &mut self.audio {
+                if let Some(audio) = self.route.audio() {
                     audio.pump.end(*utterance);
+                }
+            }
+            SpeechEvent::RemoteSpeechStarted => {
+                if let Some(voice) = self.route.voice() {
+                    voice.hush_company();
                 }
             }
             _ => {}
@@ -445,82 +392,11 @@ impl Session {
         self.report_playout();
     }
 
-    fn remote_frame(&mut self, frame: &Frame) {
-        if !self.connected {
-            return;
-        }
-        // Nobody speaks faster than time goes by; recording, transcript and the model's bill keep to the clock.
-        if self.remote_until > Instant::now() + REMOTE_HASTE {
-            self.dropped_frames += 1;
-            return;
-        }
-        self.remote_until += frame.duration();
-        if let Some(recording) = &mut self.recording {
-            recording.remote(frame);
-        }
-        let Some(audio) = &mut self.audio else { return };
-        audio.remote_frame(frame, &mut self.speech);
-        self.sources.stir(Source::Speech);
-        if self.call.listens_for_beep() && audio.heard_beep(frame) {
-            self.handle(Input::Beep);
-        }
-    }
-
-    /// Where the remote sends nothing there is silence: transcript and recording keep the time of the call, and the
-    /// model's turn detection hears that nobody speaks.
-    fn fill_remote_silence(&mut self, now: Instant) {
-        while now.saturating_duration_since(self.remote_until) > REMOTE_PATIENCE {
-            let Some(audio) = &self.audio else { return };
-            let silence = audio.remote_silence();
-            self.remote_frame(&silence);
-        }
-    }
-
-    /// Speech after silence goes out at once instead of with the next beat; see [`Self::play_frame`].
-    fn model_audio(&mut self, utterance: Utterance, bytes: Vec<u8>) {
-        let Some(audio) = &mut self.audio else { return };
-        let was_idle = audio.pump.is_idle();
-        audio.model_audio(utterance, bytes);
-        let wait = self.playout.deadline().saturating_duration_since(Instant::now());
-        if was_idle && self.connected && !wait.is_zero() && self.ahead.is_zero() {
-            self.ahead = wait;
-            self.reset_playout(Instant::now());
-        }
-    }
-
-    /// Send the frame that is due. What a first frame of speech was early, the next frame of silence is late, so that
-    /// on the whole a frame leaves every 20 ms and the far end's jitter buffer never fills up.
-    fn play_frame(&mut self) {
-        let (Some(audio), Some(leg)) = (&mut self.audio, &mut self.leg) else { return };
-        let mut due = self.playout.deadline() + FRAME;
-        if audio.pump.is_idle() {
-            due += std::mem::take(&mut self.ahead);
-        }
-        let now = Instant::now();
-        self.playout.as_mut().reset(if now > due + PLAYOUT_RESYNC { now + FRAME } else { due });
-        let frame = audio.next_model_frame(self.held || self.sending_digits);
-        leg.play(frame);
-        if let Some(recording) = &mut self.recording {
-            recording.voice(frame);
-        }
-        self.fill_remote_silence(now);
-        self.report_playout();
-    }
-
     fn report_playout(&mut self) {
-        while let Some(event) = self.audio.as_mut().and_then(|audio| audio.pump.poll()) {
+        while let Some(event) = self.route.audio().and_then(|audio| audio.pump.poll()) {
             self.handle(Input::Pump(event));
         }
     }
-}
-
-fn dial_failure(error: &DialError) -> DialFailure {
-    let reason = match error {
-        DialError::NoLine => EndReason::CarrierNoLine,
-        DialError::UnknownLine => EndReason::CarrierRefused,
-        DialError::Unsent { .. } => EndReason::CarrierUnreachable,
-    };
-    DialFailure { reason, sip_status: None, q850_cause: None, detail: error.to_string() }
 }
 
 fn stats_fact(stats: &MediaStats, overflow: Duration) -> Fact {

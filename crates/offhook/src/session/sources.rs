@@ -18,11 +18,14 @@ pub enum Source {
     /// The call wants to know that time has passed.
     Deadline,
     Leg,
+    /// The user's leg, where there is one.
+    Second,
     Speech,
 }
 
 impl Source {
-    const ALL: [Self; 5] = [Self::Playout, Self::Commands, Self::Deadline, Self::Leg, Self::Speech];
+    const ALL: [Self; 6] =
+        [Self::Playout, Self::Commands, Self::Deadline, Self::Leg, Self::Second, Self::Speech];
 
     const fn bit(self) -> u8 {
         1 << self as u8

@@ -1,0 +1,206 @@
+//! Connecting the user to a call under way, and how that goes.
+
+use offhook_core::brief::Introduction;
+use offhook_core::call::{CallCommand, NotNow};
+use offhook_core::journal::{HandoffBy, HandoffFailure, Party};
+use offhook_core::policy::HandoffAllow;
+use offhook_core::{CallId, Fact, JournalEntry, PhoneNumber, Timestamp};
+use offhook_store::CallRow;
+
+use super::{CallError, Caller, Gateway, PlaceCallError, SteerError, Steered};
+
+/// The wish to have the user connected; not yet checked.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// The user's phone; when absent the one the call was placed with, else the confirmed one of the account.
+    pub number: Option<String>,
+    /// First tell the user in private who is there; as the call was placed when absent.
+    pub warm: Option<bool>,
+}
+
+/// Without the number.
+impl std::fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bridge").field("warm", &self.warm).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    #[error(transparent)]
+    Steer(#[from] SteerError),
+    /// What is wrong with the number.
+    #[error(transparent)]
+    Number(#[from] PlaceCallError),
+}
+
+impl From<CallError> for BridgeError {
+    fn from(error: CallError) -> Self {
+        Self::Steer(error.into())
+    }
+}
+
+/// How a handoff goes, or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandoffView {
+    pub state: HandoffState,
+    pub by: HandoffBy,
+    pub warm: bool,
+    pub asked_at: Timestamp,
+    pub joined_at: Option<Timestamp>,
+    /// Why the user did not come.
+    pub why_not: Option<HandoffFailure>,
+    /// Who hung up first of those who were joined.
+    pub ended_by: Option<Party>,
+    /// Our line the user was called from.
+    pub line: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandoffState {
+    Dialing,
+    Ringing,
+    /// The user is told in private who is there.
+    Introducing,
+    Joined,
+    Failed,
+    Ended,
+}
+
+impl HandoffState {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Dialing => "dialing",
+            Self::Ringing => "ringing",
+            Self::Introducing => "introducing",
+            Self::Joined => "joined",
+            Self::Failed => "failed",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl HandoffView {
+    /// The last handoff of a call.
+    pub(super) fn of(journal: &[JournalEntry]) -> Option<Self> {
+        let mut last: Option<Self> = None;
+        for entry in journal {
+            if let Fact::HandoffAsked { by, warm } = entry.fact {
+                last = Some(Self {
+                    state: HandoffState::Dialing,
+                    by,
+                    warm,
+                    asked_at: entry.at,
+                    joined_at: None,
+                    why_not: None,
+                    ended_by: None,
+                    // Of an earlier try, until there is another.
+                    line: last.and_then(|before| before.line),
+                });
+            } else if let Some(handoff) = &mut last {
+                handoff.learn(entry);
+            }
+        }
+        last
+    }
+
+    fn learn(&mut self, entry: &JournalEntry) {
+        match &entry.fact {
+            Fact::HandoffDialing { line } => self.line = Some(line.clone()),
+            Fact::HandoffRinging {} => self.state = HandoffState::Ringing,
+            Fact::HandoffAnswered {} => self.state = HandoffState::Introducing,
+            Fact::HandoffJoined {} => {
+                (self.state, self.joined_at) = (HandoffState::Joined, Some(entry.at));
+            }
+            Fact::HandoffFailed { why_not } => {
+                (self.state, self.why_not) = (HandoffState::Failed, Some(*why_not));
+            }
+            Fact::HandoffEnded { by, .. } => {
+                (self.state, self.ended_by) = (HandoffState::Ended, Some(*by));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Gateway {
+    /// Have the user connected to a call of the caller's that is under way.
+    pub async fn bridge(
+        &self,
+        caller: Caller,
+        id: CallId,
+        wish: Bridge,
+        key: Option<String>,
+    ) -> Result<Steered, BridgeError> {
+        let call = self.own_call(caller, id).await?;
+        let introduction = wish.warm.map(|warm| match warm {
+            true => Introduction::Warm,
+            false => Introduction::Straight,
+        });
+        let to = match &wish.number {
+            Some(number) => Some(self.may_join(&parsed(number)?, &call)?),
+            None => None,
+        };
+        let named = to.is_some();
+        match self.command(caller, id, CallCommand::Bridge { to, introduction }, key.clone()).await {
+            Err(SteerError::NotNow(NotNow::NobodyToJoin)) if !named => {}
+            told => return Ok(told?),
+        }
+        let phone = self.account_phone(call.owner).await;
+        let phone = phone.map_err(|_| SteerError::Missing { field: "bridge_number" })?;
+        let to = Some(self.may_join(&phone, &call)?);
+        Ok(self.command(caller, id, CallCommand::Bridge { to, introduction }, key).await?)
+    }
+
+    /// The same rules as for whom a call is placed with.
+    fn may_join(&self, user: &PhoneNumber, call: &CallRow) -> Result<HandoffAllow, PlaceCallError> {
+        let remote = call.request.to.parse().ok();
+        Ok(self.inner.admission.check_user(user, remote.as_ref())?)
+    }
+}
+
+fn parsed(number: &str) -> Result<PhoneNumber, PlaceCallError> {
+    let field = "bridge_number";
+    PhoneNumber::parse(number).map_err(|error| PlaceCallError::InvalidPhone { field, why: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(facts: Vec<Fact>) -> Vec<JournalEntry> {
+        let entry = |(index, fact)| JournalEntry {
+            seq: index as u64 + 1,
+            at: Timestamp::from_unix_millis(index as i64),
+            fact,
+        };
+        facts.into_iter().enumerate().map(entry).collect()
+    }
+
+    #[test]
+    fn a_handoff_is_told_as_far_as_it_got() {
+        let asked = || Fact::HandoffAsked { by: HandoffBy::Voice, warm: true };
+        let dialing = || Fact::HandoffDialing { line: "+14155550199".to_owned() };
+        let steps = [
+            (asked(), "dialing"),
+            (dialing(), "dialing"),
+            (Fact::HandoffRinging {}, "ringing"),
+            (Fact::HandoffAnswered {}, "introducing"),
+            (Fact::HandoffFailed { why_not: HandoffFailure::UserDeclined }, "failed"),
+            (asked(), "dialing"),
+            (dialing(), "dialing"),
+            (Fact::HandoffAnswered {}, "introducing"),
+            (Fact::HandoffJoined {}, "joined"),
+            (Fact::HandoffEnded { by: Party::User, joined_ms: 9 }, "ended"),
+        ];
+        let facts: Vec<Fact> = steps.iter().map(|(fact, _)| fact.clone()).collect();
+        for (index, (_, state)) in steps.iter().enumerate() {
+            let view = HandoffView::of(&journal(facts[..=index].to_vec())).expect("a handoff");
+            assert_eq!(view.state.code(), *state, "after {index}");
+        }
+        let last = HandoffView::of(&journal(facts)).expect("a handoff");
+        assert_eq!((last.joined_at, last.why_not), (Some(Timestamp::from_unix_millis(8)), None));
+        assert_eq!((last.ended_by, last.line.as_deref()), (Some(Party::User), Some("+14155550199")));
+        assert_eq!(HandoffView::of(&journal(vec![Fact::Ringing { early_media: false }])), None);
+    }
+}
