@@ -1,27 +1,29 @@
-//! The tools every model is offered: their schemas, and what a model's arguments mean.
+//! The tools a model is offered: their schemas, and what a model's arguments mean.
 //!
 //! The schemas are strict: every field is required (an optional one may be null) and no other is allowed, which is
-//! what providers ask for to hold a model to them. Parsing is as strict, since not all do.
+//! what providers ask for to hold a model to them. Parsing is lenient where nothing is lost by it, since not all do.
 
 use offhook_core::audio::Digit;
-use offhook_core::brief::Brief;
-use offhook_core::call::{Claim, ToolCall};
-use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::brief::{Brief, FieldKind, ResultField};
+use offhook_core::call::{BlockerClaim, Claim, FieldClaim, Shown, ToolCall};
+use offhook_core::journal::{AnsweredBy, BlockerKind, TaskStatus};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// One tool as a model sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
     pub name: &'static str,
     pub description: &'static str,
-    parameters: fn() -> Value,
+    parameters: fn(&Brief) -> Value,
+    /// Whether it is of any use in a call.
+    is_offered: fn(&Brief) -> bool,
 }
 
 impl Tool {
-    /// The JSON schema of the arguments.
-    pub fn parameters(&self) -> Value {
-        (self.parameters)()
+    /// The JSON schema of the arguments, in a call with these instructions.
+    pub fn parameters(&self, brief: &Brief) -> Value {
+        (self.parameters)(brief)
     }
 }
 
@@ -30,43 +32,61 @@ pub const TOOLS: &[Tool] = &[
         name: "end_call",
         description: "End the call. Say goodbye first; what you are saying is played to its end. Use it when the \
                       task is done, when it cannot be done, or when the other side wants to end the call. Report \
-                      what became of the task truthfully: `done` only if the other side confirmed it.",
+                      what became of the task truthfully: `achieved` only if the other side confirmed it.",
         parameters: end_call,
+        is_offered: |_| true,
     },
     Tool {
         name: "send_digits",
         description: "Press keys of the telephone keypad, for menus that ask for them. Listen to the whole menu \
                       first. Afterwards stay silent and listen.",
         parameters: send_digits,
+        is_offered: |_| true,
     },
     Tool {
         name: "report_voicemail",
         description: "Report what answered the call, as soon as it is clear that it is not a person: `voicemail` \
-                      for an answering machine or mailbox greeting, `ivr` for an automatic menu. After `voicemail` \
-                      say nothing more: the message is left for you after the beep.",
+                      for an answering machine or mailbox greeting, `ivr` for an automatic menu, `screening` for a \
+                      service that asks who is calling. After `voicemail` say nothing more: the message is left for \
+                      you after the beep.",
         parameters: report_voicemail,
+        is_offered: |_| true,
     },
     Tool {
         name: "wait_on_hold",
         description: "Call this when you are asked to hold, or hear hold music or a queue announcement. Then say \
                       nothing until a person speaks to you.",
         parameters: wait_on_hold,
+        is_offered: |_| true,
     },
     Tool {
-        name: ASK_OWNER,
+        name: "ask_owner",
         description: "Ask the person you are calling for when something is missing that they may know, and that the \
                       call can't go on without. First say that you will check. The answer comes later, as a note; \
                       until then never guess. Not for passwords, one-time codes, card or identity numbers.",
         parameters: ask_owner,
+        is_offered: |brief| brief.ask_owner.is_some(),
+    },
+    Tool {
+        name: "loop_in_user",
+        description: "Call the person you are calling for and connect them with the other side. First say that you \
+                      are connecting them. Until they come, stay with the other side; once they are connected you \
+                      have left the call.",
+        parameters: loop_in_user,
+        is_offered: |brief| brief.handoff.is_some(),
+    },
+    Tool {
+        name: "user_decides",
+        description: "Only while you speak with the person you are calling for, in private: what they said to the \
+                      question whether they join the call.",
+        parameters: user_decides,
+        is_offered: |brief| brief.handoff.is_some(),
     },
 ];
 
-const ASK_OWNER: &str = "ask_owner";
-
-/// The tools of one call: a question is of no use where nobody answers it.
+/// The tools of one call: a question is of no use where nobody answers it, nor a handoff where nobody is called.
 pub fn offered(brief: &Brief) -> impl Iterator<Item = &'static Tool> {
-    let may_ask = brief.ask_owner.is_some();
-    TOOLS.iter().filter(move |tool| may_ask || tool.name != ASK_OWNER)
+    TOOLS.iter().filter(|tool| (tool.is_offered)(brief))
 }
 
 fn object(properties: Value) -> Value {
@@ -75,38 +95,86 @@ fn object(properties: Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
 }
 
+/// The same, or null.
+fn optional(properties: Value) -> Value {
+    let mut schema = object(properties);
+    schema["type"] = json!(["object", "null"]);
+    schema
+}
+
+fn quotes(description: &str) -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "description": description})
+}
+
 fn codes<T: Copy>(all: &[T], code: fn(T) -> &'static str) -> Vec<&'static str> {
     all.iter().copied().map(code).collect()
 }
 
-fn end_call() -> Value {
-    let mut result = object(json!({
+fn end_call(brief: &Brief) -> Value {
+    let mut properties = json!({
         "status": {
             "type": "string",
             "enum": codes(TaskStatus::ALL, TaskStatus::code),
-            "description": "done: confirmed by the other side. blocked: something is missing. failed: tried and \
-                            not to be had. unclear: it cannot be told from what was heard.",
+            "description": "achieved: confirmed by the other side. partly: some of it was. blocked: something is \
+                            missing. failed: tried and not to be had. unclear: it cannot be told from what was heard.",
         },
         "summary": {
             "type": "string",
             "description": "What was found out or agreed, in one to three sentences, with names, dates and \
                             amounts as they were said.",
         },
-        "quotes": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "The other side's own words that show it, quoted as they were said, one entry for each \
-                            thing they said. Empty if they said nothing that shows it.",
+        "quotes": quotes(
+            "The other side's own words that show it, quoted as they were said, one entry for each thing they \
+             said. Empty if they said nothing that shows it.",
+        ),
+        "blocker": optional(json!({
+            "kind": {"type": "string", "enum": codes(BlockerKind::ALL, BlockerKind::code)},
+            "what": {"type": "string", "description": "Exactly what is missing or needed, in one sentence."},
+            "quotes": quotes("The other side's own words that show it."),
+        })),
+        "commitments": shown("What you agreed to. Empty if nothing.", "The words, yours or theirs, that show it."),
+        "asked_to_commit": shown(
+            "What the other side wanted you to agree to. Empty if nothing.",
+            "The other side's own words that show it.",
+        ),
+        "next_step": {
+            "type": ["string", "null"],
+            "description": "What should be done next, by whom and when, if anything.",
         },
-    }));
-    result["type"] = json!(["object", "null"]);
+    });
+    if !brief.fields.is_empty() {
+        let fields = brief.fields.iter().map(|field| (field.name.clone(), result_field(field)));
+        properties["fields"] = object(Value::Object(fields.collect()));
+    }
     object(json!({
         "reason": {"type": "string", "description": "Why the call ends now, in a few words."},
-        "result": result,
+        "result": optional(properties),
     }))
 }
 
-fn send_digits() -> Value {
+fn shown(description: &str, of_quotes: &str) -> Value {
+    let item = object(json!({"what": {"type": "string"}, "quotes": quotes(of_quotes)}));
+    json!({"type": "array", "items": item, "description": description})
+}
+
+/// Null where it was not found out.
+fn result_field(field: &ResultField) -> Value {
+    let value = match &field.kind {
+        FieldKind::Text => json!({"type": "string"}),
+        FieldKind::Number => json!({"type": "number"}),
+        FieldKind::Integer => json!({"type": "integer"}),
+        FieldKind::Boolean => json!({"type": "boolean"}),
+        FieldKind::TextList => json!({"type": "array", "items": {"type": "string"}}),
+        FieldKind::Choice(choices) => json!({"type": "string", "enum": choices}),
+    };
+    let mut schema =
+        optional(json!({"value": value, "quotes": quotes("The other side's own words that say it.")}));
+    let description = field.description.as_deref().unwrap_or_default();
+    schema["description"] = format!("{description} Null if it was not said.").trim_start().into();
+    schema
+}
+
+fn send_digits(_: &Brief) -> Value {
     object(json!({
         "digits": {
             "type": "string",
@@ -115,15 +183,15 @@ fn send_digits() -> Value {
     }))
 }
 
-fn report_voicemail() -> Value {
+fn report_voicemail(_: &Brief) -> Value {
     object(json!({"kind": {"type": "string", "enum": codes(AnsweredBy::ALL, AnsweredBy::code)}}))
 }
 
-fn wait_on_hold() -> Value {
+fn wait_on_hold(_: &Brief) -> Value {
     object(json!({}))
 }
 
-fn ask_owner() -> Value {
+fn ask_owner(_: &Brief) -> Value {
     object(json!({
         "question": {
             "type": "string",
@@ -133,6 +201,20 @@ fn ask_owner() -> Value {
     }))
 }
 
+fn loop_in_user(_: &Brief) -> Value {
+    object(json!({
+        "reason": {
+            "type": "string",
+            "description": "What they are wanted for, in one sentence that can be understood without having heard \
+                            the call.",
+        },
+    }))
+}
+
+fn user_decides(_: &Brief) -> Value {
+    object(json!({"joins": {"type": "boolean"}}))
+}
+
 /// What a model's call of the tool `name` means; never fails, a call that makes no sense is `Invalid`.
 pub fn parse(name: &str, arguments: &str) -> ToolCall {
     let parsed = match name {
@@ -140,9 +222,13 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
         "send_digits" => from_json(arguments).and_then(SendDigits::into_tool),
         "report_voicemail" => from_json(arguments).and_then(ReportVoicemail::into_tool),
         "wait_on_hold" => from_json(arguments).map(|WaitOnHold {}| ToolCall::WaitOnHold),
-        ASK_OWNER => {
+        "ask_owner" => {
             from_json(arguments).map(|AskOwner { question }| ToolCall::AskOwner { question: question.into() })
         }
+        "loop_in_user" => {
+            from_json(arguments).map(|LoopInUser { reason }| ToolCall::LoopInUser { reason: reason.into() })
+        }
+        "user_decides" => from_json(arguments).map(|UserDecides { joins }| ToolCall::UserDecides { joins }),
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
     parsed.unwrap_or_else(|why| ToolCall::Invalid {
@@ -176,6 +262,33 @@ struct Report {
     summary: String,
     #[serde(default)]
     quotes: Vec<String>,
+    #[serde(default)]
+    fields: Option<Map<String, Value>>,
+    #[serde(default)]
+    commitments: Option<Vec<Said>>,
+    #[serde(default)]
+    asked_to_commit: Option<Vec<Said>>,
+    #[serde(default)]
+    blocker: Option<Blocker>,
+    #[serde(default)]
+    next_step: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    what: String,
+    #[serde(default)]
+    quotes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Blocker {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    what: String,
+    #[serde(default)]
+    quotes: Vec<String>,
 }
 
 impl EndCall {
@@ -190,8 +303,53 @@ impl Report {
         let status = TaskStatus::from_code(&self.status).ok_or_else(|| {
             format!("status must be one of {}", codes(TaskStatus::ALL, TaskStatus::code).join(", "))
         })?;
-        let quotes = self.quotes.into_iter().map(Into::into).collect();
-        Ok(Claim { quotes, ..Claim::new(status, self.summary) })
+        let all = |said: Option<Vec<Said>>| said.into_iter().flatten().map(Shown::from).collect();
+        Ok(Claim {
+            quotes: words(self.quotes),
+            fields: self.fields.into_iter().flatten().filter_map(field_claim).collect(),
+            commitments: all(self.commitments),
+            asked_to_commit: all(self.asked_to_commit),
+            blocker: self.blocker.map(BlockerClaim::from),
+            next_step: self.next_step.map(Into::into),
+            ..Claim::new(status, self.summary)
+        })
+    }
+}
+
+fn words(texts: Vec<String>) -> Vec<offhook_core::Words> {
+    texts.into_iter().map(Into::into).collect()
+}
+
+/// The value with its quotes, or the value alone; nothing where it is not known.
+fn field_claim((name, said): (String, Value)) -> Option<FieldClaim> {
+    let (value, quotes) = match said {
+        Value::Object(mut said) => (said.remove("value")?, said.remove("quotes")),
+        value => (value, None),
+    };
+    let value = match &value {
+        Value::Null => return None,
+        // `4.0` is what some write for `4`.
+        Value::Number(number) => match number.as_f64() {
+            Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => (whole as i64).to_string(),
+            _ => number.to_string(),
+        },
+        value => value.to_string(),
+    };
+    let quotes: Vec<String> =
+        quotes.and_then(|quotes| serde_json::from_value(quotes).ok()).unwrap_or_default();
+    Some(FieldClaim { name, value: value.into(), quotes: words(quotes) })
+}
+
+impl From<Said> for Shown {
+    fn from(said: Said) -> Self {
+        Self { what: said.what.into(), quotes: words(said.quotes) }
+    }
+}
+
+impl From<Blocker> for BlockerClaim {
+    fn from(blocker: Blocker) -> Self {
+        let kind = BlockerKind::from_code(&blocker.kind).unwrap_or(BlockerKind::Other);
+        Self { kind, what: blocker.what.into(), quotes: words(blocker.quotes) }
     }
 }
 
@@ -234,6 +392,17 @@ struct AskOwner {
     question: String,
 }
 
+#[derive(Deserialize)]
+struct LoopInUser {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+struct UserDecides {
+    joins: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -246,8 +415,18 @@ mod tests {
         let calls = [
             (
                 "end_call",
-                r#"{"reason":"done","result":{"status":"done","summary":"Table at 7.","quotes":["seven is fine"]}}"#,
+                r#"{"reason":"done","result":{"status":"achieved","summary":"Table at 7.","quotes":["seven is fine"]}}"#,
             ),
+            (
+                "end_call",
+                r#"{"reason":"x","result":{"status":"partly","summary":"s","quotes":[],
+                    "fields":{"price":{"value":19.5,"quotes":["19.50"]},"seats":{"value":4.0,"quotes":[]},
+                              "open":null,"size":"large","who":{"value":null,"quotes":["?"]},"none":{}},
+                    "commitments":[{"what":"A table.","quotes":["booked"]}],"asked_to_commit":null,
+                    "blocker":{"kind":"payment","what":"A deposit.","quotes":["a deposit"]},
+                    "next_step":"Call again."}}"#,
+            ),
+            ("end_call", r#"{"result":{"status":"blocked","summary":"s","blocker":{"kind":"weather"}}}"#),
             ("end_call", r#"{"reason":"wrong number","result":null}"#),
             ("end_call", r#"{"reason":"x","result":{"status":"great","summary":""}}"#),
             ("end_call", "not json"),
@@ -261,26 +440,34 @@ mod tests {
             ("wait_on_hold", "{}"),
             ("ask_owner", r#"{"question":"What is her date of birth?"}"#),
             ("ask_owner", "{}"),
+            ("loop_in_user", r#"{"reason":"They want to verify her identity."}"#),
+            ("user_decides", r#"{"joins":true}"#),
+            ("user_decides", "{}"),
             ("call_mother", "{}"),
         ];
         let lines: Vec<String> =
             calls.into_iter().map(|(name, arguments)| shown_tool(&parse(name, arguments))).collect();
         expect![[r#"
-            end_call "done": done, "Table at 7.", quotes ["seven is fine"]
+            end_call "done": achieved, "Table at 7.", quotes ["seven is fine"]
+            end_call "x": partly, "s", quotes [], price: 19.5 ["19.50"], seats: 4 [], size: "large" [], commitment "A table." ["booked"], blocker payment "A deposit." ["a deposit"], next "Call again."
+            end_call "": blocked, "s", quotes [], blocker other "" []
             end_call "wrong number": no result
-            invalid end_call: status must be one of done, blocked, failed, unclear
+            invalid end_call: status must be one of achieved, partly, blocked, failed, unclear
             invalid end_call: the arguments do not fit: expected ident at line 1 column 2
             send_digits 1w23#
             invalid send_digits: digits are 0-9 * # A-D, w for a pause of half a second, W for one second
             invalid send_digits: digits are 0-9 * # A-D, w for a pause of half a second, W for one second
             invalid send_digits: the arguments do not fit: invalid type: integer `5`, expected a string at line 1 column 11
             report_voicemail voicemail
-            invalid report_voicemail: kind must be one of human, voicemail, ivr, unknown
+            invalid report_voicemail: kind must be one of human, voicemail, ivr, screening, unknown
             wait_on_hold
             wait_on_hold
             ask_owner What is her date of birth?
             invalid ask_owner: the arguments do not fit: missing field `question` at line 1 column 2
-            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner"#]]
+            loop_in_user They want to verify her identity.
+            user_decides true
+            invalid user_decides: the arguments do not fit: missing field `joins` at line 1 column 2
+            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides"#]]
         .assert_eq(&lines.join("\n"));
     }
 
@@ -297,9 +484,37 @@ mod tests {
                     check(property, &format!("{path}.{name}"));
                 }
             }
+            if let Some(items) = schema.get("items") {
+                check(items, &format!("{path}[]"));
+            }
         }
+        let mut brief = Brief::new("Ask.");
+        brief.fields = [FieldKind::Text, FieldKind::TextList, FieldKind::Choice(vec!["a".to_owned()])]
+            .into_iter()
+            .enumerate()
+            .map(|(n, kind)| ResultField { name: format!("f{n}"), kind, required: n == 0, description: None })
+            .collect();
         for tool in TOOLS {
-            check(&tool.parameters(), tool.name);
+            check(&tool.parameters(&brief), tool.name);
+        }
+        let fields = &TOOLS[0].parameters(&brief)["properties"]["result"]["properties"]["fields"];
+        assert_eq!(fields["properties"]["f2"]["properties"]["value"]["enum"], json!(["a"]));
+        let none = TOOLS[0].parameters(&Brief::new("Ask."));
+        assert!(none["properties"]["result"]["properties"].get("fields").is_none());
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_not_offered() {
+        use offhook_core::brief::Introduction;
+        let names = |brief: &Brief| offered(brief).map(|tool| tool.name).collect::<Vec<_>>();
+        let always = ["end_call", "send_digits", "report_voicemail", "wait_on_hold"];
+        let brief = Brief::new("Ask.");
+        assert_eq!(names(&brief), always);
+        let ask_owner = Some(std::time::Duration::from_secs(60));
+        assert_eq!(names(&Brief { ask_owner, ..brief.clone() })[4..], ["ask_owner"]);
+        for introduction in [Introduction::Warm, Introduction::Straight] {
+            let brief = Brief { handoff: Some(introduction), ..brief.clone() };
+            assert_eq!(names(&brief)[4..], ["loop_in_user", "user_decides"]);
         }
     }
 }

@@ -116,7 +116,7 @@ fn tools(brief: &Brief) -> Vec<Value> {
             "type": "function",
             "name": tool.name,
             "description": tool.description,
-            "parameters": tool.parameters(),
+            "parameters": tool.parameters(brief),
         })
     };
     tools::offered(brief).map(tool).collect()

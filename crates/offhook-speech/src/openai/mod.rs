@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use config::{Auth, Config, Eagerness, NoiseReduction, TurnDetection};
 pub(crate) use connection::Connection;
 use offhook_core::audio::{AudioFormat, SampleRate};
-use offhook_core::brief::{Brief, Disclosure, Opening, VOICES, Voicemail};
+use offhook_core::brief::{Brief, Opening};
 use offhook_core::call::SpeechEvent;
 use protocol::Settings;
 pub use target::ConfigError;

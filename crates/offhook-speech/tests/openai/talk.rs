@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offhook_core::Frame;
 use offhook_core::audio::{AudioFormat, SampleRate, g711};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Opening};
 use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
 use offhook_core::pump::Heard;
 use offhook_speech::openai::{Auth, Config, OpenAi};

@@ -1,5 +1,6 @@
 //! Events of a speech session with their words, which `Debug` keeps to itself.
 
+use offhook_core::Words;
 use offhook_core::call::{Claim, SpeechEvent, ToolCall};
 
 /// One line for a snapshot.
@@ -34,5 +35,25 @@ pub fn shown_tool(tool: &ToolCall) -> String {
 
 fn shown_claim(claim: &Claim) -> String {
     let quotes: Vec<&str> = claim.quotes.iter().map(|quote| quote.as_str()).collect();
-    format!("{}, {:?}, quotes {quotes:?}", claim.status, claim.summary.as_str())
+    let mut text = format!("{}, {:?}, quotes {quotes:?}", claim.status, claim.summary.as_str());
+    for field in &claim.fields {
+        text.push_str(&format!(", {}: {} {}", field.name, field.value.as_str(), shown_quotes(&field.quotes)));
+    }
+    for (what, all) in [("commitment", &claim.commitments), ("asked", &claim.asked_to_commit)] {
+        for shown in all {
+            text.push_str(&format!(", {what} {:?} {}", shown.what.as_str(), shown_quotes(&shown.quotes)));
+        }
+    }
+    if let Some(blocker) = &claim.blocker {
+        let quotes = shown_quotes(&blocker.quotes);
+        text.push_str(&format!(", blocker {} {:?} {quotes}", blocker.kind, blocker.what.as_str()));
+    }
+    if let Some(step) = &claim.next_step {
+        text.push_str(&format!(", next {:?}", step.as_str()));
+    }
+    text
+}
+
+fn shown_quotes(quotes: &[Words]) -> String {
+    format!("{:?}", quotes.iter().map(|quote| quote.as_str()).collect::<Vec<_>>())
 }

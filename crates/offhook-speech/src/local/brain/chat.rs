@@ -41,7 +41,7 @@ veiled!(ChatRequest, ChatEvent, ChatTool, Chat);
 
 pub struct Chat {
     instructions: String,
-    tools: Vec<&'static Tool>,
+    tools: Vec<Value>,
     history: Vec<Entry>,
     /// The tools in the order they were called; the first is [`ToolCallId`] 1.
     tool_ids: Vec<String>,
@@ -67,7 +67,7 @@ impl Chat {
     pub fn new(brief: &Brief) -> Self {
         Self {
             instructions: brief.instructions(),
-            tools: tools::offered(brief).collect(),
+            tools: tools::offered(brief).map(|tool| described(tool, brief)).collect(),
             history: Vec::new(),
             tool_ids: Vec::new(),
             thinking: false,
@@ -139,12 +139,7 @@ impl Chat {
                 }
             }
         }
-        let tools = self.tools.iter().map(|tool| {
-            let function =
-                json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters()});
-            json!({"type": "function", "function": function})
-        });
-        ChatRequest { messages, tools: tools.collect() }
+        ChatRequest { messages, tools: self.tools.clone() }
     }
 
     /// Stop listening to the answer; whether one was under way.
@@ -234,4 +229,11 @@ impl Chat {
         let reason = "the chat model failed".into();
         vec![Act::Say(text.to_owned()), Act::Tool(ToolCall::EndCall { reason, result: Some(result) })]
     }
+}
+
+/// A tool as a chat endpoint is told of it.
+fn described(tool: &Tool, brief: &Brief) -> Value {
+    let parameters = tool.parameters(brief);
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": parameters});
+    json!({"type": "function", "function": function})
 }

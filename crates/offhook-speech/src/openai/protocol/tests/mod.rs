@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use offhook_core::audio::AudioFormat;
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Opening};
 use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
 use offhook_core::pump::Heard;
 use offhook_core::{Frame, Timestamp};
