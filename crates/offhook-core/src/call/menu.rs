@@ -80,7 +80,11 @@ impl Menu {
         // A press is an answer to what was said since the press before.
         let asked = once(0).chain(presses()).zip(presses().chain(once(now_ms)));
         let mut asked: Vec<_> = asked.map(|(from, to)| turns.said_between(from, to)).collect();
-        let Some(now_asked) = asked.pop() else { return 0 };
+        let Some(mut now_asked) = asked.pop() else { return 0 };
+        // A transcript lags behind the sound: what is asked now is taken for what was asked last.
+        if now_asked.is_empty() {
+            now_asked = asked.last().cloned().unwrap_or_default();
+        }
         let same = |(press, asked): &(&Press, Vec<Words>)| *press.keys == *keys && alike(asked, &now_asked);
         self.presses.iter().zip(asked).filter(same).count()
     }

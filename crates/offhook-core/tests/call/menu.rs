@@ -198,3 +198,44 @@ fn words_that_are_not_understood_yet_tell_nothing() {
     "#]],
     );
 }
+
+#[test]
+fn a_transcript_that_lags_behind_does_not_hide_that_it_is_the_same() {
+    check_talking(
+        "4000 press 1
+         4100 said_at 2000 For billing press 1, for repairs press 2.
+         4200 digits_sent
+         9500 press 1
+         9600 said_at 6000 For billing press 1, for repairs press 2.
+         9700 digits_sent
+         14500 press 1
+         14600 said_at 11000 For billing press 1, for repairs press 2.
+         14700 digits_sent
+         19500 press 1",
+        expect![[r#"
+             4000 journal: tool.called tool="send_digits" arguments="1"
+             4000 leg: send digits 1
+             4100 journal: turn.remote turn=1 started_ms=2000 ended_ms=2500 text="For billing press 1, for repairs press 2." confidence=-
+             4100 journal: call.answered_by answered_by="ivr"
+             4200 journal: leg.digits_sent digits="1"
+             4200 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
+             4200 speech: tool 1 answered "sent; now listen to what the menu says"
+             9500 journal: tool.called tool="send_digits" arguments="1"
+             9500 leg: send digits w1
+             9600 journal: turn.remote turn=2 started_ms=6000 ended_ms=6500 text="For billing press 1, for repairs press 2." confidence=-
+             9700 journal: leg.digits_sent digits="w1"
+             9700 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
+             9700 speech: tool 1 answered "sent; now listen to what the menu says"
+            14500 journal: tool.called tool="send_digits" arguments="1"
+            14500 leg: send digits W1
+            14600 journal: turn.remote turn=3 started_ms=11000 ended_ms=11500 text="For billing press 1, for repairs press 2." confidence=-
+            14700 journal: leg.digits_sent digits="W1"
+            14700 journal: tool.answered tool="send_digits" output="sent; now listen to what the menu says"
+            14700 speech: tool 1 answered "sent; now listen to what the menu says"
+            19500 journal: tool.called tool="send_digits" arguments="1"
+            19500 journal: menu.stuck tries=3 digits="1"
+            19500 journal: tool.answered tool="send_digits" output="not sent: these keys brought the same words each time, so the menu leads nowhere with them. Try another option if there is one; otherwise end the call with the result blocked, and say that the menu is stuck and where"
+            19500 speech: tool 1 answered "not sent: these keys brought the same words each time, so the menu leads nowhere with them. Try another option if there is one; otherwise end the call with the result blocked, and say that the menu is stuck and where", wants an answer
+        "#]],
+    );
+}
