@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Amount, Ask, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Refusal, Trial, TrialUse,
+    Amount, Ask, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Prepaid, Prices, Refusal, Tariff, Trial,
+    TrialUse,
 };
 use offhook_core::{PhoneNumber, Timestamp};
 
@@ -18,11 +19,15 @@ fn amount(text: &str) -> Amount {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Conversations of these lengths.
-fn talks(lengths: &[Duration]) -> DayUse {
+/// Conversations of these lengths, at this price a minute.
+fn talks_at(price: &str, lengths: &[Duration]) -> DayUse {
     let mut used = DayUse::default();
-    lengths.iter().for_each(|talk| used.count(*talk, Some(NOW)));
+    lengths.iter().for_each(|talk| used.count(*talk, amount(price), Some(NOW)));
     used
+}
+
+fn talks(lengths: &[Duration]) -> DayUse {
+    talks_at("0", lengths)
 }
 
 /// The minutes that are granted, or the refusal.
@@ -73,7 +78,7 @@ fn a_conversation_is_no_longer_than_what_is_left_of_the_day() {
 fn money_pays_for_begun_minutes() {
     let config = PolicyConfig {
         spend_per_day_per_owner: Some(amount("0.10")),
-        price_per_minute: amount("0.02"),
+        prices: Prices::flat(amount("0.02")),
         ..PolicyConfig::default()
     };
     for (used, granted) in [
@@ -82,11 +87,11 @@ fn money_pays_for_begun_minutes() {
         (&[Duration::from_secs(1); 4], Some(mins(1))),
         (&[Duration::from_secs(1); 5], None),
     ] {
-        let facts = Facts { used_today: talks(used), ..Facts::default() };
+        let facts = Facts { used_today: talks_at("0.02", used), ..Facts::default() };
         assert_eq!(decide(&config, &facts).ok(), granted, "{used:?}");
     }
     // What costs nothing is not limited by money.
-    let free = PolicyConfig { price_per_minute: Amount::ZERO, ..config };
+    let free = PolicyConfig { prices: Prices::default(), ..config };
     assert_eq!(decide(&free, &Facts { used_today: talks(&[mins(900)]), ..Facts::default() }), Ok(mins(15)));
 }
 
@@ -94,7 +99,7 @@ fn money_pays_for_begun_minutes() {
 fn a_refusal_says_when_to_come_back_and_how_much_was_used() {
     let config = PolicyConfig { talk_per_day_per_owner: Some(mins(60)), ..PolicyConfig::default() };
     let mut used = DayUse::default();
-    used.count(mins(60), Some(NOW - HOUR));
+    used.count(mins(60), Amount::ZERO, Some(NOW - HOUR));
     let refusal = decide(&config, &Facts { used_today: used, ..Facts::default() }).expect_err("used up");
     assert_eq!((refusal.code.code(), refusal.retry_after), ("balance_depleted", Some(23 * HOUR)));
     let quota = refusal.quota.expect("a limit of conversation");
@@ -109,16 +114,17 @@ fn a_refusal_says_when_to_come_back_and_how_much_was_used() {
 fn an_owner_may_have_limits_of_its_own() {
     let config = PolicyConfig {
         talk_per_day_per_owner: Some(mins(60)),
-        price_per_minute: amount("1"),
+        prices: Prices::flat(amount("1")),
         ..PolicyConfig::default()
     };
-    let used_today = talks(&[mins(55)]);
+    let used_today = talks_at("1", &[mins(55)]);
     for (owner_limits, granted) in [
         (OwnerLimits::default(), Some(mins(5))),
         (OwnerLimits { talk_per_day: Some(mins(600)), ..OwnerLimits::default() }, Some(mins(15))),
         (OwnerLimits { talk_per_day: Some(mins(10)), ..OwnerLimits::default() }, None),
         (OwnerLimits { spend_per_day: Some(amount("57")), ..OwnerLimits::default() }, Some(mins(2))),
         (OwnerLimits { spend_per_day: Some(amount("55.99")), ..OwnerLimits::default() }, None),
+        (OwnerLimits { unlimited: true, ..OwnerLimits::default() }, Some(mins(15))),
     ] {
         let facts = Facts { owner_limits, used_today, ..Facts::default() };
         assert_eq!(decide(&config, &facts).ok(), granted, "{owner_limits:?}");
@@ -155,4 +161,81 @@ fn a_call_without_a_conversation_is_not_counted() {
         used.count(Duration::from_secs(secs));
     }
     assert_eq!(used, TrialUse { calls: 2, talk: Duration::from_secs(65) });
+}
+
+#[test]
+fn a_price_is_that_of_the_longest_beginning_or_of_the_country() {
+    let tariff = |text: &str| -> Tariff { text.parse().expect("a tariff") };
+    let special = [("DE", "0.02"), ("+49", "0.03"), ("+4917", "0.12"), ("CA", "0.01")];
+    let special = special.map(|(numbers, price)| (tariff(numbers), amount(price))).to_vec();
+    let prices = Prices { usual: amount("0.014"), special };
+    for (number, expected) in [
+        ("+12067797979", "0.014"),
+        ("+16137797979", "0.01"),
+        ("+4930123456", "0.03"),
+        ("+4917612345678", "0.12"),
+    ] {
+        let number: PhoneNumber = number.parse().expect("a number");
+        assert_eq!(prices.of(&number), amount(expected), "{expected}");
+    }
+    for wrong in ["", "+", "USA", "49", "+49x", "+1234567890123456"] {
+        assert!(wrong.parse::<Tariff>().is_err(), "{wrong}");
+    }
+    // Money lasts as long as the call costs.
+    let (config, dear): (_, PhoneNumber) = (
+        PolicyConfig {
+            spend_per_day_per_owner: Some(amount("0.12")),
+            countries: offhook_core::policy::Countries::Any,
+            prices,
+            ..PolicyConfig::default()
+        },
+        "+4917612345678".parse().expect("a number"),
+    );
+    let policy = Policy::new(config.clone());
+    let allow = policy.decide(&Ask::outbound(&dear), &Facts::default(), NOW).into_result().expect("allowed");
+    assert_eq!((allow.talk_limit(), allow.promised().spent), (mins(1), amount("0.12")));
+    assert_eq!(decide(&config, &Facts::default()), Ok(mins(8)));
+}
+
+#[test]
+fn what_is_paid_for_in_advance_is_used_up_once() {
+    let config = PolicyConfig::default();
+    for (used, promised, granted, comes_back) in [
+        (0, 0, Some(mins(15)), false),
+        (55, 0, Some(mins(5)), false),
+        (30, 20, Some(mins(10)), false),
+        (30, 30, None, true),
+        (60, 0, None, false),
+        (70, 0, None, false),
+    ] {
+        let prepaid = Some(Prepaid { paid: mins(60), used: mins(used) });
+        let facts = Facts { prepaid, promised: talks(&[mins(promised)]), ..Facts::default() };
+        let decided = decide(&config, &facts);
+        assert_eq!(decided.clone().ok(), granted, "{used} {promised}");
+        if let Err(refusal) = decided {
+            assert_eq!((refusal.code.code(), refusal.rule.code()), ("balance_depleted", "balance"));
+            assert_eq!(refusal.retry_after.is_some(), comes_back, "{used} {promised}");
+            assert_eq!(refusal.quota.map(|quota| (quota.left(), quota.limit)), Some((mins(0), mins(60))));
+        }
+    }
+}
+
+#[test]
+fn where_a_plan_is_required_the_operator_gives_it() {
+    let config = PolicyConfig { require_plan: true, ..PolicyConfig::default() };
+    let limits = OwnerLimits { calls_per_day: Some(5), ..OwnerLimits::default() };
+    let unlimited = OwnerLimits { unlimited: true, ..OwnerLimits::default() };
+    let prepaid = Some(Prepaid { paid: mins(60), used: mins(0) });
+    for (facts, expected) in [
+        (Facts::default(), "plan_required"),
+        (Facts { owner_limits: limits, ..Facts::default() }, "-"),
+        (Facts { owner_limits: unlimited, ..Facts::default() }, "-"),
+        (Facts { prepaid, ..Facts::default() }, "-"),
+        // Whoever is on trial has that.
+        (Facts { trial: Some(TrialUse::default()), ..Facts::default() }, "-"),
+    ] {
+        let told =
+            decide(&config, &facts).map_or_else(|refusal| refusal.code.to_string(), |_| "-".to_owned());
+        assert_eq!(told, expected, "{facts:?}");
+    }
 }

@@ -18,7 +18,10 @@ pub struct ReservedRow {
 
 impl fmt::Debug for ReservedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReservedRow").field("id", &self.id).field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("ReservedRow")
+            .field("id", &self.id)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 

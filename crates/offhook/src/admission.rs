@@ -8,16 +8,17 @@
 //! forgets it when none of theirs is under way any more.
 
 pub mod limits;
+pub mod usage;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Allow, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Recent, Refusal, TrialUse,
+    Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Recent, Refusal, TrialUse,
 };
-use offhook_core::{OwnerId, PhoneNumber, Timestamp};
-use offhook_store::{Store, StoreError};
+use offhook_core::{CallId, OwnerId, PhoneNumber, Timestamp};
+use offhook_store::{OwnerRow, Store, StoreError};
 
 use crate::clock;
 
@@ -70,12 +71,21 @@ struct Tally {
     visits: u32,
     /// `None`: not read from the store yet.
     day: Option<Day>,
-    /// The conversations of the day that are over, oldest first; `None`: nobody asked yet.
-    talks: Option<VecDeque<(Timestamp, Duration)>>,
-    /// All conversations there ever were; `None`: nobody asked yet.
-    trial: Option<TrialUse>,
+    /// The calls under way that are in the store.
+    calls: Vec<CallId>,
     /// What calls under way may yet use.
     promised: DayUse,
+    /// Conversations that were over while there were visits, which may have left them out.
+    ended: Vec<Ended>,
+}
+
+/// A conversation that was over while somebody looked.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    call: CallId,
+    over_at: Timestamp,
+    talk: Duration,
+    price: Amount,
 }
 
 /// The newest outbound calls, no more than the limit they are held against, and when the last one was over.
@@ -129,14 +139,13 @@ impl Admission {
         account: Account,
         destination: &PhoneNumber,
     ) -> Result<Visit, StoreError> {
-        let owner_limits = match account {
-            Account::Owner(owner) => {
-                limits::stored(store.owner(owner).await?.and_then(|row| row.limits).as_deref())
-            }
-            Account::Anonymous => OwnerLimits::default(),
+        let owner = match account {
+            Account::Owner(owner) => store.owner(owner).await?,
+            Account::Anonymous => None,
         };
+        let owner_limits = limits::stored(owner.as_ref().and_then(|row| row.limits.as_deref()));
         let keys = vec![Counted::Account(account), Counted::Destination(destination.clone())];
-        let visit = Visit { admission: self.clone(), keys, owner_limits };
+        let mut visit = Visit { admission: self.clone(), keys, owner_limits, used: Used::default() };
         let unknown = {
             let mut book = self.book();
             let look = |key: &Counted| {
@@ -151,28 +160,15 @@ impl Admission {
             // Another visit may have read it meanwhile, and calls may have been added to that.
             self.book().tallies.entry(key.clone()).or_default().day.get_or_insert(day);
         }
-        if self.limits_talk(&owner_limits) {
-            self.read_talks(store, account).await?;
-        }
+        visit.read(store, account, owner.as_ref()).await?;
         Ok(visit)
     }
 
-    /// Whether it matters how long an owner with these limits has talked.
-    fn limits_talk(&self, owner_limits: &OwnerLimits) -> bool {
+    /// Whether it matters how long an owner with these limits has talked in a day.
+    pub fn limits_talk(&self, owner_limits: &OwnerLimits) -> bool {
         let config = self.inner.policy.config();
         let talk = config.talk_per_day_per_owner.or(owner_limits.talk_per_day);
         talk.is_some() || config.spend_per_day_per_owner.or(owner_limits.spend_per_day).is_some()
-    }
-
-    async fn read_talks(&self, store: &Store, account: Account) -> Result<(), StoreError> {
-        let key = Counted::Account(account);
-        let known = |book: &Book| book.tallies.get(&key).is_some_and(|tally| tally.talks.is_some());
-        if known(&self.book()) {
-            return Ok(());
-        }
-        let talks = talks(store, account, clock::now() - DAY).await?;
-        self.book().tallies.entry(key).or_default().talks.get_or_insert(talks);
-        Ok(())
     }
 
     pub fn policy(&self) -> &Policy {
@@ -204,23 +200,46 @@ impl Admission {
         }
     }
 
-    /// A place for a call that reached us.
-    pub fn take_inbound(&self, owner: OwnerId, now: Timestamp) -> Result<(Allow, Place), Refusal> {
+    /// A place for a call that reached us on this line; `alone`: it carries one call at a time.
+    pub fn take_inbound(
+        &self,
+        owner: OwnerId,
+        ask: &Ask<'_>,
+        line: &PhoneNumber,
+        alone: bool,
+        now: Timestamp,
+    ) -> Result<(Allow, Place), NoPlace> {
         let account = Counted::Account(Account::Owner(owner));
         let mut book = self.book();
+        if alone && book.on_line.get(line).is_some_and(|calls| *calls > 0) {
+            return Err(NoPlace::NoLine);
+        }
         let facts = Facts {
             own_lines: &self.inner.lines,
             live_calls: book.live,
             live_calls_of_owner: book.tallies.get(&account).map_or(0, |tally| tally.live),
             ..Facts::default()
         };
-        let allow = self.inner.policy.decide(&Ask::inbound(), &facts, now).into_result()?;
-        book.enter(std::slice::from_ref(&account), None);
-        let admission = self.clone();
-        let (keys, promised) = (vec![account], DayUse::default());
-        let place =
-            Place { admission, keys, line: None, placed_at: None, kept: false, promised, answered_at: None };
+        let decided = self.inner.policy.decide(ask, &facts, now).into_result();
+        let allow = decided.map_err(NoPlace::Refused)?;
+        book.enter(std::slice::from_ref(&account), Some(line));
+        let place = Place {
+            admission: self.clone(),
+            keys: vec![account],
+            line: Some(line.clone()),
+            call: None,
+            placed_at: None,
+            kept: false,
+            promised: DayUse::default(),
+            price: Amount::ZERO,
+            answered_at: None,
+        };
         Ok((allow, place))
+    }
+
+    /// How many calls are under way on a line that was asked for, or was called.
+    pub fn on_line(&self, line: &PhoneNumber) -> u32 {
+        self.book().on_line.get(line).copied().unwrap_or(0)
     }
 
     /// Calls under way.
@@ -247,26 +266,54 @@ pub struct Visit {
     /// The account, the destination, and who is on trial.
     keys: Vec<Counted>,
     owner_limits: OwnerLimits,
+    used: Used,
+}
+
+/// What the store knew of an owner's use when it was read.
+#[derive(Debug, Default)]
+struct Used {
+    /// Under way then, and left out.
+    but: Vec<CallId>,
+    today: DayUse,
+    prepaid: Option<Prepaid>,
+    /// The same two of whoever is on trial.
+    trial_but: Vec<CallId>,
+    trial: Option<TrialUse>,
 }
 
 impl Visit {
+    /// What the rules that hold need to know of what was used.
+    async fn read(
+        &mut self,
+        store: &Store,
+        account: Account,
+        owner: Option<&OwnerRow>,
+    ) -> Result<(), StoreError> {
+        let admission = &self.admission;
+        self.used.but = admission.book().calls(&self.keys[0]);
+        let (prices, since) = (&admission.policy().config().prices, clock::now() - DAY);
+        if admission.limits_talk(&self.owner_limits) {
+            self.used.today = usage::day(store, account, prices, since, &self.used.but).await?;
+        }
+        if let Some((owner, balance)) = owner.and_then(|owner| Some((owner.id, owner.balance?))) {
+            self.used.prepaid = Some(usage::prepaid(store, owner, balance, &self.used.but).await?);
+        }
+        Ok(())
+    }
+
     /// The owner has no account yet: where the operator allows only a trial, it counts for that.
     pub async fn on_trial(mut self, store: &Store, owner: OwnerId) -> Result<Self, StoreError> {
         if self.admission.inner.policy.config().trial.is_none() {
             return Ok(self);
         }
         let key = Counted::Account(Account::Owner(owner));
-        let known = {
+        self.used.trial_but = {
             let mut book = self.admission.book();
-            let tally = book.tallies.entry(key.clone()).or_default();
-            tally.visits += 1;
-            tally.trial.is_some()
+            book.tallies.entry(key.clone()).or_default().visits += 1;
+            book.calls(&key)
         };
-        self.keys.push(key.clone());
-        if !known {
-            let used = trial_use(store, owner).await?;
-            self.admission.book().tallies.entry(key).or_default().trial.get_or_insert(used);
-        }
+        self.keys.push(key);
+        self.used.trial = Some(usage::trial(store, owner, &self.used.trial_but).await?);
         Ok(self)
     }
 
@@ -275,7 +322,7 @@ impl Visit {
         let mut book = self.admission.book();
         let allow = self.decide(&mut book, ask, room, now)?;
         book.enter(&self.keys, ask.line);
-        let promised = allow.promised();
+        let (promised, price) = (allow.promised(), allow.price());
         for key in &self.keys {
             book.count(key, now, self.admission.kept(key, &self.owner_limits));
             book.promise(key, promised);
@@ -284,7 +331,17 @@ impl Visit {
         let (admission, keys, line) = (self.admission.clone(), self.keys.clone(), ask.line.cloned());
         Ok((
             allow,
-            Place { admission, keys, line, placed_at: Some(now), kept: false, promised, answered_at: None },
+            Place {
+                admission,
+                keys,
+                line,
+                call: None,
+                placed_at: Some(now),
+                kept: false,
+                promised,
+                price,
+                answered_at: None,
+            },
         ))
     }
 
@@ -297,7 +354,8 @@ impl Visit {
     fn decide(&self, book: &mut Book, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<Allow, NoPlace> {
         let inner = &self.admission.inner;
         let (account, destination) = (book.seen(&self.keys[0], now), book.seen(&self.keys[1], now));
-        let trial = self.keys.get(2).map(|key| book.trial(key));
+        let (used_today, prepaid) = self.used(book);
+        let trial = self.trial_use(book);
         let facts = Facts {
             own_lines: &inner.lines,
             live_calls: book.live,
@@ -307,9 +365,10 @@ impl Visit {
             calls_to_destination: destination.recent,
             last_call_to_destination_ended_at: destination.ended_at,
             owner_limits: self.owner_limits,
-            used_today: account.used,
+            used_today,
             promised: account.promised,
             trial,
+            prepaid,
         };
         let allow = inner.policy.decide(ask, &facts, now).into_result().map_err(NoPlace::Refused)?;
         // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
@@ -319,6 +378,24 @@ impl Visit {
             return Err(NoPlace::NoLine);
         }
         Ok(allow)
+    }
+
+    /// What was read, and what ended since.
+    fn used(&self, book: &Book) -> (DayUse, Option<Prepaid>) {
+        let (mut today, mut prepaid) = (self.used.today, self.used.prepaid);
+        for ended in book.ended(&self.keys[0], &self.used.but) {
+            today.count(ended.talk, ended.price, Some(ended.over_at));
+            prepaid.iter_mut().for_each(|prepaid| prepaid.used += ended.talk);
+        }
+        (today, prepaid)
+    }
+
+    /// With what calls under way may yet use: each may come to count.
+    fn trial_use(&self, book: &Book) -> Option<TrialUse> {
+        let (key, mut used) = (self.keys.get(2)?, self.used.trial?);
+        book.ended(key, &self.used.trial_but).for_each(|ended| used.count(ended.talk));
+        let tally = book.tallies.get(key)?;
+        Some(TrialUse { calls: used.calls + tally.live, talk: used.talk + tally.promised.talk })
     }
 }
 
@@ -337,15 +414,34 @@ pub struct Place {
     admission: Admission,
     keys: Vec<Counted>,
     line: Option<PhoneNumber>,
+    /// Once it is in the store.
+    call: Option<CallId>,
     /// Of an outbound call: what it counts as in the limits of a day.
     placed_at: Option<Timestamp>,
     kept: bool,
     /// What it may use up at most, of what its owner may.
     promised: DayUse,
+    price: Amount,
     answered_at: Option<Timestamp>,
 }
 
 impl Place {
+    /// The call has begun, and may be over in the store before its place is given back.
+    pub fn is_of(&mut self, call: CallId) {
+        self.call = Some(call);
+        let mut book = self.admission.book();
+        for key in self.keys.iter().filter(|key| matches!(key, Counted::Account(_))) {
+            book.with(key, |tally| tally.calls.push(call));
+        }
+    }
+
+    /// The conversation that is over, if it counts.
+    fn ended(&self, over_at: Timestamp) -> Option<Ended> {
+        let (call, answered_at) = self.call.zip(self.answered_at)?;
+        let talk = over_at.since(answered_at);
+        self.placed_at.map(|_| Ended { call, over_at, talk, price: self.price })
+    }
+
     /// The call is in the store.
     pub fn keep(&mut self) {
         self.kept = true;
@@ -360,6 +456,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let now = clock::now();
+        let ended = self.ended(now);
         let mut book = self.admission.book();
         book.live -= 1;
         if let Some(line) = &self.line
@@ -371,13 +468,9 @@ impl Drop for Place {
             book.with(key, |tally| {
                 tally.live -= 1;
                 tally.promised.talk -= self.promised.talk;
-                tally.promised.minutes -= self.promised.minutes;
-                if let Some(talk) =
-                    self.answered_at.map(|at| now.since(at)).filter(|_| self.placed_at.is_some())
-                {
-                    tally.talks.iter_mut().for_each(|talks| talks.push_back((now, talk)));
-                    tally.trial.iter_mut().for_each(|trial| trial.count(talk));
-                }
+                tally.promised.spent = tally.promised.spent.minus(self.promised.spent);
+                tally.calls.retain(|call| Some(*call) != self.call);
+                tally.ended.extend(ended.filter(|_| tally.visits > 0));
                 let Some((day, placed_at)) = tally.day.as_mut().zip(self.placed_at) else { return };
                 if self.kept {
                     day.ended_at = day.ended_at.max(Some(now));
@@ -394,7 +487,6 @@ struct Seen {
     live: u32,
     recent: Recent,
     ended_at: Option<Timestamp>,
-    used: DayUse,
     promised: DayUse,
 }
 
@@ -407,27 +499,24 @@ impl Book {
         }
         let recent = Recent { count: day.placed_at.len() as u32, oldest_at: day.placed_at.front().copied() };
         let ended_at = day.ended_at;
-        let mut used = DayUse::default();
-        if let Some(talks) = &mut tally.talks {
-            while talks.front().is_some_and(|(over_at, _)| *over_at < now - DAY) {
-                talks.pop_front();
-            }
-            talks.iter().for_each(|(over_at, talk)| used.count(*talk, Some(*over_at)));
-        }
-        Seen { live: tally.live, recent, ended_at, used, promised: tally.promised }
+        Seen { live: tally.live, recent, ended_at, promised: tally.promised }
     }
 
-    /// What was used of a trial, and what calls under way may yet use: each may come to count.
-    fn trial(&mut self, key: &Counted) -> TrialUse {
-        let tally = self.tallies.entry(key.clone()).or_default();
-        let used = tally.trial.unwrap_or_default();
-        TrialUse { calls: used.calls + tally.live, talk: used.talk + tally.promised.talk }
+    /// The calls of an account that are under way and in the store.
+    fn calls(&self, key: &Counted) -> Vec<CallId> {
+        self.tallies.get(key).map(|tally| tally.calls.clone()).unwrap_or_default()
+    }
+
+    /// What ended of these calls since somebody looked.
+    fn ended(&self, key: &Counted, of: &[CallId]) -> impl Iterator<Item = &Ended> {
+        let ended = self.tallies.get(key).into_iter().flat_map(|tally| &tally.ended);
+        ended.filter(|ended| of.contains(&ended.call))
     }
 
     fn promise(&mut self, key: &Counted, promised: DayUse) {
         let Some(tally) = self.tallies.get_mut(key) else { return };
         tally.promised.talk += promised.talk;
-        tally.promised.minutes += promised.minutes;
+        tally.promised.spent = tally.promised.spent.plus(promised.spent);
     }
 
     fn enter(&mut self, keys: &[Counted], line: Option<&PhoneNumber>) {
@@ -455,8 +544,11 @@ impl Book {
     fn with(&mut self, key: &Counted, change: impl FnOnce(&mut Tally)) {
         let Some(tally) = self.tallies.get_mut(key) else { return };
         change(tally);
-        if tally.live == 0 && tally.visits == 0 {
-            self.tallies.remove(key);
+        if tally.visits == 0 {
+            tally.ended.clear();
+            if tally.live == 0 {
+                self.tallies.remove(key);
+            }
         }
     }
 }
@@ -468,24 +560,4 @@ impl Day {
             self.placed_at.remove(index);
         }
     }
-}
-
-/// The conversations of an account since then, oldest first.
-pub async fn talks(
-    store: &Store,
-    account: Account,
-    since: Timestamp,
-) -> Result<VecDeque<(Timestamp, Duration)>, StoreError> {
-    let talks = match account {
-        Account::Owner(owner) => store.talks_of(owner, since, &[]).await?,
-        Account::Anonymous => store.talks_of_minted_keys(since, &[]).await?,
-    };
-    Ok(talks.into_iter().map(|talk| (talk.over_at, Duration::from_millis(talk.talk_ms))).collect())
-}
-
-/// What an owner has used of its trial.
-pub async fn trial_use(store: &Store, owner: OwnerId) -> Result<TrialUse, StoreError> {
-    let talked = store.trial_use(owner, &[]).await?;
-    let calls = u32::try_from(talked.calls).unwrap_or(u32::MAX);
-    Ok(TrialUse { calls, talk: Duration::from_millis(talked.talk_ms) })
 }

@@ -122,7 +122,8 @@ impl Engine {
     }
 
     /// Start the session of a call. Only a policy decision permits it, each only once, and to no other number.
-    pub fn start(&self, allow: Allow, start: Start) {
+    pub fn start(&self, allow: Allow, mut start: Start) {
+        start.place.is_of(start.id);
         let usual = self.inner.limits;
         let redials = if start.redials { usual.redials } else { 0 };
         let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, ..usual };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::prices::Prices;
 use super::quota::{Amount, Trial};
 use crate::number::PhoneNumber;
 
@@ -29,10 +30,11 @@ pub struct PolicyConfig {
     pub calls_per_day_per_destination: u32,
     /// Conversation in any 24 hours; `None`: as long as one likes.
     pub talk_per_day_per_owner: Option<Duration>,
-    /// In any 24 hours, at [`Self::price_per_minute`]; `None`: whatever it costs.
+    /// In any 24 hours, at these [`Self::prices`]; `None`: whatever it costs.
     pub spend_per_day_per_owner: Option<Amount>,
-    /// What a begun minute of conversation costs.
-    pub price_per_minute: Amount,
+    pub prices: Prices,
+    /// Whether only those may call whom the operator gave a plan: limits of their own, a balance, or none at all.
+    pub require_plan: bool,
     /// What a key may use before it is linked to an account; `None`: as much as any other.
     pub trial: Option<Trial>,
     /// How long a number is left alone after a call to it. Zero: no cool-down.
@@ -103,7 +105,8 @@ impl Default for PolicyConfig {
             calls_per_day_per_destination: 20,
             talk_per_day_per_owner: None,
             spend_per_day_per_owner: None,
-            price_per_minute: Amount::ZERO,
+            prices: Prices::default(),
+            require_plan: false,
             trial: None,
             cool_down: Duration::ZERO,
             ring_limit: LimitRange { default: Duration::from_secs(60), max: Duration::from_secs(180) },
@@ -112,6 +115,13 @@ impl Default for PolicyConfig {
                 max: Duration::from_secs(4 * 3_600),
             },
         }
+    }
+}
+
+impl OwnerLimits {
+    /// Whether the operator set anything for this owner.
+    pub fn are_set(&self) -> bool {
+        *self != Self::default()
     }
 }
 

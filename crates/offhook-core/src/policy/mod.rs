@@ -5,6 +5,7 @@
 
 mod config;
 mod handoff;
+mod prices;
 mod quota;
 mod rules;
 
@@ -15,7 +16,8 @@ pub use config::{
     PolicyConfig,
 };
 pub use handoff::HandoffAllow;
-pub use quota::{Amount, DayUse, ParseAmountError, Quota, Trial, TrialUse};
+pub use prices::{ParseTariffError, Prices, Tariff};
+pub use quota::{Amount, DayUse, ParseAmountError, Prepaid, Quota, Trial, TrialUse};
 pub use rules::{RefusalCode, Rule};
 
 use crate::number::PhoneNumber;
@@ -61,6 +63,8 @@ pub struct Facts<'a> {
     pub promised: DayUse,
     /// Used and promised of the trial; `None` for an owner who is not on trial.
     pub trial: Option<TrialUse>,
+    /// What the owner paid for in advance, and used of it; `None` for an owner who did not.
+    pub prepaid: Option<Prepaid>,
 }
 
 /// The outbound calls of the last 24 hours.
@@ -93,6 +97,7 @@ pub struct Allow {
     handoff: Option<HandoffAllow>,
     ring_limit: Duration,
     talk_limit: Duration,
+    price: Amount,
     rules: Vec<Rule>,
 }
 
@@ -149,6 +154,7 @@ impl Policy {
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             // A conversation can't outlast what is left.
             talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
+            price: case.price(),
             rules,
         })
     }
@@ -209,10 +215,15 @@ impl Allow {
         &self.rules
     }
 
+    /// What a begun minute of the call costs.
+    pub fn price(&self) -> Amount {
+        self.price
+    }
+
     /// What the call may use up at most.
     pub fn promised(&self) -> DayUse {
         let mut promised = DayUse::default();
-        promised.count(self.talk_limit, None);
+        promised.count(self.talk_limit, self.price, None);
         promised
     }
 

@@ -35,10 +35,17 @@ pub struct TrialUse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DayUse {
     pub talk: Duration,
-    /// Each call's begun minutes, which is what carriers charge for.
-    pub minutes: u64,
+    /// What each call's begun minutes cost, which is what carriers charge for.
+    pub spent: Amount,
     /// When the first of them was over; tells when there is room again.
     pub oldest_at: Option<Timestamp>,
+}
+
+/// Conversation that was paid for in advance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prepaid {
+    pub paid: Duration,
+    pub used: Duration,
 }
 
 /// How much of a limit is used, as a refused caller is told it.
@@ -67,6 +74,15 @@ impl Amount {
 
     pub fn times(self, count: u64) -> Self {
         Self(self.0.saturating_mul(count))
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// No less than nothing.
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 
     /// How many minutes this pays for.
@@ -127,13 +143,20 @@ impl TrialUse {
 }
 
 impl DayUse {
-    pub fn count(&mut self, talk: Duration, over_at: Option<Timestamp>) {
+    /// Counts a conversation at this price a begun minute.
+    pub fn count(&mut self, talk: Duration, price: Amount, over_at: Option<Timestamp>) {
         self.talk += talk;
-        self.minutes += begun_minutes(talk);
+        self.spent = self.spent.plus(price.times(begun_minutes(talk)));
         self.oldest_at = match (self.oldest_at, over_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+    }
+}
+
+impl Prepaid {
+    pub fn left(&self) -> Duration {
+        self.paid.saturating_sub(self.used)
     }
 }
 
@@ -143,7 +166,7 @@ impl Quota {
     }
 }
 
-pub(super) fn begun_minutes(talk: Duration) -> u64 {
+fn begun_minutes(talk: Duration) -> u64 {
     talk.as_millis().div_ceil(MINUTE.as_millis()) as u64
 }
 

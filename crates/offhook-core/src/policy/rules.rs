@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::quota::minutes;
-use super::{Ask, DayUse, Facts, LimitRange, PolicyConfig, Quota, Recent, Refusal};
+use super::{Amount, Ask, DayUse, Facts, LimitRange, PolicyConfig, Quota, Recent, Refusal};
 use crate::journal::codes;
 use crate::number::{NumberKind, PhoneNumber};
 use crate::time::Timestamp;
@@ -25,16 +25,20 @@ codes! {
         /// The number of the user who may be connected: as good as any that is called, and neither the other side's
         /// nor ours.
         Handoff = "handoff",
+        /// Where only those may call whom the operator gave a plan.
+        Plan = "plan",
         ConcurrentCalls = "concurrent_calls",
         ConcurrentCallsPerOwner = "concurrent_calls_per_owner",
         ConcurrentCallsPerDestination = "concurrent_calls_per_destination",
         CoolDown = "cool_down",
-        CallsPerDayPerOwner = "calls_per_day_per_owner",
-        CallsPerDayPerDestination = "calls_per_day_per_destination",
         /// Before a key is linked to an account.
         Trial = "trial",
+        /// What was paid for in advance.
+        Balance = "balance",
         MinutesPerDayPerOwner = "minutes_per_day_per_owner",
         SpendPerDayPerOwner = "spend_per_day_per_owner",
+        CallsPerDayPerOwner = "calls_per_day_per_owner",
+        CallsPerDayPerDestination = "calls_per_day_per_destination",
     }
 
     /// The error code of the API for a refusal.
@@ -51,8 +55,10 @@ codes! {
         TooManyCalls = "too_many_calls",
         /// Too many calls in a day (429).
         QuotaExceeded = "quota_exceeded",
-        /// The conversation or the money of a day is used up (429).
+        /// The conversation or the money of a day, or what was paid for in advance, is used up (429).
         BalanceDepleted = "balance_depleted",
+        /// The operator lets only those call who have a plan (402).
+        PlanRequired = "plan_required",
         /// What a key may use before it is linked is used up (402).
         TrialExhausted = "trial_exhausted",
         /// The user to be connected is the other side, or this very phone line (400).
@@ -102,7 +108,9 @@ impl Rule {
             (Self::CoolDown, Some(_)) => case.cool_down(),
             (Self::CallsPerDayPerOwner, Some(number)) => case.calls_per_day_per_owner(number),
             (Self::CallsPerDayPerDestination, Some(number)) => case.calls_per_day_per_destination(number),
+            (Self::Plan, Some(_)) => case.plan(),
             (Self::Trial, Some(_)) => case.trial(),
+            (Self::Balance, Some(_)) => case.balance(),
             (Self::MinutesPerDayPerOwner, Some(_)) => case.minutes_per_day_per_owner(),
             (Self::SpendPerDayPerOwner, Some(_)) => case.spend_per_day_per_owner(),
         }
@@ -263,6 +271,30 @@ impl Case<'_> {
         })
     }
 
+    fn plan(&self) -> Verdict {
+        let facts = self.facts;
+        if !self.config.require_plan || facts.trial.is_some() {
+            return Verdict::Silent;
+        }
+        refuse_if(!facts.owner_limits.are_set() && facts.prepaid.is_none(), || {
+            let message = "calls are for accounts with a plan; ask whoever runs this line for one";
+            refusal(Rule::Plan, RefusalCode::PlanRequired, message)
+        })
+    }
+
+    fn balance(&self) -> Verdict {
+        let Some(prepaid) = self.facts.prepaid else { return Verdict::Silent };
+        let left = prepaid.left().saturating_sub(self.facts.promised.talk);
+        refuse_if(left < LimitRange::MIN, || {
+            let quota =
+                Quota { used: prepaid.paid.saturating_sub(left), limit: prepaid.paid, is_trial: false };
+            let message = "the minutes of this account are used, or promised to calls under way";
+            let refusal = refusal(Rule::Balance, RefusalCode::BalanceDepleted, message).about(quota);
+            // What calls under way were promised comes back when they end; what is used does not.
+            if prepaid.left() >= LimitRange::MIN { refusal.after(SOON) } else { refusal }
+        })
+    }
+
     fn trial(&self) -> Verdict {
         let Some((trial, used)) = self.config.trial.zip(self.facts.trial) else { return Verdict::Silent };
         refuse_if(trial.is_over(used), || {
@@ -307,7 +339,9 @@ impl Case<'_> {
         let trial = self.config.trial.zip(self.facts.trial);
         let trial = trial.filter(|(trial, used)| trial.calls_left(*used) == 0);
         let trial = trial.map(|(trial, used)| trial.talk_left(used));
-        today.into_iter().chain(money).chain(trial).min()
+        let prepaid = self.facts.prepaid;
+        let prepaid = prepaid.map(|prepaid| prepaid.left().saturating_sub(self.facts.promised.talk));
+        today.into_iter().chain(money).chain(trial).chain(prepaid).min()
     }
 
     fn talk_per_day(&self) -> Option<Duration> {
@@ -317,16 +351,21 @@ impl Case<'_> {
         self.facts.owner_limits.talk_per_day.or(self.config.talk_per_day_per_owner)
     }
 
-    /// How many minutes a day the owner's money pays for, and how many of them are left. The last, begun minute is
-    /// never given in part.
+    /// What a begun minute of this call costs.
+    pub(super) fn price(&self) -> Amount {
+        let prices = &self.config.prices;
+        self.ask.destination.map_or(prices.usual, |number| prices.of(number))
+    }
+
+    /// How many minutes of such a call the owner's money of a day pays for, and how many of them are left. The last,
+    /// begun minute is never given in part.
     fn paid_for(&self) -> Option<(u64, u64)> {
         if self.facts.owner_limits.unlimited {
             return None;
         }
         let limit = self.facts.owner_limits.spend_per_day.or(self.config.spend_per_day_per_owner)?;
-        let price = self.config.price_per_minute;
-        let minutes = limit.minutes(price);
-        (!price.is_zero()).then(|| (minutes, minutes.saturating_sub(self.committed().minutes)))
+        let (price, left) = (self.price(), limit.minus(self.committed().spent));
+        (!price.is_zero()).then(|| (limit.minutes(price), left.minutes(price)))
     }
 
     /// What was used, and what calls under way may yet use.
@@ -334,7 +373,7 @@ impl Case<'_> {
         let (used, promised) = (self.facts.used_today, self.facts.promised);
         DayUse {
             talk: used.talk + promised.talk,
-            minutes: used.minutes + promised.minutes,
+            spent: used.spent.plus(promised.spent),
             oldest_at: used.oldest_at,
         }
     }

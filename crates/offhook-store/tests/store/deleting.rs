@@ -137,8 +137,7 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         let phone = PhoneRow { number: format!("phone of {n}"), primary: true, confirmed_at: at(0) };
         assert!(store.add_phone(who, &phone).await.unwrap());
         store.reserve(&format!("line of {n}"), who, at(0)).await.unwrap();
-        let profile =
-            InboundProfile { instructions: format!("answer of {n}"), ..InboundProfile::default() };
+        let profile = InboundProfile { instructions: format!("answer of {n}"), ..InboundProfile::default() };
         assert!(store.set_inbound_profile(who, Some(&profile), at(0)).await.unwrap());
         let mut new = NewCall { owner: who, ..new_call(n.into()) };
         new.request.task = format!("task of {n}");

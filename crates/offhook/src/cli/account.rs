@@ -50,9 +50,7 @@ pub enum Command {
         number: PhoneNumber,
     },
     /// Give a reserved line back to all
-    Release {
-        number: PhoneNumber,
-    },
+    Release { number: PhoneNumber },
     /// Show an account: its limits, balance, phones and lines
     Show {
         /// From `offhook account list`
@@ -164,7 +162,9 @@ async fn phone(
 ) -> Result<(String, Value), Failure> {
     if remove {
         if !store.remove_phone(id, number.as_e164()).await.map_err(failed)? {
-            return Err(Failure::Failed(format!("this is no phone of {id}; see `offhook account show {id}`")));
+            return Err(Failure::Failed(format!(
+                "this is no phone of {id}; see `offhook account show {id}`"
+            )));
         }
     } else {
         let new = PhoneRow { number: number.as_e164().to_owned(), primary, confirmed_at: clock::now() };

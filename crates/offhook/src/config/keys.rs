@@ -527,6 +527,18 @@ pub const KEYS: &[Key] = &[
     ),
     key("policy.price_per_minute", Text, "0", "What a begun minute of conversation costs, e.g. `\"0.014\"`."),
     key(
+        "policy.prices",
+        Map,
+        "",
+        "Where it costs something else, by country or by how numbers begin: `{ CA = \"0.02\", \"+447\" = \"0.11\" }`. The longest beginning decides; a country only where none fits.",
+    ),
+    key(
+        "policy.require_plan",
+        Bool,
+        "false",
+        "Whether only those accounts may call whose limits or balance were set with `offhook account limits`, and keys on trial.",
+    ),
+    key(
         "policy.trial_calls",
         Int,
         "0",

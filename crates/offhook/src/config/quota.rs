@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use offhook_core::policy::{Amount, PolicyConfig, Trial};
+use std::collections::BTreeMap;
+
+use offhook_core::policy::{Amount, PolicyConfig, Prices, Tariff, Trial};
 
 use super::build::Build;
 use super::raw::RawPolicy;
@@ -16,8 +18,12 @@ impl Build<'_> {
         let minutes = self.u32("policy.minutes_per_day_per_owner", raw.minutes_per_day_per_owner, 0);
         let spend = self.amount("policy.spend_per_day_per_owner", raw.spend_per_day_per_owner.as_deref());
         let price = self.amount("policy.price_per_minute", raw.price_per_minute.as_deref());
-        if !spend.is_zero() && price.is_zero() {
-            self.problem("policy.spend_per_day_per_owner", "needs policy.price_per_minute");
+        let special = raw.prices.iter().flatten();
+        let special: BTreeMap<Tariff, Amount> =
+            special.filter_map(|(numbers, price)| self.tariff(numbers, price)).collect();
+        let prices = Prices { usual: price, special: special.into_iter().collect() };
+        if !spend.is_zero() && prices.is_free() {
+            self.problem("policy.spend_per_day_per_owner", "needs policy.price_per_minute or policy.prices");
         }
         let calls = self.u32("policy.trial_calls", raw.trial_calls, 0);
         let trial_minutes = self.u32("policy.trial_minutes", raw.trial_minutes, 0);
@@ -25,10 +31,18 @@ impl Build<'_> {
         PolicyConfig {
             talk_per_day_per_owner: (minutes > 0).then_some(MINUTE * minutes),
             spend_per_day_per_owner: Some(spend).filter(|spend| !spend.is_zero()),
-            price_per_minute: price,
+            prices,
+            require_plan: raw.require_plan.unwrap_or(false),
             trial: is_trial.then_some(Trial { calls, talk: MINUTE * trial_minutes }),
             ..policy
         }
+    }
+
+    fn tariff(&mut self, numbers: &str, price: &str) -> Option<(Tariff, Amount)> {
+        let key = format!("policy.prices.{numbers}");
+        let tariff = self.ok(&key, numbers.parse::<Tariff>().map_err(|why| why.to_string()));
+        let price = self.amount(&key, Some(price));
+        tariff.map(|tariff| (tariff, price))
     }
 
     fn amount(&mut self, key: &str, written: Option<&str>) -> Amount {

@@ -164,6 +164,8 @@ raw! {
         minutes_per_day_per_owner: Int,
         spend_per_day_per_owner: Text,
         price_per_minute: Text,
+        prices: Map,
+        require_plan: Flag,
         trial_calls: Int,
         trial_minutes: Int,
         cool_down_seconds: Int,

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use offhook_core::policy::{Amount, DayUse, Facts, OwnerLimits};
-use offhook_store::StoreError;
+use offhook_core::policy::{Amount, DayUse, Facts, OwnerLimits, Prepaid};
+use offhook_store::{OwnerRow, StoreError};
 
 use super::{AccountError, CallError, CallView, Caller, Gateway, ListCalls};
-use crate::admission::{self, Account};
+use crate::admission::{Account, limits, usage};
 use crate::clock;
 
 /// The day of the daily limits is any 24 hours.
@@ -34,8 +34,20 @@ impl fmt::Debug for AccountView {
 pub struct Balance {
     /// `None`: as long as it likes.
     pub left: Option<Duration>,
+    /// `None`: on trial, or without one where the operator requires it.
+    pub plan: Option<PlanKind>,
     /// Of a key that is not linked to an account, where the operator allows it no more than a trial.
     pub trial: Option<TrialLeft>,
+}
+
+/// What the operator lets an account do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanKind {
+    Unlimited,
+    /// So much conversation or money in any 24 hours.
+    Daily,
+    /// What was paid for in advance.
+    Prepaid,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +78,11 @@ impl Gateway {
         Ok(AccountView { id: caller.owner.to_string(), email, balance: self.balance(caller).await? })
     }
 
-    /// The calls of an account that are over. Calls to our lines belong to whoever runs them.
+    /// The calls of an account that are over. Calls to our lines belong to whom the line is reserved for, else to whoever
+    /// runs them.
     pub async fn history(&self, caller: Caller, wanted: ListCalls) -> Result<Vec<CallView>, AccountError> {
         linked(caller)?;
-        if wanted.inbound == Some(true) && !caller.admin {
+        if wanted.inbound == Some(true) && !caller.admin && self.reserved_for(caller).await?.is_empty() {
             return Err(AccountError::NoInbound);
         }
         Ok(self.calls(caller, ListCalls { live: Some(false), ..wanted }).await?)
@@ -87,64 +100,90 @@ impl Gateway {
 
     /// What is left, not counting what calls under way may yet use.
     pub async fn balance(&self, caller: Caller) -> Result<Balance, CallError> {
-        let limits = self.limits_of(caller).await?;
-        let used = if self.is_metered(&limits) { self.used_today(caller).await? } else { DayUse::default() };
-        let facts = Facts { owner_limits: limits, used_today: used, ..Facts::default() };
-        let left = self.inner.admission.policy().talk_left(&facts, clock::now());
+        let owner = self.owner_row(caller).await?;
+        let owner_limits = limits_of(owner.as_ref());
+        let admission = &self.inner.admission;
+        let limited = admission.limits_talk(&owner_limits);
+        let used_today = if limited { self.used_today(caller).await? } else { DayUse::default() };
+        let prepaid = self.prepaid(owner.as_ref()).await?;
+        let facts = Facts { owner_limits, used_today, prepaid, ..Facts::default() };
+        let left = admission.policy().talk_left(&facts, clock::now());
         let trial = self.trial(caller).await?;
-        Ok(Balance { left: left.into_iter().chain(trial.map(|trial| trial.talk)).min(), trial })
+        if let Some(trial) = trial {
+            return Ok(Balance {
+                left: left.into_iter().chain([trial.talk]).min(),
+                plan: None,
+                trial: Some(trial),
+            });
+        }
+        let given = owner_limits.are_set() || prepaid.is_some();
+        if admission.policy().config().require_plan && !given {
+            return Ok(Balance { left: Some(Duration::ZERO), plan: None, trial: None });
+        }
+        let plan = match (prepaid, left) {
+            (Some(_), _) => PlanKind::Prepaid,
+            (None, Some(_)) => PlanKind::Daily,
+            (None, None) => PlanKind::Unlimited,
+        };
+        Ok(Balance { left, plan: Some(plan), trial: None })
     }
 
     pub async fn today(&self, caller: Caller) -> Result<Today, CallError> {
         let (store, since) = (&self.inner.store, clock::now() - DAY);
-        let (limits, config) = (self.limits_of(caller).await?, self.inner.admission.policy().config());
+        let limits = limits_of(self.owner_row(caller).await?.as_ref());
+        let config = self.inner.admission.policy().config();
         let used = self.used_today(caller).await?;
         let calls_limit = limits.calls_per_day.unwrap_or(config.calls_per_day_per_owner);
         let placed = match caller.account() {
             Account::Owner(owner) => store.newest_calls_of(owner, since, calls_limit).await,
             Account::Anonymous => store.newest_calls_of_minted_keys(since, calls_limit).await,
         };
+        let (talk, spend) = (config.talk_per_day_per_owner, config.spend_per_day_per_owner);
         Ok(Today {
             calls: placed.map_err(|error| unreadable(&error))?.len() as u32,
             talk: used.talk,
-            spent: config.price_per_minute.times(used.minutes),
+            spent: used.spent,
             calls_limit,
-            talk_limit: limits.talk_per_day.or(config.talk_per_day_per_owner),
-            spend_limit: limits.spend_per_day.or(config.spend_per_day_per_owner),
+            talk_limit: limits.talk_per_day.or(talk).filter(|_| !limits.unlimited),
+            spend_limit: limits.spend_per_day.or(spend).filter(|_| !limits.unlimited),
         })
     }
 
     async fn used_today(&self, caller: Caller) -> Result<DayUse, CallError> {
-        let talks = admission::talks(&self.inner.store, caller.account(), clock::now() - DAY).await;
-        let mut used = DayUse::default();
-        for (over_at, talk) in talks.map_err(|error| unreadable(&error))? {
-            used.count(talk, Some(over_at));
-        }
-        Ok(used)
+        let prices = &self.inner.admission.policy().config().prices;
+        let (store, since) = (&self.inner.store, clock::now() - DAY);
+        let used = usage::day(store, caller.account(), prices, since, &[]).await;
+        used.map_err(|error| unreadable(&error))
+    }
+
+    async fn prepaid(&self, owner: Option<&OwnerRow>) -> Result<Option<Prepaid>, CallError> {
+        let Some((owner, balance)) = owner.and_then(|owner| Some((owner.id, owner.balance?))) else {
+            return Ok(None);
+        };
+        let prepaid = usage::prepaid(&self.inner.store, owner, balance, &[]).await;
+        prepaid.map(Some).map_err(|error| unreadable(&error))
     }
 
     async fn trial(&self, caller: Caller) -> Result<Option<TrialLeft>, CallError> {
         let trial = self.inner.admission.policy().config().trial.filter(|_| caller.anonymous);
         let Some(trial) = trial else { return Ok(None) };
-        let used = admission::trial_use(&self.inner.store, caller.owner).await;
+        let used = usage::trial(&self.inner.store, caller.owner, &[]).await;
         let used = used.map_err(|error| unreadable(&error))?;
         let (allowed, calls) = (!trial.is_over(used), trial.calls_left(used));
         Ok(Some(TrialLeft { allowed, calls, talk: trial.talk_left(used) }))
     }
 
-    async fn limits_of(&self, caller: Caller) -> Result<OwnerLimits, CallError> {
+    /// `None` for those who share their limits with all others of their kind.
+    async fn owner_row(&self, caller: Caller) -> Result<Option<OwnerRow>, CallError> {
         if caller.anonymous {
-            return Ok(OwnerLimits::default());
+            return Ok(None);
         }
-        let owner = self.inner.store.owner(caller.owner).await.map_err(|error| unreadable(&error))?;
-        Ok(admission::limits::stored(owner.and_then(|owner| owner.limits).as_deref()))
+        self.inner.store.owner(caller.owner).await.map_err(|error| unreadable(&error))
     }
+}
 
-    fn is_metered(&self, limits: &OwnerLimits) -> bool {
-        let config = self.inner.admission.policy().config();
-        let talk = limits.talk_per_day.or(config.talk_per_day_per_owner);
-        talk.is_some() || limits.spend_per_day.or(config.spend_per_day_per_owner).is_some()
-    }
+fn limits_of(owner: Option<&OwnerRow>) -> OwnerLimits {
+    limits::stored(owner.and_then(|owner| owner.limits.as_deref()))
 }
 
 impl Balance {
@@ -160,7 +199,7 @@ impl Balance {
     }
 
     pub fn tier(&self) -> &'static str {
-        if self.trial.is_some() { "free" } else { "paid" }
+        if self.plan.is_some() { "paid" } else { "free" }
     }
 }
 

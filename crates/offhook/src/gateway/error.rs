@@ -52,6 +52,10 @@ pub enum PlaceCallError {
     IdempotencyKeyReused,
     #[error("all lines are in use; try again in 15 seconds")]
     NoLine,
+    #[error("the reserved line is in use; try again when that call is over")]
+    ReservedNumberBusy,
+    #[error("no trunk takes calls right now; try again in a few seconds")]
+    DialFailed,
     #[error("calling is switched off here; the operator can set calling_enabled = true")]
     CallingDisabled,
     #[error("more calls are being placed than can be let in; try again in a moment")]
@@ -93,6 +97,14 @@ pub enum AccountError {
     NoReservedNumber,
     #[error("{field} {why}")]
     InvalidPreference { field: &'static str, why: String },
+    #[error("inbound.{field} {why}")]
+    InvalidProfile { field: &'static str, why: String },
+    #[error("inbound.handoff_number: {why}")]
+    InvalidHandoffNumber { why: String },
+    #[error("inbound.loop_in_user: {why}")]
+    InvalidLoopInDestination { why: String },
+    #[error(transparent)]
+    Phone(#[from] AccountPhoneError),
     #[error(transparent)]
     Call(#[from] CallError),
 }

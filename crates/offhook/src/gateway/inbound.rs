@@ -1,11 +1,13 @@
 //! Calls to our lines.
 
 use offhook_carrier::IncomingCall;
-use offhook_core::brief::{Brief, Opening, Voicemail};
-use offhook_core::{EndReason, LegCommand, OwnerId, Timestamp};
-use offhook_store::{CallRequest, Direction};
+use offhook_core::brief::{Brief, Introduction, Opening};
+use offhook_core::policy::Ask;
+use offhook_core::{EndReason, LegCommand, OwnerId, PhoneNumber, Timestamp};
+use offhook_store::{CallRequest, Direction, InboundProfile, StoreError};
 
-use super::{Gateway, Inbound, wish};
+use super::{Gateway, Inbound, VOICES, wish};
+use crate::admission::NoPlace;
 use crate::clock;
 use crate::engine::Start;
 
@@ -17,9 +19,6 @@ impl Gateway {
 
     /// Answer a call, or decline it with the reason the caller's network understands.
     pub async fn take(&self, mut incoming: IncomingCall) {
-        let Some(inbound) = self.inner.settings.inbound.clone() else {
-            return decline(&mut incoming, EndReason::PolicyRefused);
-        };
         let _starting = self.inner.starting.read().await;
         if self.inner.engine.is_draining() {
             return decline(&mut incoming, EndReason::GatewayShutdown);
@@ -28,17 +27,27 @@ impl Gateway {
             tracing::error!(why, "an inbound call can't be written down and was declined");
             return decline(&mut incoming, EndReason::GatewayFault);
         }
-        let now = clock::now();
-        let (allow, mut place) = match self.inner.admission.take_inbound(Self::operator(), now) {
+        let answer = match self.answer(&incoming).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return decline(&mut incoming, EndReason::PolicyRefused),
+            Err(error) => {
+                tracing::error!(%error, "how an inbound call is answered can't be read; it was declined");
+                return decline(&mut incoming, EndReason::GatewayFault);
+            }
+        };
+        let (line, now) = (incoming.leg.line().clone(), clock::now());
+        let Answer { owner, brief, user, alone } = answer;
+        let ask = Ask { handoff: user.as_ref(), ..Ask::inbound() };
+        let (allow, mut place) = match self.inner.admission.take_inbound(owner, &ask, &line, alone, now) {
             Ok(let_in) => let_in,
-            Err(refusal) => {
+            Err(NoPlace::NoLine) => return decline(&mut incoming, EndReason::CarrierNoLine),
+            Err(NoPlace::Refused(refusal)) => {
                 tracing::info!(rule = refusal.rule.code(), "an inbound call was declined");
                 return decline(&mut incoming, EndReason::PolicyRefused);
             }
         };
-        let brief = self.inbound_brief(inbound);
         let request = request(&incoming, &brief);
-        let new = wish::queued(Self::operator(), Direction::Inbound, request, &allow, now);
+        let new = wish::queued(owner, Direction::Inbound, request, &allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
         if let Err(error) = self.inner.engine.writer().insert(new).await {
             tracing::error!(%error, "an inbound call could not be stored and was declined");
@@ -46,8 +55,57 @@ impl Gateway {
         }
         place.keep();
         let leg = Some(Box::new(incoming.leg));
-        let owner = Self::operator();
         self.inner.engine.start(allow, Start { id, owner, leg, brief, last_seq, redials: false, place });
+    }
+
+    /// How a call is answered, and whose it is; `None`: not at all.
+    async fn answer(&self, incoming: &IncomingCall) -> Result<Option<Answer>, StoreError> {
+        let Some(holder) = self.holder_of(incoming.leg.line()).await? else {
+            let inbound = self.inner.settings.inbound.clone();
+            return Ok(inbound.map(|inbound| Answer {
+                owner: Self::operator(),
+                brief: self.inbound_brief(inbound),
+                user: None,
+                alone: false,
+            }));
+        };
+        let owner = holder.owner;
+        let Some(profile) = self.inner.store.inbound_profile(owner).await? else { return Ok(None) };
+        let preferred = self.inner.store.preferences(owner).await?.unwrap_or_default();
+        let user = self.looped_in(owner, &profile, incoming).await;
+        let introduction = match preferred.warm_greeting.unwrap_or(true) {
+            true => Introduction::Warm,
+            false => Introduction::Straight,
+        };
+        let inbound = Inbound {
+            instructions: profile.instructions,
+            greeting: Some(profile.greeting),
+            personality: preferred.personality,
+            voice: preferred.voice.unwrap_or_else(|| VOICES[0].to_owned()),
+        };
+        let handoff = user.as_ref().map(|_| introduction);
+        let brief = Brief { handoff, ..self.inbound_brief(inbound) };
+        Ok(Some(Answer { owner, brief, user, alone: true }))
+    }
+
+    /// Whom the owner of a line wants its callers to be connected with; `None` where there is nobody, or the number is
+    /// none that may be called. The call is answered all the same.
+    async fn looped_in(
+        &self,
+        owner: OwnerId,
+        profile: &InboundProfile,
+        incoming: &IncomingCall,
+    ) -> Option<PhoneNumber> {
+        let user = match profile.loop_in_user {
+            Some(false) => return None,
+            Some(true) => self.account_phone(owner).await.map_err(|error| error.to_string()),
+            None => profile.handoff_number.as_ref()?.parse().map_err(|error| format!("{error}")),
+        };
+        let decided = user.and_then(|user| {
+            let decided = self.inner.admission.check_user(&user, incoming.from.as_ref());
+            decided.map(|_| user).map_err(|refusal| refusal.message)
+        });
+        decided.inspect_err(|why| tracing::warn!(why, "nobody can be connected to an inbound call")).ok()
     }
 
     fn inbound_brief(&self, inbound: Inbound) -> Brief {
@@ -63,6 +121,16 @@ impl Gateway {
             ..Brief::new(inbound.instructions)
         }
     }
+}
+
+/// How a call is answered.
+struct Answer {
+    owner: OwnerId,
+    brief: Brief,
+    /// Whom the caller may be connected with.
+    user: Option<PhoneNumber>,
+    /// The line carries one call at a time.
+    alone: bool,
 }
 
 fn decline(incoming: &mut IncomingCall, reason: EndReason) {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use offhook_core::brief::Commit;
-use offhook_core::policy::Allow;
+use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
@@ -14,7 +14,7 @@ use super::keys::Minted;
 use super::schedule::check_window;
 use super::wish::Wish;
 use super::{AccountPhoneError, AuthError, Caller, Gateway, Idempotency, PlaceCallError};
-use crate::admission::{NoPlace, Place, Room, Visit};
+use crate::admission::{NoPlace, Place, Visit};
 use crate::clock;
 use crate::engine::Start;
 use crate::writer::InsertError;
@@ -237,8 +237,10 @@ impl Gateway {
         wish: &Wish,
         now: Timestamp,
     ) -> Result<(Allow, Place), PlaceCallError> {
-        let room = self.room(wish.from.as_ref())?;
-        Ok(self.visit(caller, wish).await?.take(&wish.asked(), room, now)?)
+        let lines = self.usable_lines(caller, wish.from.as_ref()).await?;
+        let ask = Ask { line: lines.line.as_ref(), ..wish.asked() };
+        let taken = self.visit(caller, wish).await?.take(&ask, lines.room, now);
+        taken.map_err(|no| lines.refused(no))
     }
 
     /// Whether there would be a place just now; none is taken. `Err`: it can't be told.
@@ -248,9 +250,14 @@ impl Gateway {
         wish: &Wish,
         now: Timestamp,
     ) -> Result<Option<PlaceCallError>, PlaceCallError> {
-        let room = self.room(wish.from.as_ref())?;
-        let asked = self.visit(caller, wish).await?.ask(&wish.asked(), room, now);
-        Ok(asked.err().map(PlaceCallError::from))
+        let lines = match self.usable_lines(caller, wish.from.as_ref()).await {
+            Ok(lines) => lines,
+            Err(no @ (PlaceCallError::NoLine | PlaceCallError::DialFailed)) => return Ok(Some(no)),
+            Err(error) => return Err(error),
+        };
+        let ask = Ask { line: lines.line.as_ref(), ..wish.asked() };
+        let asked = self.visit(caller, wish).await?.ask(&ask, lines.room, now);
+        Ok(asked.err().map(|no| lines.refused(no)))
     }
 
     /// What is known of the caller and the number.
@@ -289,21 +296,6 @@ impl Gateway {
             self.minted_before(minted).await?.ok_or(AuthError::KeyRequired)?;
         }
         Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: true })
-    }
-
-    /// What the lines that may be used can carry. A line is taken at dialling time; a call that could not get one is
-    /// better refused now.
-    pub(super) fn room(&self, from: Option<&PhoneNumber>) -> Result<Room, PlaceCallError> {
-        let lines = self.inner.engine.carrier().lines();
-        let mut usable = lines.iter().filter(|line| from.is_none_or(|from| line.number == *from)).peekable();
-        if usable.peek().is_none() {
-            let why = "is not one of our lines".to_owned();
-            return Err(PlaceCallError::InvalidField { field: "from", why });
-        }
-        Ok(usable.fold(Room { busy: 0, limit: 0 }, |room, line| Room {
-            busy: room.busy + line.busy,
-            limit: room.limit + line.limit,
-        }))
     }
 }
 

@@ -3,8 +3,8 @@
 
 use offhook_store::{Preferences, StoreError};
 
-use super::account::{linked, unreadable};
-use super::{AccountError, CallError, Caller, Gateway, PlaceCall, VOICES};
+use super::account::unreadable;
+use super::{AccountError, CallError, Caller, Gateway, NewProfile, PlaceCall, VOICES};
 use crate::clock;
 
 impl Gateway {
@@ -14,14 +14,45 @@ impl Gateway {
         Ok(found.map_err(|error| unreadable(&error))?)
     }
 
+    pub fn check_preferences(&self, new: &Preferences) -> Result<(), AccountError> {
+        match &new.voice {
+            Some(voice) if !VOICES.contains(&voice.as_str()) => {
+                let why = format!("must be one of {}", VOICES.join(", "));
+                Err(AccountError::InvalidPreference { field: "voice", why })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts these in the place of what there was; what is `None` is as if never set. `inbound` says what becomes of the
+    /// profile for calls to the caller's own line: `None` leaves it as it is.
+    pub async fn replace_preferences(
+        &self,
+        caller: Caller,
+        new: Preferences,
+        inbound: Option<Option<NewProfile>>,
+    ) -> Result<(), AccountError> {
+        self.check_preferences(&new)?;
+        let inbound = match inbound {
+            Some(Some(profile)) => {
+                self.check_inbound(caller).await?;
+                Some(Some(self.checked(caller, profile).await?))
+            }
+            // There is nothing to clear, and clients send back the null they were shown.
+            Some(None) if caller.anonymous => None,
+            Some(None) => Some(None),
+            None => None,
+        };
+        self.set_preferences(caller, new).await?;
+        match inbound {
+            Some(profile) => self.keep_profile(caller, profile.as_ref()).await,
+            None => Ok(()),
+        }
+    }
+
     /// Puts these in the place of what there was; what is `None` is as if never set.
     pub async fn set_preferences(&self, caller: Caller, new: Preferences) -> Result<(), AccountError> {
-        if let Some(voice) = &new.voice
-            && !VOICES.contains(&voice.as_str())
-        {
-            let why = format!("must be one of {}", VOICES.join(", "));
-            return Err(AccountError::InvalidPreference { field: "voice", why });
-        }
+        self.check_preferences(&new)?;
         let (store, owner) = (&self.inner.store, caller.owner);
         if new == Preferences::default() {
             return Ok(store.clear_preferences(owner).await.map_err(|error| unwritable(&error))?);
@@ -31,12 +62,6 @@ impl Gateway {
             // The owner was deleted since the key was looked up.
             false => Err(AccountError::NotLinked),
         }
-    }
-
-    /// Whether this caller may say how calls to our lines are answered.
-    pub fn check_inbound(&self, caller: Caller) -> Result<(), AccountError> {
-        linked(caller)?;
-        Err(AccountError::NoReservedNumber)
     }
 
     /// What a wish leaves open, from the preferences of whoever asks.
@@ -52,7 +77,7 @@ impl Gateway {
     }
 }
 
-fn unwritable(error: &StoreError) -> CallError {
+pub(super) fn unwritable(error: &StoreError) -> CallError {
     tracing::error!(%error, "preferences could not be written");
     CallError::Store
 }

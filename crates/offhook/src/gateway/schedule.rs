@@ -100,7 +100,7 @@ impl Gateway {
         not_before: Timestamp,
     ) -> Result<CallId, PlaceCallError> {
         self.inner.admission.check_destination(&wish.to)?;
-        self.room(wish.from.as_ref())?;
+        self.usable_lines(caller, wish.from.as_ref()).await?;
         let waiting = self.inner.store.waiting_calls_of(caller.owner).await;
         if waiting.map_err(|error| super::place::unreadable(&error))? >= MOST_WAITING {
             return Err(PlaceCallError::TooManyWaiting { limit: MOST_WAITING });

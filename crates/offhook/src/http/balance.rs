@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::request::Known;
-use crate::gateway::{Balance, Today};
+use crate::gateway::{Balance, PlanKind, Today};
 
 /// What is left. Null is no limit, never zero.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Balance)]
 pub struct BalanceBody {
-    /// `free` while a key is on trial, else `paid`.
+    /// `paid` with a plan, else `free`: on trial, or without a plan where one is required.
     #[schema(example = "paid")]
     pub tier: &'static str,
     pub unlimited: bool,
@@ -39,7 +39,8 @@ pub struct BalanceBody {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// `unlimited`, or `daily` where conversation or money are limited.
+    /// `unlimited`; `daily` where the conversation or the money of a day are limited; `prepaid` where there is so much and
+    /// no more.
     #[schema(example = "unlimited")]
     pub id: &'static str,
     #[schema(example = "active")]
@@ -114,8 +115,12 @@ impl BalanceBody {
 
 impl Plan {
     pub fn of(balance: &Balance) -> Option<Self> {
-        balance.trial.is_none().then(|| Self {
-            id: if balance.is_unlimited() { "unlimited" } else { "daily" },
+        balance.plan.map(|plan| Self {
+            id: match plan {
+                PlanKind::Unlimited => "unlimited",
+                PlanKind::Daily => "daily",
+                PlanKind::Prepaid => "prepaid",
+            },
             status: "active",
             cancel_at_period_end: false,
             current_period_end: None,

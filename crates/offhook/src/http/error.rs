@@ -126,9 +126,19 @@ impl ApiError {
 
     /// The same for whoever sent this key.
     pub fn offering(mut self, public_url: &str, key: Option<&str>) -> Self {
-        let gated = matches!(self.code, "trial_exhausted" | "balance_depleted" | "quota_exceeded");
+        let gated = matches!(
+            self.code,
+            "trial_exhausted"
+                | "plan_required"
+                | "balance_depleted"
+                | "quota_exceeded"
+                | "inbound_plan_required"
+                | "reserved_number_required"
+        );
         self.action = match key.filter(|key| link::is_key(key)) {
-            Some(key) if matches!(self.code, "auth_required" | "trial_exhausted") => {
+            Some(key)
+                if matches!(self.code, "auth_required" | "account_link_required" | "trial_exhausted") =>
+            {
                 Some(ErrorAction::link(public_url, key).into())
             }
             _ if gated || self.code == "auth_required" => Some(ErrorAction::front(public_url, gated).into()),
@@ -218,6 +228,12 @@ impl From<AccountError> for ApiError {
                 Self::new(StatusCode::PAYMENT_REQUIRED, "reserved_number_required", message)
             }
             AccountError::InvalidPreference { .. } => Self::bad_request("invalid_preferences", message),
+            AccountError::InvalidProfile { .. } => Self::bad_request("invalid_profile", message),
+            AccountError::InvalidHandoffNumber { .. } => Self::bad_request("invalid_handoff_number", message),
+            AccountError::InvalidLoopInDestination { .. } => {
+                Self::bad_request("invalid_loop_in_destination", message)
+            }
+            AccountError::Phone(error) => error.into(),
             AccountError::Call(error) => error.into(),
         }
     }
@@ -250,6 +266,13 @@ impl From<PlaceCallError> for ApiError {
             }
             PlaceCallError::NoLine => {
                 Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15))
+            }
+            PlaceCallError::ReservedNumberBusy => {
+                Self::new(StatusCode::CONFLICT, "reserved_number_busy", message)
+            }
+            PlaceCallError::DialFailed => {
+                let error = Self::new(StatusCode::BAD_GATEWAY, "dial_failed", message);
+                Self { retry_after: Some(Duration::from_secs(5)), ..error }
             }
             PlaceCallError::Overloaded => Self::unavailable("overloaded", message, Duration::from_secs(2)),
             PlaceCallError::ShuttingDown => {
@@ -286,7 +309,7 @@ fn refusal_status(code: RefusalCode) -> StatusCode {
         RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded | RefusalCode::BalanceDepleted => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        RefusalCode::TrialExhausted => StatusCode::PAYMENT_REQUIRED,
+        RefusalCode::TrialExhausted | RefusalCode::PlanRequired => StatusCode::PAYMENT_REQUIRED,
     }
 }
 

@@ -165,7 +165,7 @@ fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
     Value::deserialize(deserializer).map(Some)
 }
 
-fn loop_in_user(written: Option<&Value>) -> Result<Option<bool>, ApiError> {
+pub(super) fn loop_in_user(written: Option<&Value>) -> Result<Option<bool>, ApiError> {
     match written {
         None => Ok(None),
         Some(Value::Bool(wanted)) => Ok(Some(*wanted)),

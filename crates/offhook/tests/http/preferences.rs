@@ -89,7 +89,7 @@ async fn what_is_wrong_changes_nothing() {
         assert_eq!(agent.get(PATH).await.json(), with(json!({ "voice": "sarah" })));
     }
     // How calls to our lines are answered is for an account with a line of its own.
-    for (agent, status, code) in [(&minted, 401, "auth_required"), (&mira, 402, "reserved_number_required")] {
+    for (agent, status, code) in [(&minted, 401, "auth_required"), (&mira, 403, "inbound_plan_required")] {
         let answer = put(agent, &json!({ "voice": "eric", "inbound": profile })).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));
         assert_eq!(agent.get(PATH).await.json()["voice"], "sarah");
