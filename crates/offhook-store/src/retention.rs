@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offhook_core::journal::ItemKind;
 use offhook_core::{CallId, OwnerId, Timestamp};
 use serde_json::{Map, Value as Json};
 use sqlx::{ConnectOptions, Connection, Executor, SqlitePool};
@@ -43,7 +44,8 @@ impl Purged {
 
 /// The fields that hold what somebody said, heard, typed or was told in the conversation, by fact. Emptied when the
 /// transcript expires; the facts themselves stay, with their times. The result of a call is not among them: it is
-/// what the call was for, and goes with the call.
+/// what the call was for, and goes with the call. What of it is a sentence as it was said ([`SAID`]) goes with what was
+/// said.
 const WORDS: &[(&str, &[&str])] = &[
     ("turn.voice", &["text"]),
     ("turn.remote", &["text"]),
@@ -57,10 +59,14 @@ const WORDS: &[(&str, &[&str])] = &[
     ("owner.pressed", &["digits"]),
     ("tool.called", &["arguments"]),
     ("tool.answered", &["output"]),
+    ("result.item", &["value"]),
     // Free text, often another program's, that may quote the conversation.
     ("call.problem", &["message"]),
     ("speech.reopening", &["why"]),
 ];
+
+/// Parts of a result that are quoted, and not told in the voice's words.
+const SAID: &[ItemKind] = &[ItemKind::Commitment, ItemKind::AskedToCommit, ItemKind::Breach];
 
 /// Calls per transaction: others get to write in between.
 const BATCH: i64 = 100;
@@ -239,6 +245,10 @@ async fn erase_words(tx: &mut Tx, call: CallId, now: Timestamp) -> Result<(), St
 fn without_words(code: &str, fields: &str) -> Option<String> {
     let (_, words) = WORDS.iter().find(|(fact, _)| *fact == code)?;
     let mut fields: Map<String, Json> = serde_json::from_str(fields).unwrap_or_default();
+    let kind = fields.get("kind").and_then(Json::as_str).and_then(ItemKind::from_code);
+    if code == "result.item" && kind.is_some_and(|kind| !SAID.contains(&kind)) {
+        return None;
+    }
     for word in *words {
         fields.insert((*word).to_owned(), Json::from(""));
     }
@@ -287,7 +297,6 @@ mod tests {
         "handoff.crossed",
         "handoff.failed",
         "handoff.ended",
-        "result.item",
         "recording.started",
         "recording.stopped",
     ];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offhook_core::journal::Part;
+use offhook_core::journal::{ItemKind, Part};
 use offhook_core::{EndReason, Fact};
 use offhook_store::*;
 
@@ -36,12 +36,21 @@ pub async fn transcripts_expire_before_calls(backend: &Backend) {
     store.append(call(2), &entries(2, [answered(), remote_said(1, "still talking")])).await.unwrap();
     let problem = Fact::Problem { part: Part::Speech, code: "refused".into(), message: SECRET.into() };
     store.append(call(1), &entries(6, [problem])).await.unwrap();
+    // Of the result, what was said goes with what was said.
+    let item =
+        |kind, value: &str| Fact::ResultItem { kind, name: "x".into(), value: value.into(), turns: vec![1] };
+    let items =
+        [ItemKind::Breach, ItemKind::AskedToCommit, ItemKind::Commitment].map(|kind| item(kind, SECRET));
+    store.append(call(1), &entries(7, items)).await.unwrap();
+    let kept =
+        [ItemKind::Field, ItemKind::Blocker, ItemKind::NextStep].map(|kind| item(kind, "Thursday at four"));
+    store.append(call(1), &entries(10, kept.clone())).await.unwrap();
     let before = store.call(call(1)).await.unwrap().unwrap();
-    assert_eq!(backend.mentions(SECRET).await, ["journal", "journal"]);
+    assert_eq!(backend.mentions(SECRET).await, ["journal"; 5]);
 
     let retention = Retention { now: at(9_000), transcripts_before: Some(at(5_000)), ..Retention::default() };
     assert_eq!(store.purge(retention).await.unwrap(), Purged::default());
-    assert_eq!(backend.mentions(SECRET).await.len(), 2);
+    assert_eq!(backend.mentions(SECRET).await.len(), 5);
 
     let retention = Retention { transcripts_before: Some(at(5_001)), ..retention };
     assert_eq!(store.purge(retention).await.unwrap().transcripts, 1);
@@ -52,8 +61,10 @@ pub async fn transcripts_expire_before_calls(backend: &Backend) {
     let after = store.call(call(1)).await.unwrap().unwrap();
     assert_eq!(after, CallRow { transcript_removed_at: Some(at(9_000)), ..before });
     let journal = store.journal(call(1), 0).await.unwrap();
-    assert_eq!(journal.len(), 6);
+    assert_eq!(journal.len(), 12);
     assert_eq!(journal[3].fact, remote_said(1, ""));
+    assert_eq!(journal[6].fact, item(ItemKind::Breach, ""));
+    assert_eq!(journal[9..].iter().map(|entry| entry.fact.clone()).collect::<Vec<_>>(), kept);
     assert_eq!(store.purge(retention).await.unwrap(), Purged::default());
 }
 
@@ -163,7 +174,8 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         }
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
         let texts = [
-            "key", "mail", "manner", "task", "errand", "order", "words", "operator", "phone", "line", "answer",
+            "key", "mail", "manner", "task", "errand", "order", "words", "operator", "phone", "line",
+            "answer",
         ];
         let texts = texts.map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);

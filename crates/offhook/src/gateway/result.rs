@@ -113,12 +113,9 @@ impl ResultView {
         Some(view)
     }
 
-    /// One whose words have expired is left out.
+    /// What was said and has expired is there without its words.
     fn add(&mut self, item: &Fact) {
         let Fact::ResultItem { kind, name, value, turns } = item else { return };
-        if value.is_empty() {
-            return;
-        }
         let said = || ItemView {
             act: Some(name.clone()).filter(|name| !name.is_empty()),
             what: value.clone(),
