@@ -128,11 +128,11 @@ impl Said {
                 asked.extend(turn.acts.iter().map(|(act, _)| (*act, turn.number)));
                 continue;
             }
-            for (act, by) in std::mem::take(&mut asked).into_iter().filter(|_| turn.agrees) {
-                if turn.acts.iter().all(|(made, _)| *made != act) {
-                    let turns = vec![by.min(turn.number), by.max(turn.number)];
-                    bonds.push(Bond { act, turns, text: turn.text.clone(), is_made });
-                }
+            // Whoever says to what, has said to what.
+            let is_yes = turn.agrees && turn.acts.is_empty();
+            for (act, by) in std::mem::take(&mut asked).into_iter().filter(|_| is_yes) {
+                let turns = vec![by.min(turn.number), by.max(turn.number)];
+                bonds.push(Bond { act, turns, text: turn.text.clone(), is_made });
             }
         }
         bonds
