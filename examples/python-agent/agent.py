@@ -178,7 +178,7 @@ def report(call):
         print("Ask the user before calling again.")
     if call["outcome"] in ("invalid_number", "unreachable"):
         print("Check the number before calling again.")
-    return result["status"] == "done"
+    return result["status"] == "achieved"
 
 
 def main():

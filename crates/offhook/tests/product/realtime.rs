@@ -32,7 +32,7 @@ pub fn model(replies: Vec<Reply>, heard: &[&str]) -> Script {
 }
 
 pub fn goodbye(text: &str) -> Reply {
-    let result = json!({ "status": "done", "summary": "Thursday at three is free.", "quotes": ["Thursday at three is free"] });
+    let result = json!({ "status": "achieved", "summary": "Thursday at three is free.", "quotes": ["Thursday at three is free"] });
     Reply::say(text).and_call("end_call", &json!({ "reason": "done", "result": result }).to_string())
 }
 
@@ -87,7 +87,7 @@ async fn a_conversation_with_keys_and_a_result() {
     let tools: Vec<&Value> =
         over["transcript"].as_array().unwrap().iter().filter_map(|turn| turn.get("tool")).collect();
     assert_eq!(tools, ["send_digits", "end_call"]);
-    assert_eq!(over["result"]["status"], "done");
+    assert_eq!(over["result"]["status"], "achieved");
     assert_eq!(over["result"]["evidence_turns"], json!([4]), "the turn in which the person said so");
     assert_eq!(over["answered_by"], "human");
     assert_eq!(record(&rig).await.digits_text(), "2", "the key reached the menu");
