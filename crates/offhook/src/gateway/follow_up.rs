@@ -1,13 +1,21 @@
 //! What a call that follows another one up is told of it: who said what, what came of it, and what is known now.
 
 use offhook_core::brief::Prior;
-use offhook_core::{CallId, Timestamp};
+use offhook_core::{CallId, CampaignId, Timestamp};
 
 use super::{CallError, CallView, Caller, Gateway, Lifecycle, PlaceCall, PlaceCallError, Role};
 
 /// Of the transcript, the end: there it was said what was missing.
 const MOST_TURNS: usize = 60;
 const MOST_BYTES: usize = 8_000;
+
+/// A call that is followed up.
+pub(super) struct Followed {
+    pub call: CallId,
+    pub to: String,
+    pub campaign: Option<CampaignId>,
+    pub prior: Prior,
+}
 
 impl Gateway {
     /// The call that is followed up, and what is told of it. `None`: this is a first call.
@@ -16,7 +24,7 @@ impl Gateway {
         caller: Option<Caller>,
         ask: &PlaceCall,
         now: Timestamp,
-    ) -> Result<Option<(CallId, Prior)>, PlaceCallError> {
+    ) -> Result<Option<Followed>, PlaceCallError> {
         let Some(named) = &ask.follow_up_to else { return Ok(None) };
         // Somebody without a key has no calls yet.
         let id = named.trim().parse().map_err(|_| PlaceCallError::NoSuchCall)?;
@@ -31,7 +39,8 @@ impl Gateway {
         if view.lifecycle != Lifecycle::Finalized {
             return Err(PlaceCallError::NotOver);
         }
-        Ok(Some((id, told(&view, ask.supplied.clone(), now))))
+        let prior = told(&view, ask.supplied.clone(), now);
+        Ok(Some(Followed { call: id, to: view.to, campaign: view.ties.campaign, prior }))
     }
 }
 
@@ -50,6 +59,9 @@ fn told(view: &CallView, supplied: Option<String>, now: Timestamp) -> Prior {
 fn result(view: &CallView) -> Option<String> {
     let result = view.result.as_ref()?;
     let mut told = format!("{}: {}", result.status.code(), result.summary.trim());
+    if let Some(blocker) = &result.blocker {
+        told.push_str(&format!(" In the way ({}): {}", blocker.kind.code(), blocker.what.trim()));
+    }
     if !result.missing.is_empty() {
         told.push_str(&format!(" It was not known: {}", result.missing.join(" ")));
     }

@@ -2,11 +2,12 @@
 //! and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`steer`] it, [`bridge`] the user into it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
-//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`campaigns`], [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
 mod bridge;
+mod campaigns;
 mod check;
 mod error;
 mod follow_up;
@@ -49,6 +50,7 @@ use tokio::sync::RwLock;
 use crate::admission::Admission;
 use crate::engine::Engine;
 use crate::webhooks::Queue;
+use campaigns::Campaigns;
 use in_flight::InFlight;
 use known_keys::KnownKeys;
 use repeats::Repeats;
@@ -56,6 +58,10 @@ use schedule::Schedule;
 
 pub use account::{AccountView, Balance, PlanKind, Today, TrialLeft};
 pub use bridge::{Bridge, BridgeError, HandoffState, HandoffView};
+pub use campaigns::{
+    CampaignError, CampaignSummary, CampaignView, Fit, Notes, StartCampaign, Started, Target, TargetProgress,
+    TargetView,
+};
 pub use check::{Checked, Hours, LocalTime};
 pub use error::{AccountError, AuthError, CallError, PlaceCallError};
 pub use hang_up::HungUp;
@@ -97,6 +103,7 @@ struct Inner {
     in_flight: InFlight,
     repeats: Repeats,
     schedule: Schedule,
+    campaigns: Campaigns,
     known_keys: KnownKeys,
     /// Calls whose events are sent somewhere.
     webhooks: Arc<Queue>,
@@ -126,6 +133,7 @@ impl Gateway {
                 in_flight: InFlight::default(),
                 repeats: Repeats::default(),
                 schedule: Schedule::default(),
+                campaigns: Campaigns::default(),
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),
@@ -154,9 +162,12 @@ impl Gateway {
     pub async fn shutdown(&self) {
         /// For a store that is away.
         const LAST_WRITES: Duration = Duration::from_secs(10);
+        const LAST_CAMPAIGNS: Duration = Duration::from_secs(5);
         self.inner.engine.refuse_calls();
+        self.inner.campaigns.close();
         self.settled().await;
         self.inner.engine.drain(Duration::from_secs(10)).await;
+        let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.campaigns.ended()).await;
         self.inner.engine.carrier().shutdown().await;
         self.inner.engine.writer().stop(LAST_WRITES).await;
         self.inner.claim.release().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use offhook_core::brief::Commit;
 use offhook_core::policy::{Allow, Ask};
-use offhook_core::{CallId, PhoneNumber, Timestamp};
+use offhook_core::{CallId, CampaignId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
 
@@ -121,9 +121,11 @@ impl Gateway {
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
         check_window(&wish.ask, now)?;
-        if let Some((follows, prior)) = self.prior(caller, &wish.ask, now).await? {
-            wish.ties.follows = Some(follows);
-            wish.brief.prior = Some(prior);
+        if let Some(followed) = self.prior(caller, &wish.ask, now).await? {
+            // What is asked of the same again belongs where the first call belonged.
+            wish.ties.campaign = followed.campaign.filter(|_| followed.to == wish.to.as_e164());
+            wish.ties.follows = Some(followed.call);
+            wish.brief.prior = Some(followed.prior);
         }
         Ok(wish)
     }
@@ -138,6 +140,19 @@ impl Gateway {
             Some(caller) => self.account_phone(caller.owner).await,
             None => Err(AccountPhoneError::Unavailable),
         }
+    }
+
+    /// Place one of the calls of a campaign.
+    pub(super) async fn place_for_campaign(
+        &self,
+        caller: Caller,
+        campaign: CampaignId,
+        ask: PlaceCall,
+    ) -> Result<CallId, PlaceCallError> {
+        self.check_open()?;
+        let mut wish = self.wish(Some(caller), ask).await?;
+        wish.ties.campaign = Some(campaign);
+        Ok(self.admit(Payer::Known(caller), wish).await?.call_id)
     }
 
     /// A place among the requests that are worked on. Past the limit a request is better refused at once than

@@ -25,6 +25,7 @@ impl Gateway {
         // Together: a trunk that does not answer must not hold the start up for each call in turn.
         let calls = stream::iter(&unfinished);
         calls.for_each_concurrent(AT_ONCE, |call| self.finalize_or_tell(call)).await;
+        self.end_campaigns().await?;
         if !unfinished.is_empty() {
             tracing::warn!(
                 calls = unfinished.len(),

@@ -122,7 +122,7 @@ impl Gateway {
         let ask = PlaceCall { supplied: ask.supplied.filter(|_| prior.is_some()), ..ask };
         let account_phone = self.handoff_phone(Some(caller), &ask).await;
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
-        wish.brief.prior = prior.map(|(_, prior)| prior);
+        wish.brief.prior = prior.map(|followed| followed.prior);
         wish.ties = row.ties.clone();
         Ok(wish)
     }

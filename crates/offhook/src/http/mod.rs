@@ -8,6 +8,8 @@ mod bridge;
 mod call_ties;
 mod call_view;
 mod calls;
+mod campaign_view;
+mod campaigns;
 mod check;
 mod codes;
 mod error;
@@ -97,6 +99,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::answer))
         .routes(routes!(bridge::bridge))
         .routes(routes!(calls::list))
+        .routes(routes!(campaigns::start, campaigns::list))
+        .routes(routes!(campaigns::show, campaigns::note))
+        .routes(routes!(campaigns::stop))
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))
         .routes(routes!(events::follow))

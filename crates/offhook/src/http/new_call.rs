@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use offhook_core::Timestamp;
 use offhook_core::brief::Commit;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
@@ -123,7 +123,11 @@ pub struct OnVoicemail {
 
 impl NewCall {
     pub fn read(body: &[u8]) -> Result<Self, ApiError> {
-        serde_json::from_value(Value::Object(object(body)?))
+        Self::of(object(body)?)
+    }
+
+    pub fn of(fields: Map<String, Value>) -> Result<Self, ApiError> {
+        serde_json::from_value(Value::Object(fields))
             .map_err(|error| ApiError::bad_request("invalid_request", error.to_string()))
     }
 
@@ -271,6 +275,24 @@ fn request_hash(wish: &PlaceCall) -> [u8; 32] {
     hash
 }
 
+/// As a text with the keys in order, however they were written.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let each = fields.into_iter().map(|(name, value)| {
+                format!("{}:{}", Value::String(name.clone()), canonical(value))
+            });
+            format!("{{{}}}", each.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        value => value.to_string(),
+    }
+}
+
 /// The fields that came later and are written, each with its name.
 fn later_fields(wish: &PlaceCall) -> Vec<(&'static str, String)> {
     let commit = wish.may_commit.as_ref().map(|commit| match commit {
@@ -284,8 +306,7 @@ fn later_fields(wish: &PlaceCall) -> Vec<(&'static str, String)> {
         ("loop_in_user", wish.loop_in_user.then(|| "true".to_owned())),
         ("warm_greeting", wish.warm_greeting.map(|warm| warm.to_string())),
         ("may_commit", commit),
-        // Its keys are in order, however they were written.
-        ("result_schema", wish.result_schema.as_ref().map(Value::to_string)),
+        ("result_schema", wish.result_schema.as_ref().map(canonical)),
         ("follow_up_to", wish.follow_up_to.clone()),
         ("supplied", wish.supplied.clone()),
         ("not_before", wish.not_before.map(micros)),
