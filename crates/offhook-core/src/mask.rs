@@ -101,6 +101,15 @@ impl Masker {
         self.code > 0 || self.card > 0 || self.typed > 3
     }
 
+    /// What the next digits would most likely be.
+    pub fn expects(&self) -> Option<SecretKind> {
+        match (self.card > 0, self.code > 0) {
+            (true, _) => Some(SecretKind::Card),
+            (_, true) => Some(SecretKind::Code),
+            _ => None,
+        }
+    }
+
     fn kind(&self, number: &Number, alone: bool, (code, card): (bool, bool)) -> Option<SecretKind> {
         let length = number.digits.len();
         if let Some((_, kind)) = self.known.iter().find(|(known, _)| number.digits.contains(known.as_str())) {

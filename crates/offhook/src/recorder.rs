@@ -43,7 +43,11 @@ pub struct Recorder {
 #[derive(Debug)]
 enum Order {
     Write(Chunk),
-    Close { call: CallId },
+    /// Make a part silent that was written.
+    Blank(Blank),
+    Close {
+        call: CallId,
+    },
     Sync(oneshot::Sender<()>),
 }
 
@@ -56,6 +60,16 @@ struct Chunk {
     from: u64,
     remote: Vec<u8>,
     voice: Vec<u8>,
+    refused: Arc<Refused>,
+}
+
+/// A part of a recording, in bytes of one side.
+#[derive(Debug)]
+struct Blank {
+    call: CallId,
+    format: AudioFormat,
+    from: u64,
+    to: u64,
     refused: Arc<Refused>,
 }
 
@@ -97,6 +111,7 @@ impl Recorder {
             remote: Vec::new(),
             voice: Vec::new(),
             handed_over: 0,
+            blank_until: 0,
             slow: 0,
             refused: Arc::default(),
             closed: false,
@@ -120,10 +135,7 @@ impl Recorder {
     /// Wait until everything handed over so far is written.
     async fn sync(&self) {
         let (done, wait) = oneshot::channel();
-        if let Err(TrySendError::Full(order)) = self.orders.try_send(Order::Sync(done)) {
-            let orders = self.orders.clone();
-            thread::spawn(move || orders.send(order));
-        }
+        must_arrive(&self.orders, Order::Sync(done));
         let _ = wait.await;
     }
 
@@ -202,6 +214,8 @@ pub struct Recording {
     voice: Vec<u8>,
     /// Bytes of each side that went to the writer, or were lost on the way to it.
     handed_over: u64,
+    /// Up to where what is still to come is not to be kept, in bytes of one side.
+    blank_until: u64,
     /// Of these, what the queue had no room for.
     slow: u64,
     refused: Arc<Refused>,
@@ -212,12 +226,26 @@ pub struct Recording {
 /// said all.
 #[derive(Debug)]
 pub struct Finished {
+    call: CallId,
     format: AudioFormat,
+    orders: SyncSender<Order>,
+    length: u64,
     slow: u64,
     refused: Arc<Refused>,
 }
 
 impl Finished {
+    /// Make a part of it silent, on both sides.
+    pub fn blank(&self, from_ms: u32, to_ms: u32) {
+        let bytes = |ms: u32| u64::from(ms) * self.format.bytes_per_ms() as u64;
+        let (from, to) = (bytes(from_ms), bytes(to_ms).min(self.length));
+        if from < to {
+            let refused = Arc::clone(&self.refused);
+            let blank = Blank { call: self.call, format: self.format, from, to, refused };
+            must_arrive(&self.orders, Order::Blank(blank));
+        }
+    }
+
     /// What is missing in it, for the journal.
     pub fn missing(&self) -> Option<String> {
         let ms = |bytes: u64| self.format.duration_of(bytes as usize).as_millis();
@@ -231,19 +259,50 @@ impl Finished {
 
 impl Recording {
     pub fn remote(&mut self, frame: &Frame) {
+        let from = self.remote.len();
         append(&mut self.remote, self.format, frame);
+        blank_rest(&mut self.remote[from..], self.handed_over + from as u64, self.blank_until, self.format);
         self.hand_over_seconds();
     }
 
     pub fn voice(&mut self, frame: &Frame) {
+        let from = self.voice.len();
         append(&mut self.voice, self.format, frame);
+        blank_rest(&mut self.voice[from..], self.handed_over + from as u64, self.blank_until, self.format);
         self.hand_over_seconds();
+    }
+
+    /// Make a part of it silent, on both sides, whether it was written already or is still to come.
+    pub fn blank(&mut self, from_ms: u32, to_ms: u32) {
+        let bytes = |ms: u32| u64::from(ms) * self.format.bytes_per_ms() as u64;
+        let (from, to) = (bytes(from_ms), bytes(to_ms));
+        self.blank_until = self.blank_until.max(to);
+        for side in [&mut self.remote, &mut self.voice] {
+            let within = |at: u64| (at.saturating_sub(self.handed_over) as usize).min(side.len());
+            let (start, end) = (within(from), within(to));
+            if start < end {
+                side[start..end].fill(self.format.silence_byte());
+            }
+        }
+        self.finished().blank(from_ms, to_ms);
     }
 
     /// Write the rest.
     pub fn finish(mut self) -> Finished {
         self.close();
-        Finished { format: self.format, slow: self.slow, refused: Arc::clone(&self.refused) }
+        self.finished()
+    }
+
+    /// What went to the writer so far.
+    fn finished(&self) -> Finished {
+        Finished {
+            call: self.call,
+            format: self.format,
+            orders: self.orders.clone(),
+            length: self.handed_over,
+            slow: self.slow,
+            refused: Arc::clone(&self.refused),
+        }
     }
 
     fn close(&mut self) {
@@ -251,11 +310,7 @@ impl Recording {
             return;
         }
         self.hand_over(self.remote.len().max(self.voice.len()));
-        if let Err(TrySendError::Full(close)) = self.orders.try_send(Order::Close { call: self.call }) {
-            // The close must arrive, but a busy disk must not hold up other calls.
-            let orders = self.orders.clone();
-            thread::spawn(move || orders.send(close));
-        }
+        must_arrive(&self.orders, Order::Close { call: self.call });
     }
 
     fn hand_over_seconds(&mut self) {
@@ -297,6 +352,22 @@ impl Recording {
     }
 }
 
+/// Silence in what begins at `at`, up to `until`.
+fn blank_rest(bytes: &mut [u8], at: u64, until: u64, format: AudioFormat) {
+    if at < until {
+        let len = bytes.len().min((until - at) as usize);
+        bytes[..len].fill(format.silence_byte());
+    }
+}
+
+/// It must arrive, but a busy disk must not hold up other calls.
+fn must_arrive(orders: &SyncSender<Order>, order: Order) {
+    if let Err(TrySendError::Full(order)) = orders.try_send(order) {
+        let orders = orders.clone();
+        thread::spawn(move || orders.send(order));
+    }
+}
+
 /// A leg may change its coding in mid-call (re-INVITE); the recording keeps the one it began with.
 fn append(side: &mut Vec<u8>, format: AudioFormat, frame: &Frame) {
     if frame.format() == format {
@@ -335,6 +406,12 @@ impl Disk {
                         chunk.refused.note(chunk.remote.len(), &error.to_string());
                     }
                 }
+                Order::Blank(blank) => {
+                    if let Err(error) = self.blank(&blank) {
+                        let why = format!("a part with a secret is still in it: {error}");
+                        blank.refused.note((blank.to - blank.from) as usize, &why);
+                    }
+                }
                 Order::Sync(done) => {
                     // Whoever asked may have gone.
                     let _ = done.send(());
@@ -366,6 +443,24 @@ impl Disk {
         if let Err(error) = file.set_len(length).and_then(|()| file.sync_data()) {
             tracing::error!(call_id = %call, %error, "the end of a recording may not be on the disk");
         }
+    }
+
+    /// Over what is there: nothing is made longer.
+    fn blank(&mut self, blank: &Blank) -> io::Result<()> {
+        let reopened;
+        let (file, length) = match self.files.get(&blank.call) {
+            Some(open) => (&open.file, open.length),
+            None => {
+                reopened = OpenOptions::new().write(true).open(path(&self.dir, blank.call))?;
+                (&reopened, reopened.metadata()?.len())
+            }
+        };
+        let at = |bytes: u64| HEADER as u64 + samples(blank.format, bytes) * BYTES_PER_SAMPLE;
+        let (from, to) = (at(blank.from), at(blank.to).min(length));
+        self.pairs.clear();
+        self.pairs.resize(to.saturating_sub(from) as usize, 0);
+        file.write_all_at(&self.pairs, from)?;
+        file.sync_data()
     }
 
     fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
@@ -516,6 +611,36 @@ mod tests {
         let samples = samples(&recorder.path(call()));
         assert_eq!(samples.len(), 6_400);
         assert!(samples.chunks(2).all(|pair| pair[0].abs() > 30_000 && pair[1].abs() < 16));
+    }
+
+    #[tokio::test]
+    async fn what_is_blanked_is_silent_wherever_it_is_by_then() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let recorder = recorder(dir.path()).await;
+        let mut recording = recorder.start_call(call(), AudioFormat::Pcmu);
+        let loud = Frame::from_bytes(AudioFormat::Pcmu, &[0x80; 160]).expect("a frame");
+        let record = |recording: &mut Recording, ms: usize| {
+            for _ in 0..ms / 20 {
+                recording.remote(&loud);
+                recording.voice(&loud);
+            }
+        };
+        record(&mut recording, 3_500);
+        // Written, about to be, and still to come.
+        recording.blank(1_000, 1_500);
+        recording.blank(3_200, 3_900);
+        record(&mut recording, 1_500);
+        recording.blank(4_990, 9_000);
+        let finished = recording.finish();
+        // The words were understood when the recording was over.
+        finished.blank(100, 200);
+        finished.blank(4_900, 6_000);
+        assert_eq!(recorder.keep(call()).await, Some(5_000));
+        let samples = samples(&recorder.path(call()));
+        let silent: Vec<usize> =
+            (0..500).filter(|n| samples[n * 160..n * 160 + 160].iter().all(|s| *s == 0)).collect();
+        let expected: Vec<usize> = [10..20, 100..150, 320..390, 490..500].into_iter().flatten().collect();
+        assert_eq!(silent, expected, "hundredths of a second, both sides");
     }
 
     #[tokio::test]

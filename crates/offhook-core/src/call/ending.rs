@@ -67,6 +67,7 @@ impl Call {
         };
         self.give_up_question();
         self.claim_message();
+        self.leave_hold(now);
         if !joined {
             self.actions.push_back(Action::StopPlayout);
         }

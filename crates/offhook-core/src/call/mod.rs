@@ -17,6 +17,7 @@ mod evidence;
 mod greeting;
 mod handoff;
 mod hold;
+mod masking;
 mod menu;
 mod opening;
 mod report;
@@ -44,6 +45,7 @@ use crate::brief::{Brief, Voicemail};
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, Part, Party};
 use crate::policy::HandoffAllow;
+use crate::mask::Masker;
 use crate::pump::{Heard, PumpEvent};
 use crate::time::Timestamp;
 use crate::words::Words;
@@ -191,6 +193,8 @@ pub struct Call {
     /// The only number the voice can have the user called on.
     user: Option<HandoffAllow>,
     dial_retried: bool,
+    /// Where the operator wants secrets masked.
+    masker: Option<Masker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +206,7 @@ pub enum Direction {
 impl Call {
     /// A call that starts now. The session has already begun to open the speech model.
     pub fn new(direction: Direction, brief: Brief, limits: Limits, now: Timestamp) -> Self {
+        let masker = brief.mask_secrets.then(Masker::default);
         Self {
             direction,
             brief,
@@ -217,6 +222,7 @@ impl Call {
             q850_cause: None,
             user: None,
             dial_retried: false,
+            masker,
         }
     }
 
@@ -266,7 +272,9 @@ impl Call {
         } else {
             self.handle_input(now, input);
         }
+        self.settle_hold(now);
         self.check_deadlines(now);
+        self.settle_hold(now);
         self.settle_silence();
         self.say_for_owner();
     }
@@ -316,7 +324,8 @@ impl Call {
             }
             LegEvent::Digit(_) if self.turns.are_over() => {}
             LegEvent::Digit(digit) => {
-                self.journal(Fact::DigitReceived { digit: digit.as_char().to_string() });
+                let digit = self.key_shown(now, digit).to_string();
+                self.journal(Fact::DigitReceived { digit });
                 self.remote_is_there(now);
             }
             LegEvent::DigitsSent => self.digits_sent(now),
@@ -393,6 +402,7 @@ impl Call {
             Due::Answering => self.answering_due(now),
             Due::Handoff => self.handoff_due(now),
             Due::Redial => self.redial(now),
+            Due::HoldTooLong => self.held_too_long(now),
             Due::HangUp(reason) => self.hang_up(now, reason),
             Due::Finish(reason) => self.finish(now, reason),
         }
@@ -412,7 +422,7 @@ impl Call {
 
     fn journal(&mut self, fact: Fact) {
         let is_said = self.take_note(&fact);
-        self.actions.push_back(Action::Journal(fact));
+        self.write_masked(fact);
         if is_said {
             self.tell_commitments();
             self.tell_result(false);

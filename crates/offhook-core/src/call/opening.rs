@@ -44,7 +44,7 @@ impl Call {
         let itself = disclosure.is_some_and(|words| self.turns.begins_with(utterance, words));
         let Some(conversation) = self.conversation() else { return false };
         let free =
-            matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking | Phase::OnHold { .. });
+            matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking);
         if !conversation.undisclosed || !free {
             return false;
         }

@@ -11,7 +11,6 @@ use super::menu::Menu;
 use super::steer::Steer;
 use super::{Limits, Utterance};
 use crate::end::EndReason;
-use crate::journal::HoldBy;
 use crate::time::Timestamp;
 use crate::words::Words;
 
@@ -83,7 +82,6 @@ pub enum Phase {
     /// It waits for a person to come back.
     OnHold {
         since: Timestamp,
-        by: HoldBy,
     },
     /// A machine answered: it waits for the beep, but not for ever, to leave this message.
     AwaitingBeep {
@@ -177,6 +175,8 @@ pub(super) enum Due {
     Redial,
     /// The message is left without a beep.
     LeaveMessage,
+    /// Nobody came back from a hold.
+    HoldTooLong,
     HangUp(EndReason),
     /// The far end and the recognizer are not waited for any longer.
     Finish(EndReason),
@@ -229,9 +229,9 @@ impl Conversation {
 
     fn next(&self, limits: &Limits) -> (Timestamp, Due) {
         let candidates = [
-            self.wrap_up_at.filter(|_| !self.handoff.is_private()).map(|at| (at, Due::WrapUp)),
-            self.waiting_since()
-                .map(|at| (at + self.hold.left(limits.hold), Due::HangUp(EndReason::PolicyHoldLimit))),
+            self.wrap_up_at
+                .filter(|_| !self.handoff.is_private() && !self.hold.is_on())
+                .map(|at| (at, Due::WrapUp)),
             self.phase_ends(),
             self.silence_ends(limits),
             self.consult.next(),
@@ -239,11 +239,13 @@ impl Conversation {
             self.answering.next(),
             self.handoff.next(),
         ];
+        // What is waited is no talk.
         let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));
+        let limit = self.hold.next(limits.hold).unwrap_or(cut_off);
         candidates
             .into_iter()
             .flatten()
-            .fold(cut_off, |first, other| if other.0 < first.0 { other } else { first })
+            .fold(limit, |first, other| if other.0 < first.0 { other } else { first })
     }
 
     fn phase_ends(&self) -> Option<(Timestamp, Due)> {
@@ -282,17 +284,13 @@ impl Conversation {
 
     /// Whether the voice has nobody to talk to, or must not: what it would say is lost, or on the wrong tape.
     pub(super) fn must_be_silent(&self) -> bool {
-        let alone = self.held_since.is_some() || matches!(self.phase, Phase::AwaitingBeep { .. });
+        let alone = self.is_waiting() || matches!(self.phase, Phase::AwaitingBeep { .. });
         alone && !self.handoff.is_private()
     }
 
-    /// Since when there is nobody to talk to, whoever put us on hold and however.
-    fn waiting_since(&self) -> Option<Timestamp> {
-        let on_hold = match self.phase {
-            Phase::OnHold { since, .. } => Some(since),
-            _ => None,
-        };
-        [on_hold, self.held_since].into_iter().flatten().min()
+    /// Whether there is nobody to talk to, whoever put us on hold and however.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.held_since.is_some() || matches!(self.phase, Phase::OnHold { .. })
     }
 }
 

@@ -61,6 +61,7 @@ impl Call {
             Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text: text.into(), confidence },
             None => Fact::NotUnderstood { turn, started_ms, ended_ms },
         });
+        self.note_wish_to_wait(said.as_deref().unwrap_or_default());
         self.consider_answering(now, said.as_deref());
         self.tell_result(false);
         self.remote_is_there(now);
@@ -81,10 +82,10 @@ impl Call {
             return;
         }
         let Some(conversation) = self.conversation() else { return };
-        let held = conversation.held_since.is_some();
         match &mut conversation.phase {
             Phase::Parting(parting) => parting.hang_up_at = parting.at_latest,
-            Phase::OnHold { .. } if !held => self.enter(Phase::Talking, now),
+            // It was handed over before the hold began: nobody is there to hear it.
+            Phase::OnHold { .. } => self.actions.push_back(Action::StopPlayout),
             _ => {}
         }
     }
@@ -197,7 +198,7 @@ impl Call {
     /// Go on to another phase; a hold that ends by it is journalled.
     pub(super) fn enter(&mut self, phase: Phase, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
-        if let Phase::OnHold { since, .. } = std::mem::replace(&mut conversation.phase, phase) {
+        if let Phase::OnHold { since } = std::mem::replace(&mut conversation.phase, phase) {
             let waited_ms = now.since(since).as_millis().min(u32::MAX.into()) as u32;
             self.journal(Fact::HoldEnded { waited_ms });
         }

@@ -85,15 +85,16 @@ fn keys_that_are_none_are_refused_with_the_reason() {
 #[test]
 fn on_hold_silence_is_no_reason_to_hang_up() {
     check_talking(
-        "1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 playing 2",
+        "1600 playing 1\n4000 played 1 2400\n5000 hold\n300000 sounds_like a_person",
         expect![[r#"
               5000 journal: tool.called tool="wait_on_hold" arguments=""
               5000 journal: hold.started by="voice"
-              5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-              5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
-            300000 stop playout
+              5000 speech: suspend
+              5000 journal: tool.answered tool="wait_on_hold" output="on hold; you hear nothing and say nothing until somebody speaks"
+              5000 speech: tool 1 answered "on hold; you hear nothing and say nothing until somebody speaks"
             300000 journal: hold.ended waited_ms=295000
-            300000 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
+            300000 speech: resume
+            300000 speech: note "The hold is over as far as one can hear: somebody speaks. If it is only an announcement, or music, use wait_on_hold again. If it is a person, go on with the call; whoever it is may be somebody new."
         "#]],
     );
 }
@@ -105,8 +106,12 @@ fn hold_has_a_limit() {
         .check_talking("1600 playing 1\n4000 played 1 2400\n5000 hold\n100000 tick", expect![[r#"
              5000 journal: tool.called tool="wait_on_hold" arguments=""
              5000 journal: hold.started by="voice"
-             5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-             5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
+             5000 speech: suspend
+             5000 journal: tool.answered tool="wait_on_hold" output="on hold; you hear nothing and say nothing until somebody speaks"
+             5000 speech: tool 1 answered "on hold; you hear nothing and say nothing until somebody speaks"
+            65000 journal: result.item kind="blocker" name="on_hold_too_long" value="Nobody came to the phone: the call stayed on hold for as long as it may." turns=[]
+            65000 journal: call.result status="blocked" summary="Nobody came to the phone: the call stayed on hold for as long as it may." evidence_turns=[]
+            65000 journal: hold.ended waited_ms=60000
             65000 stop playout
             65000 leg: hang up, policy.hold_limit
             65000 speech: close

@@ -149,8 +149,9 @@ fn on_hold_the_voice_keeps_the_answer_to_itself() {
             2000 speech: tool 1 answered "asked; say in a few words that you are checking and need a moment, then wait. The answer comes to you as a note. Until then do not guess, and do not ask again", wants an answer
             3000 journal: tool.called tool="wait_on_hold" arguments=""
             3000 journal: hold.started by="voice"
-            3000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-            3000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
+            3000 speech: suspend
+            3000 journal: tool.answered tool="wait_on_hold" output="on hold; you hear nothing and say nothing until somebody speaks"
+            3000 speech: tool 1 answered "on hold; you hear nothing and say nothing until somebody speaks"
             9000 journal: owner.answered question_id=1 answer="The fifth of May."
             9000 speech: owner answered "What is her date of birth?": Some("The fifth of May.")
         "#]],

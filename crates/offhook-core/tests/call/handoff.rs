@@ -519,7 +519,6 @@ fn a_user_may_come_while_the_voice_is_on_hold() {
          6000 dial the user
          9000 journal: handoff.answered
          9000 stop playout
-         9000 speech: suspend
          9000 attach the user
          9000 speech: resume
          9000 speech: note "From now on you speak with the user whom you are calling for, in private: the other side waits and does not hear you. Answer their questions about the call in a few words. As soon as they say whether they join, use user_decides. If it is a machine, use report_voicemail."
@@ -531,7 +530,6 @@ fn a_user_may_come_while_the_voice_is_on_hold() {
         16000 stop playout
         16000 speech: suspend
         16000 attach the remote
-        16000 speech: resume
         16000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
     "#]]);
 }

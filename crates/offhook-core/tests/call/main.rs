@@ -8,6 +8,8 @@ mod connected;
 mod consult;
 mod ending;
 mod handoff;
+mod hold;
+mod masking;
 mod menu;
 mod opening;
 mod result;

@@ -125,14 +125,17 @@ fn a_model_that_is_lost_before_it_said_who_is_calling_does_not_apologise() {
 #[test]
 fn after_a_hold_the_disclosure_comes_first() {
     check_talking(
-        "5000 hold\n60000 remote_starts\n62000 remote_stops\n62500 playing 2\n62500 cut_off 2 20 3000\n63000 playing 3\n63100 opened 3\n67000 played 3 4000\n69000 playing 4\n71000 played 4 2000",
+        "5000 hold\n59000 sounds_like a_person\n60000 remote_starts\n62000 remote_stops\n62500 playing 2\n62500 cut_off 2 20 3000\n63000 playing 3\n63100 opened 3\n67000 played 3 4000\n69000 playing 4\n71000 played 4 2000",
         expect![[r#"
              5000 journal: tool.called tool="wait_on_hold" arguments=""
              5000 journal: hold.started by="voice"
-             5000 journal: tool.answered tool="wait_on_hold" output="on hold; stay silent until a person speaks to you"
-             5000 speech: tool 1 answered "on hold; stay silent until a person speaks to you"
+             5000 speech: suspend
+             5000 journal: tool.answered tool="wait_on_hold" output="on hold; you hear nothing and say nothing until somebody speaks"
+             5000 speech: tool 1 answered "on hold; you hear nothing and say nothing until somebody speaks"
+            59000 journal: hold.ended waited_ms=54000
+            59000 speech: resume
+            59000 speech: note "The hold is over as far as one can hear: somebody speaks. If it is only an announcement, or music, use wait_on_hold again. If it is a person, go on with the call; whoever it is may be somebody new."
             62500 stop playout
-            62500 journal: hold.ended waited_ms=57500
             62500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
             62500 speech: truncate 2 at 20 of 3000 ms
         "#]],

@@ -1,12 +1,10 @@
-//! The audio of one call between leg and model: conversion both ways, playout, beep detection.
+//! The audio of one call between leg and model: conversion both ways, and playout.
 
 use offhook_core::Frame;
 use offhook_core::audio::{AudioFormat, Converter};
 use offhook_core::call::Utterance;
 use offhook_core::pump::{Heard, Pump};
 use offhook_speech::SpeechSession;
-
-use super::beep::BeepDetector;
 
 #[derive(Debug)]
 pub struct AudioPath {
@@ -15,8 +13,6 @@ pub struct AudioPath {
     model_to_leg: Converter,
     silence: Frame,
     frame: Option<Frame>,
-    /// Made when a beep is first awaited; most calls never need it.
-    beep: Option<Box<BeepDetector>>,
 }
 
 impl AudioPath {
@@ -27,7 +23,6 @@ impl AudioPath {
             model_to_leg: Converter::new(model, leg),
             silence: Frame::silence(leg),
             frame: None,
-            beep: None,
         }
     }
 
@@ -64,9 +59,5 @@ impl AudioPath {
     pub fn next_model_frame(&mut self, paused: bool) -> (bool, &Frame) {
         self.frame = if paused { None } else { self.pump.pull() };
         (self.frame.is_some(), self.frame.as_ref().unwrap_or(&self.silence))
-    }
-
-    pub fn heard_beep(&mut self, frame: &Frame) -> bool {
-        self.beep.get_or_insert_with(|| Box::new(BeepDetector::new(frame.format()))).push(frame)
     }
 }

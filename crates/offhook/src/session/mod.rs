@@ -4,9 +4,9 @@
 //! leg; nothing slow runs between two of them: journal and recording leave through bounded channels.
 
 mod audio;
-mod beep;
 mod company;
 mod legs;
+mod listening;
 mod orders;
 mod route;
 mod side;
@@ -277,6 +277,7 @@ impl Session {
             let Some(input) = self.inputs.pop_front() else { break };
             self.call.handle(self.clock.now(), input);
         }
+        self.settle_listening();
         self.journal.pass_on();
         self.arm_deadline();
     }
@@ -298,7 +299,7 @@ impl Session {
             Action::Company(wanted) => self.keep_company(wanted),
             Action::StopRecording => self.stop_recording(),
             Action::Join => self.join(),
-            Action::MaskRecording { .. } => {}
+            Action::MaskRecording { from_ms, to_ms } => self.mask_recording(from_ms, to_ms),
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::audio::AudioPath;
 use super::company::Company;
+use super::listening::Listening;
 use super::side::Side;
 use super::sources::Source;
 use super::{PLAYOUT_RESYNC, REMOTE_HASTE, REMOTE_PATIENCE, Session};
@@ -35,6 +36,8 @@ pub struct Voice {
     /// Of the remote's leg, whomever the voice speaks with.
     pub recording: Option<Recording>,
     with: Party,
+    /// To the remote.
+    pub(super) listening: Listening,
     /// For the remote, where somebody else is waited for.
     company: Option<Company>,
     /// Up to when what the user says in private is complete.
@@ -58,6 +61,7 @@ impl Route {
             audio: None,
             recording: None,
             with: Party::Remote,
+            listening: Listening::default(),
             company: None,
             user_until: Instant::now(),
         })
@@ -151,17 +155,6 @@ impl Session {
                     self.voice_hears(frame);
                 }
             }
-        }
-    }
-
-    /// What the remote says, where the voice is with them.
-    fn voice_hears(&mut self, frame: &Frame) {
-        let Some(audio) = self.route.audio() else { return };
-        audio.remote_frame(frame, &mut self.speech);
-        let beep = self.call.listens_for_beep() && audio.heard_beep(frame);
-        self.sources.stir(Source::Speech);
-        if beep {
-            self.handle(Input::Beep);
         }
     }
 
@@ -319,6 +312,7 @@ impl Session {
 
     /// Convert for the leg of this party from now on.
     fn use_format_of(&mut self, party: Party) {
+        self.release_waiting();
         let side = if party == Party::User { &self.user } else { &self.remote };
         let Some(format) = side.as_ref().and_then(Side::format) else { return };
         let Some(voice) = self.route.voice() else { return };
@@ -347,6 +341,14 @@ impl Session {
     pub(super) fn stop_recording(&mut self) {
         if let Some(recording) = self.route.voice().and_then(|voice| voice.recording.take()) {
             self.recorded = Some(recording.finish());
+        }
+    }
+
+    /// Make this part of the recording silent, also of one that has ended: words may be understood late.
+    pub(super) fn mask_recording(&mut self, from_ms: u32, to_ms: u32) {
+        match self.route.voice().and_then(|voice| voice.recording.as_mut()) {
+            Some(recording) => recording.blank(from_ms, to_ms),
+            None => self.recorded.iter().for_each(|recorded| recorded.blank(from_ms, to_ms)),
         }
     }
 
