@@ -7,7 +7,7 @@ use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::Brief;
 use offhook_core::call::{
-    Action, Call, CallCommand, Claim, DialFailure, Direction, Input, LegEvent, Limits, SpeechEvent, ToolCall,
+    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits, SpeechEvent, ToolCall,
     ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
@@ -225,6 +225,13 @@ fn input(what: &str) -> Input {
         "crossed" => Input::FirstCrossed { to_user_ms: 40, to_remote_ms: 20 },
         "owner_presses" => Input::Command(CallCommand::Press { digits: rest.into() }),
         "beep" => Input::Beep,
+        "sounds_like" => Input::Sound(match rest {
+            "music" => HoldSound::Music,
+            "silence" => HoldSound::LongSilence,
+            "announcement" => HoldSound::Announcement,
+            "a_person" => HoldSound::Person { since_ms: 900 },
+            _ => panic!("no such sound: {rest}"),
+        }),
         "cut_off" => Input::CutOff(heard(rest)),
         "playing" => Input::Pump(PumpEvent::Started(Utterance(number(rest)))),
         "played" => Input::Pump(PumpEvent::Finished(heard(rest))),
