@@ -5,7 +5,7 @@ mod people;
 mod phones;
 mod unanswered;
 
-use offhook_core::journal::AnsweredBy;
+use offhook_core::journal::{AnsweredBy, BlockerKind, TaskStatus};
 use offhook_core::{EndReason, Outcome};
 
 use crate::script::Step;
@@ -30,16 +30,29 @@ pub struct Expected {
     pub end_reasons: &'static [EndReason],
     /// `None` when nobody answers.
     pub answered_by: Option<AnsweredBy>,
-    /// Whether the task stays undone unless the instructions hold what is asked for, or the user takes over.
-    pub blocked: bool,
+    /// What becomes of the task unless the instructions hold what is asked for, or somebody helps; `None` where that
+    /// depends on the task.
+    pub status: Option<TaskStatus>,
+    /// What stands in its way then.
+    pub blocker: Option<BlockerKind>,
 }
 
 const fn unanswered(outcome: Outcome, end_reasons: &'static [EndReason]) -> Expected {
-    Expected { outcome, end_reasons, answered_by: None, blocked: false }
+    Expected { outcome, end_reasons, answered_by: None, status: None, blocker: None }
 }
 
-const fn answered(end_reasons: &'static [EndReason], answered_by: AnsweredBy, blocked: bool) -> Expected {
-    Expected { outcome: Outcome::Answered, end_reasons, answered_by: Some(answered_by), blocked }
+const fn answered(end_reasons: &'static [EndReason], answered_by: AnsweredBy) -> Expected {
+    let (outcome, answered_by) = (Outcome::Answered, Some(answered_by));
+    Expected { outcome, end_reasons, answered_by, status: None, blocker: None }
+}
+
+const fn blocked(
+    end_reasons: &'static [EndReason],
+    answered_by: AnsweredBy,
+    blocker: BlockerKind,
+) -> Expected {
+    let (outcome, answered_by) = (Outcome::Answered, Some(answered_by));
+    Expected { outcome, end_reasons, answered_by, status: Some(TaskStatus::Blocked), blocker: Some(blocker) }
 }
 
 /// A conversation ends by whoever puts the phone down first.

@@ -67,7 +67,10 @@ fn the_test_numbers() {
     for TestNumber { number, title, behaviour, expected, .. } in NUMBERS {
         let reasons: Vec<String> = expected.end_reasons.iter().map(|reason| format!("`{reason}`")).collect();
         let answered_by = expected.answered_by.map_or("–".to_owned(), |by| format!("`{by}`"));
-        let task = if expected.blocked { "blocked" } else { "" };
+        let task = match (expected.status, expected.blocker) {
+            (Some(status), Some(blocker)) => format!("`{status}`: `{blocker}`"),
+            (status, _) => status.map_or(String::new(), |status| format!("`{status}`")),
+        };
         let (reasons, outcome) = (reasons.join(" or "), expected.outcome);
         writeln!(
             table,

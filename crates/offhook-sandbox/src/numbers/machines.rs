@@ -34,7 +34,7 @@ const DEALER: Menu = Menu {
     key: Some('2'),
     others: &[('1', "Our sales team is in from nine to five.")],
     unknown_key: "That is not a valid choice.",
-    wait_ms: 8_000,
+    wait_ms: 6_000,
     tries: 5,
     give_up: "We did not get your choice. Goodbye.",
     settle_ms: SLOW_MS,
@@ -48,7 +48,7 @@ const SERVICE: Menu = Menu {
 };
 
 /// A key is noticed this long after a prompt, and no sooner.
-const SLOW_MS: u32 = 1_800;
+const SLOW_MS: u32 = 1_500;
 const IMPORTANT: &str = "Your call is important to us. Please stay on the line.";
 
 pub const VOICEMAIL: TestNumber = TestNumber {
@@ -56,7 +56,7 @@ pub const VOICEMAIL: TestNumber = TestNumber {
     title: "voicemail",
     behaviour: "greets, beeps, records the message",
     // A message that was left is no answer: the task waits for one.
-    expected: answered(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, true),
+    expected: blocked(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, BlockerKind::Voicemail),
     script: &[
         Ring { ms: 2_500 },
         Answer,
@@ -74,7 +74,7 @@ pub const PHONE_TREE: TestNumber = TestNumber {
     number: "+14155550107",
     title: "phone tree",
     behaviour: "needs key 2, then plays hold music, then a person answers",
-    expected: answered(GOODBYE, AnsweredBy::Menu, false),
+    expected: answered(GOODBYE, AnsweredBy::Menu),
     script: &[
         Ring { ms: 1_000 },
         Answer,
@@ -95,7 +95,7 @@ pub const ANNOUNCEMENTS: TestNumber = TestNumber {
     number: "+14155550114",
     title: "announcements",
     behaviour: "puts through to hold music with an announcement again and again, then a person answers",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 1_000 },
         Answer,
@@ -103,6 +103,7 @@ pub const ANNOUNCEMENTS: TestNumber = TestNumber {
         Say("Hello, this is Harbor Insurance. How can I help you?"),
         LISTEN,
         Say("My colleague can tell you. Please hold the line."),
+        Pause { ms: 1_500 },
         Music { ms: 8_000 },
         Announce(IMPORTANT),
         Music { ms: 8_000 },
@@ -123,7 +124,7 @@ pub const CALL_SCREENING: TestNumber = TestNumber {
     number: "+14155550115",
     title: "call screening",
     behaviour: "a machine asks who calls and why, then the person answers",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Screening),
     script: &[
         Ring { ms: 1_000 },
         Answer,
@@ -145,7 +146,7 @@ pub const NOWHERE_MENU: TestNumber = TestNumber {
     number: "+14155550117",
     title: "menu to nowhere",
     behaviour: "a phone tree in which every key leads back to its beginning",
-    expected: answered(GOODBYE, AnsweredBy::Menu, true),
+    expected: blocked(GOODBYE, AnsweredBy::Menu, BlockerKind::StuckMenu),
     script: &[Ring { ms: 1_000 }, Answer, Pause { ms: 300 }, Menu(&NOWHERE), HangUp],
 };
 
@@ -153,7 +154,7 @@ pub const QUIET_VOICEMAIL: TestNumber = TestNumber {
     number: "+14155550119",
     title: "long greeting",
     behaviour: "a voicemail with a long greeting that does not say so, and a late beep",
-    expected: answered(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, true),
+    expected: blocked(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, BlockerKind::Voicemail),
     script: &[
         Ring { ms: 2_000 },
         Answer,
@@ -172,8 +173,8 @@ pub const QUIET_VOICEMAIL: TestNumber = TestNumber {
 pub const SLOW_MENUS: TestNumber = TestNumber {
     number: "+14155550120",
     title: "slow menus",
-    behaviour: "needs key 2, then key 3 in a second menu, each no sooner than two seconds after the prompt",
-    expected: answered(GOODBYE, AnsweredBy::Menu, false),
+    behaviour: "needs key 2, then key 3 in a second menu, each no sooner than a second and a half after the prompt",
+    expected: answered(GOODBYE, AnsweredBy::Menu),
     script: &[
         Ring { ms: 1_000 },
         Answer,

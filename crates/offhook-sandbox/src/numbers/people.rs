@@ -41,7 +41,7 @@ pub const RECEPTIONIST: TestNumber = TestNumber {
     number: "+14155550100",
     title: "receptionist",
     behaviour: "answers, listens, answers in turns, says goodbye",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -61,7 +61,7 @@ pub const DATE_OF_BIRTH: TestNumber = TestNumber {
     number: "+14155550108",
     title: "date of birth",
     behaviour: "asks for a date of birth before helping",
-    expected: answered(GOODBYE, AnsweredBy::Human, true),
+    expected: blocked(GOODBYE, AnsweredBy::Human, BlockerKind::MissingInformation),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -78,7 +78,7 @@ pub const HANGS_UP: TestNumber = TestNumber {
     number: "+14155550109",
     title: "hangs up",
     behaviour: "answers, and hangs up after three seconds",
-    expected: answered(&[EndReason::RemoteHungUp], AnsweredBy::Human, false),
+    expected: answered(&[EndReason::RemoteHungUp], AnsweredBy::Human),
     script: &[Ring { ms: 1_000 }, Answer, Pause { ms: 300 }, Announce("Hello?"), HangUpAt { ms: 3_000 }],
 };
 
@@ -86,7 +86,7 @@ pub const WANTS_THE_USER: TestNumber = TestNumber {
     number: "+14155550110",
     title: "wants the user",
     behaviour: "asks to talk to the person on whose behalf we call",
-    expected: answered(GOODBYE, AnsweredBy::Human, true),
+    expected: blocked(GOODBYE, AnsweredBy::Human, BlockerKind::WantsUser),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -108,7 +108,7 @@ pub const SILENT: TestNumber = TestNumber {
     number: "+14155550111",
     title: "silent",
     behaviour: "answers and stays silent",
-    expected: answered(&[EndReason::PolicySilence], AnsweredBy::Unknown, false),
+    expected: answered(&[EndReason::PolicySilence], AnsweredBy::Unknown),
     script: &[Ring { ms: 1_000 }, Answer, StaySilent],
 };
 
@@ -116,7 +116,7 @@ pub const MEDIA_LOST: TestNumber = TestNumber {
     number: "+14155550112",
     title: "media lost",
     behaviour: "answers and speaks, then its media stops in mid-call",
-    expected: answered(&[EndReason::CarrierMediaLost], AnsweredBy::Human, false),
+    expected: answered(&[EndReason::CarrierMediaLost], AnsweredBy::Human),
     script: &[
         Ring { ms: 1_000 },
         Answer,
@@ -130,7 +130,7 @@ pub const ONE_TIME_CODE: TestNumber = TestNumber {
     number: "+14155550113",
     title: "one-time code",
     behaviour: "asks for a one-time code",
-    expected: answered(GOODBYE, AnsweredBy::Human, true),
+    expected: blocked(GOODBYE, AnsweredBy::Human, BlockerKind::VerificationCode),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -147,7 +147,7 @@ pub const ASKS_TO_COMMIT: TestNumber = TestNumber {
     number: "+14155550116",
     title: "asks to commit",
     behaviour: "wants to book, and to charge the card on file",
-    expected: answered(GOODBYE, AnsweredBy::Human, true),
+    expected: blocked(GOODBYE, AnsweredBy::Human, BlockerKind::Decision),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -169,7 +169,7 @@ pub const ACCOUNT_NUMBER: TestNumber = TestNumber {
     number: "+14155550118",
     title: "account number",
     behaviour: "asks for an account number of six digits, typed in, and waits a minute for it",
-    expected: answered(GOODBYE, AnsweredBy::Human, true),
+    expected: blocked(GOODBYE, AnsweredBy::Human, BlockerKind::MissingInformation),
     script: &[
         Ring { ms: 1_500 },
         Answer,
@@ -188,7 +188,7 @@ pub const SILENT_HOLD: TestNumber = TestNumber {
     number: "+14155550121",
     title: "silent hold",
     behaviour: "asks to hold, is silent for 30 seconds, and comes back",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 1_500 },
         Answer,

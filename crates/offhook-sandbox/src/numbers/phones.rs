@@ -1,4 +1,4 @@
-//! "Your own phone": who picks up when a call is handed over.
+//! "Your own phone": who picks up when a call is handed over, and says hello at once.
 
 use super::*;
 
@@ -6,12 +6,12 @@ pub const JOINS_BY_KEY: TestNumber = TestNumber {
     number: "+14155550190",
     title: "your own phone",
     behaviour: "\"your own phone\" for handoff: answers, hears who is there, presses 1 to join",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 1_500 },
         Answer,
         Pause { ms: 300 },
-        Say("Hello, this is Alex."),
+        Announce("Hello, this is Alex."),
         LISTEN,
         Press("1"),
         Say("Yes, I am here. I can talk now."),
@@ -27,12 +27,12 @@ pub const JOINS_AT_ONCE: TestNumber = TestNumber {
     number: "+14155550191",
     title: "your phone, at once",
     behaviour: "\"your own phone\" for handoff: answers and talks, without pressing a key",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 500 },
         Answer,
         Pause { ms: 300 },
-        Say("Hello, this is Alex. I can talk now."),
+        Announce("Hello, this is Alex. I can talk now."),
         LISTEN,
         Say("Thank you for your help. That is good for me."),
         LISTEN,
@@ -61,12 +61,12 @@ pub const REFUSES_BY_KEY: TestNumber = TestNumber {
     number: "+14155550194",
     title: "your phone, not now",
     behaviour: "\"your own phone\" for handoff: answers, hears who is there, presses 2 to decline",
-    expected: answered(GOODBYE, AnsweredBy::Human, false),
+    expected: answered(GOODBYE, AnsweredBy::Human),
     script: &[
         Ring { ms: 1_000 },
         Answer,
         Pause { ms: 300 },
-        Say("Hello, this is Alex."),
+        Announce("Hello, this is Alex."),
         LISTEN,
         Press("2"),
         Say("I cannot talk now. Goodbye."),
@@ -78,7 +78,7 @@ pub const PHONE_VOICEMAIL: TestNumber = TestNumber {
     number: "+14155550195",
     title: "your phone's voicemail",
     behaviour: "\"your own phone\" for handoff: its voicemail answers",
-    expected: answered(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, true),
+    expected: blocked(&[EndReason::VoiceVoicemail], AnsweredBy::Voicemail, BlockerKind::Voicemail),
     script: &[
         Ring { ms: 2_000 },
         Answer,

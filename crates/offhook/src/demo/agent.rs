@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
-use offhook_sandbox::TestNumber;
 use serde_json::{Value, json};
 
 use super::DemoError;
+use super::case::{Case, Help};
 
 #[derive(Debug)]
 pub struct Agent {
@@ -20,6 +20,7 @@ pub struct Agent {
 pub struct Placed {
     id: String,
     key: String,
+    help: Help,
 }
 
 /// A finished call, as `GET /call/{id}` gives it.
@@ -42,21 +43,10 @@ impl Agent {
         Self { http: reqwest::Client::new(), url, out }
     }
 
-    pub async fn place(&self, number: &TestNumber) -> Result<Placed, DemoError> {
-        let mut body = json!({
-            "to": number.number,
-            "task": task(number),
-            "greeting": "I am calling on behalf of Jordan Lee.",
-        });
-        if number.number.ends_with("0106") {
-            body["voicemail"] = json!({
-                "action": "leave_message",
-                "message": "Hello, this message is for the office. Please call Jordan Lee back about the appointment. Thank you.",
-            });
-        }
-        let placed = send(self.http.post(format!("{}/call", self.url)).json(&body)).await?;
+    pub async fn place(&self, case: &Case) -> Result<Placed, DemoError> {
+        let placed = send(self.http.post(format!("{}/call", self.url)).json(&case.request())).await?;
         match (placed["call_id"].as_str(), placed["api_key"].as_str()) {
-            (Some(id), Some(key)) => Ok(Placed { id: id.to_owned(), key: key.to_owned() }),
+            (Some(id), Some(key)) => Ok(Placed { id: id.to_owned(), key: key.to_owned(), help: case.help }),
             _ => Err(DemoError::Api(format!("no call_id or no api_key in {placed}"))),
         }
     }
@@ -75,11 +65,30 @@ impl Agent {
         let mut stream = Vec::new();
         while let Some(chunk) = chunks.next().await {
             stream.extend_from_slice(&chunk.map_err(api)?);
-            super::show::events(&mut stream).iter().for_each(&mut each);
+            for event in super::show::events(&mut stream) {
+                each(&event);
+                self.help(placed, &event).await?;
+            }
         }
         let call = send(self.http.get(url).header(KEY, &placed.key)).await?;
         let recording = self.fetch_recording(&placed.id, &call).await?;
         Ok(Finished { id: placed.id.clone(), call, recording })
+    }
+
+    /// Answer what the voice asks.
+    async fn help(&self, call: &Placed, event: &Value) -> Result<(), DemoError> {
+        let Help::Answers(answer) = call.help else { return Ok(()) };
+        if event["code"] != "owner.asked" {
+            return Ok(());
+        }
+        let body = json!({ "answer": answer, "question_id": event["question_id"] });
+        let url = format!("{}/call/{}/answer", self.url, call.id);
+        let answered = send(self.http.post(url).header(KEY, &call.key).json(&body)).await;
+        // Whoever asked may be gone already.
+        answered.map(drop).or_else(|error| match error {
+            DemoError::Refused { status: 409, .. } => Ok(()),
+            error => Err(error),
+        })
     }
 
     /// The recording, through its signed link, into the output directory.
@@ -107,22 +116,14 @@ async fn send(request: reqwest::RequestBuilder) -> Result<Value, DemoError> {
     let response = request.send().await.map_err(api)?;
     let status = response.status();
     let body: Value = response.json().await.map_err(api)?;
-    if status.is_success() { Ok(body) } else { Err(DemoError::Api(format!("{status}: {body}"))) }
+    if status.is_success() {
+        return Ok(body);
+    }
+    Err(DemoError::Refused { status: status.as_u16(), body: body.to_string() })
 }
 
 fn api(error: reqwest::Error) -> DemoError {
     DemoError::Api(error.to_string())
-}
-
-/// The call instructions of the demo.
-fn task(number: &TestNumber) -> &'static str {
-    if number.number.ends_with("0190") || number.number.ends_with("0191") {
-        return "Call Jordan Lee. Say that the dental office moved the appointment to Thursday at three. \
-                Ask whether that is fine.";
-    }
-    "Call the office on behalf of Jordan Lee. Ask for an appointment on Thursday afternoon. \
-     My name is Jordan Lee. Do not agree to any payment. If they ask for anything that is not written here, \
-     say that you do not have it at hand and will call back."
 }
 
 pub(super) fn display_path(path: &Path) -> String {

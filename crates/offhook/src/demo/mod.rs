@@ -4,13 +4,15 @@
 //! local voice. The demo itself is only an agent of the API.
 
 mod agent;
+pub mod case;
 pub mod show;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use agent::{Agent, Finished};
-use offhook_sandbox::{NUMBERS, TestNumber};
+use case::Case;
 use tokio::signal;
 
 use crate::app::{App, StartError};
@@ -36,41 +38,43 @@ pub enum DemoError {
     Start(#[from] StartError),
     #[error("the gateway's own API did not answer as it should: {0}")]
     Api(String),
+    #[error("the gateway's own API refused what it is asked for in a demo ({status}): {body}")]
+    Refused { status: u16, body: String },
     #[error("can't write to {path}: {why}")]
     Out { path: PathBuf, why: std::io::Error },
 }
 
 /// Whether everything came as documented.
 pub async fn run(args: DemoArgs) -> Result<bool, DemoError> {
-    let numbers = chosen(&args)?;
+    let cases = chosen(&args)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("offhook-demo"));
     std::fs::create_dir_all(&out).map_err(|why| DemoError::Out { path: out.clone(), why })?;
     let app = App::start(Config::demo(&out)).await?;
     let agent = Agent::new(app.url(), out);
     let result = if args.all {
-        call_all(&agent, &numbers, args.json).await
+        call_all(&agent, &cases, args.json).await
     } else {
-        call_one(&agent, numbers[0], args.json).await
+        call_one(&agent, &cases[0], args.json).await
     };
     app.shutdown().await;
     result
 }
 
-fn chosen(args: &DemoArgs) -> Result<Vec<&'static TestNumber>, DemoError> {
+fn chosen(args: &DemoArgs) -> Result<Vec<Case>, DemoError> {
     if args.all {
-        return Ok(NUMBERS.iter().collect());
+        return Ok(Case::all());
     }
     let wanted = args.number.as_deref().unwrap_or("0100");
     let digits: String = wanted.chars().filter(char::is_ascii_digit).collect();
-    let found = NUMBERS.iter().find(|number| digits.len() >= 4 && number.number.ends_with(&digits));
-    found.map(|number| vec![number]).ok_or_else(|| DemoError::NoSuchNumber(wanted.to_owned()))
+    let found = Case::named(&digits).map(|case| vec![case]);
+    found.ok_or_else(|| DemoError::NoSuchNumber(wanted.to_owned()))
 }
 
-async fn call_one(agent: &Agent, number: &'static TestNumber, json: bool) -> Result<bool, DemoError> {
+async fn call_one(agent: &Agent, case: &Case, json: bool) -> Result<bool, DemoError> {
     if !json {
-        show::headline(number);
+        show::headline(case);
     }
-    let id = agent.place(number).await?;
+    let id = agent.place(case).await?;
     let mut printer = show::EventPrinter::default();
     let watch = agent.watch(&id, |event| if json { println!("{event}") } else { printer.print(event) });
     tokio::pin!(watch);
@@ -88,51 +92,52 @@ async fn call_one(agent: &Agent, number: &'static TestNumber, json: bool) -> Res
     if json {
         show::report_json(&finished, &report)
     } else {
-        show::report(number, &finished, &report)
+        show::report(case, &finished, &report)
     }
     Ok(true)
 }
 
 /// Calls at a time: each needs a recognizer now and then, and the machine may be small.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 6;
 
-async fn call_all(agent: &Agent, numbers: &[&'static TestNumber], json: bool) -> Result<bool, DemoError> {
+async fn call_all(agent: &Agent, cases: &[Case], json: bool) -> Result<bool, DemoError> {
     use futures_util::StreamExt as _;
     if !json {
-        show::all_headline(numbers.len());
+        show::all_headline(cases.len());
     }
-    let calls = futures_util::stream::iter(numbers.iter().copied()).map(|number| call_quietly(agent, number));
-    let mut calls = calls.buffered(AT_ONCE);
-    let mut rows = Vec::with_capacity(numbers.len());
+    let calls = futures_util::stream::iter(cases.iter().enumerate());
+    let mut calls = calls.map(|(index, case)| call_quietly(agent, index, case)).buffer_unordered(AT_ONCE);
+    let (mut rows, mut shown) = (BTreeMap::new(), 0);
     loop {
         let row = tokio::select! {
             row = calls.next() => row,
             _ = signal::ctrl_c() => break,
         };
         let Some(row) = row else { break };
-        let (number, finished) = row?;
-        let row = show::Row::new(number, &finished);
-        if !json {
-            show::row(&row);
-        }
+        let (index, finished) = row?;
         agent.save(&finished)?;
-        rows.push(row);
+        rows.insert(index, show::Row::new(&cases[index], &finished));
+        // In the order of the table, each as soon as those before it are there.
+        while let Some(row) = rows.get(&shown) {
+            if !json {
+                show::row(row);
+            }
+            shown += 1;
+        }
     }
-    let all_right = rows.len() == numbers.len() && rows.iter().all(|row| row.matches);
+    let rows: Vec<show::Row> = rows.into_values().collect();
+    let all_right = rows.len() == cases.len() && rows.iter().all(|row| row.matches);
     if json {
         show::rows_json(&rows)
     } else {
-        show::all_footer(&rows, numbers.len())
+        show::all_footer(&rows, cases.len())
     }
     Ok(all_right)
 }
 
-async fn call_quietly(
-    agent: &Agent,
-    number: &'static TestNumber,
-) -> Result<(&'static TestNumber, Finished), DemoError> {
-    let id = agent.place(number).await?;
-    Ok((number, agent.watch(&id, |_| {}).await?))
+async fn call_quietly(agent: &Agent, index: usize, case: &Case) -> Result<(usize, Finished), DemoError> {
+    let id = agent.place(case).await?;
+    Ok((index, agent.watch(&id, |_| {}).await?))
 }
 
 /// The longest a demo call rings, so that nobody waits a minute for the number that never answers.

@@ -2,17 +2,22 @@
 
 use std::fmt::Write as _;
 
-use offhook_sandbox::TestNumber;
 use serde_json::{Value, json};
 
 use super::agent::{Finished, Saved, display_path};
+use super::case::Case;
 
-pub fn headline(number: &TestNumber) {
+pub fn headline(case: &Case) {
     println!(
         "offhook demo: calling {} ({}), a test number of the sandbox on this machine",
-        number.number, number.title
+        case.number.number,
+        case.title()
     );
-    println!("What it does: {}.\n", number.behaviour);
+    println!("What it does: {}.", case.number.behaviour);
+    if let Some(help) = case.help_text() {
+        println!("{help}");
+    }
+    println!();
 }
 
 pub fn hanging_up() {
@@ -69,6 +74,20 @@ fn event_text(event: &Value) -> Option<(&'static str, String)> {
         "hold.ended" => {
             ("call", format!("off hold after {:.0} s", event["waited_ms"].as_f64().unwrap_or(0.0) / 1_000.0))
         }
+        "hold.announcement" => ("call", "the same announcement again".to_owned()),
+        "menu.stuck" => ("call", format!("the menu is stuck after {} tries", event["tries"])),
+        "owner.asked" => ("offhook", format!("[asks the agent: {}]", text("question"))),
+        "owner.answered" => ("agent", text("answer")),
+        "owner.silent" => ("agent", "[no answer in time]".to_owned()),
+        "handoff.dialing" => ("user", format!("is called from {}", text("line"))),
+        "handoff.ringing" => ("user", "the phone rings".to_owned()),
+        "handoff.answered" => ("user", "picks up".to_owned()),
+        "handoff.introduced" => ("user", "was told in private who is there".to_owned()),
+        "handoff.joined" => {
+            ("user", "is connected; from here on nothing is recorded or written down".to_owned())
+        }
+        "handoff.failed" => ("user", format!("does not come: {}", text("why_not"))),
+        "handoff.ended" => ("call", format!("the {} hung up", text("by"))),
         "call.answered_by" => ("call", format!("answered by: {}", text("answered_by"))),
         "call.problem" => ("problem", text("message")),
         "call.ended" => ("call", format!("ended: {}", text("reason"))),
@@ -85,8 +104,8 @@ fn confidence(turn: &Value) -> String {
 }
 
 /// The report a user wants.
-pub fn report(number: &TestNumber, finished: &Finished, saved: &Saved) {
-    println!("\nCalled      {} ({})", number.number, number.title);
+pub fn report(case: &Case, finished: &Finished, saved: &Saved) {
+    println!("\nCalled      {} ({})", case.number.number, case.title());
     outcome(&finished.call);
     match &saved.recording {
         Some(path) => println!("Recording   {} (left: remote, right: voice)", display_path(path)),
@@ -105,6 +124,9 @@ pub fn outcome(call: &Value) {
     );
     if let Some(summary) = call["result"]["summary"].as_str() {
         println!("Result      {}: {summary}", text(&call["result"]["status"]));
+        if let Some(kind) = call["result"]["blocker"]["kind"].as_str() {
+            println!("Blocker     {kind}: {}", text(&call["result"]["blocker"]["what"]));
+        }
         if let Some(turns) = call["result"]["evidence_turns"].as_array().filter(|turns| !turns.is_empty()) {
             let turns: Vec<String> = turns.iter().map(Value::to_string).collect();
             println!("Evidence    turn {}", turns.join(", "));
@@ -146,52 +168,73 @@ pub fn transcript(call: &Value) -> String {
     text
 }
 
-/// One test number, expected against seen.
+/// One call, expected against seen.
 #[derive(Clone, Debug)]
 pub struct Row {
     number: &'static str,
-    title: &'static str,
+    title: String,
     expected: String,
     seen: String,
+    /// What was not as expected.
+    differences: Vec<String>,
     seconds: Option<i64>,
     pub matches: bool,
 }
 
 impl Row {
-    pub fn new(number: &'static TestNumber, finished: &Finished) -> Self {
-        let expected = &number.expected;
-        let call = &finished.call;
-        let outcome = call["outcome"].as_str().unwrap_or("?");
-        let reason = call["end_reason"].as_str().unwrap_or("?");
-        let blocked = call["result"]["status"] == "blocked";
+    pub fn new(case: &Case, finished: &Finished) -> Self {
+        let (expected, call) = (&case.expected, &finished.call);
         let reasons: Vec<&str> = expected.end_reasons.iter().map(|reason| reason.code()).collect();
-        let matches =
-            outcome == expected.outcome.code() && reasons.contains(&reason) && (!expected.blocked || blocked);
-        let task = |blocked: bool| if blocked { ", task blocked" } else { "" };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let task = task(
+            expected.status.map(|status| status.to_string()),
+            expected.blocker.map(|blocker| blocker.to_string()),
+        );
+        let seen = task_of(call);
+        let differences = case.differences(call);
         Self {
-            number: number.number,
-            title: number.title,
-            expected: format!("{} ({}){}", expected.outcome, reasons.join(" or "), task(expected.blocked)),
-            seen: format!("{outcome} ({reason}){}", task(blocked)),
+            number: case.number.number,
+            title: case.title(),
+            expected: format!("{} ({}){task}", expected.outcome, reasons.join(" or ")),
+            seen: format!(
+                "{} ({}){seen}",
+                text(&call["outcome"]).unwrap_or_default(),
+                text(&call["end_reason"]).unwrap_or_default()
+            ),
             seconds: call["talk_seconds"].as_i64(),
-            matches,
+            matches: differences.is_empty(),
+            differences,
         }
     }
 }
 
+fn task_of(call: &Value) -> String {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    task(text(&call["result"]["status"]), text(&call["result"]["blocker"]["kind"]))
+}
+
+/// What became of the task, and what stood in its way.
+fn task(status: Option<String>, blocker: Option<String>) -> String {
+    match (status, blocker) {
+        (None, _) => String::new(),
+        (Some(status), None) => format!(", {status}"),
+        (Some(status), Some(blocker)) => format!(", {status}: {blocker}"),
+    }
+}
+
 pub fn all_headline(count: usize) {
-    println!("offhook demo: calling all {count} test numbers of the sandbox on this machine\n");
-    println!("{:<13} {:<20} {:<62} seen", "number", "who", "expected");
+    println!("offhook demo: {count} calls to all test numbers of the sandbox on this machine\n");
+    println!("{:<13} {:<26} {:<72} seen", "number", "who", "expected");
 }
 
 pub fn row(row: &Row) {
     let verdict = if row.matches { "ok  " } else { "DIFF" };
-    println!("{:<13} {:<20} {:<62} {verdict} {}", row.number, row.title, row.expected, row.seen);
+    println!("{:<13} {:<26} {:<72} {verdict} {}", row.number, row.title, row.expected, row.seen);
 }
 
 pub fn all_footer(rows: &[Row], of: usize) {
     let right = rows.iter().filter(|row| row.matches).count();
-    println!("\n{right} of {of} test numbers came as documented.");
+    println!("\n{right} of {of} calls came as documented.");
 }
 
 pub fn rows_json(rows: &[Row]) {
@@ -200,7 +243,7 @@ pub fn rows_json(rows: &[Row]) {
         .map(|row| {
             json!({
                 "number": row.number, "title": row.title, "expected": row.expected, "seen": row.seen,
-                "talk_seconds": row.seconds, "matches": row.matches,
+                "talk_seconds": row.seconds, "matches": row.matches, "differences": row.differences,
             })
         })
         .collect();

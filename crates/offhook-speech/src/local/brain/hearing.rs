@@ -219,6 +219,10 @@ pub fn fact_named(words: &Words) -> Option<&'static str> {
 }
 
 fn wanted(words: &Words, question_mark: bool) -> Option<String> {
+    // "Acme Insurance, how can I help you?"
+    if words.has_any(OFFERS_HELP) && !words.has("your") {
+        return None;
+    }
     let asking = question_mark || words.has_any(ASKING);
     // "Your confirmation number is 4512" tells, and asks nothing.
     let telling =
@@ -342,6 +346,7 @@ mod tests {
              name, the address and what it is about, and I will get back to you before the end of the day.",
             "It is ninety dollars. Shall I book it and charge the card on file?",
             "I will get back to you.",
+            "Hello, this is Harbor Insurance. How can I help you?",
         ];
         let table: Vec<String> = said.iter().map(|text| format!("{text} -> {:?}", meaning(text))).collect();
         expect![[r#"
@@ -369,7 +374,8 @@ mod tests {
             Can you please state your name? -> Wants("name")
             Hi, this is Robin at Sunrise Plumbing. I am out on a job or talking to another customer. Tell me your name, the address and what it is about, and I will get back to you before the end of the day. -> Voicemail
             It is ninety dollars. Shall I book it and charge the card on file? -> Commit
-            I will get back to you. -> Talk"#]]
+            I will get back to you. -> Talk
+            Hello, this is Harbor Insurance. How can I help you? -> Greeting"#]]
         .assert_eq(&table.join("\n"));
     }
 

@@ -79,8 +79,8 @@ pub const YES: &[&str] = &[
 ];
 
 pub const NO: &[&str] = &[
-    "no", "not now", "nope", "can't", "cannot", "don't", "later", "busy", "call back", "i am in a meeting",
-    "i'm in a meeting",
+    "no", "not now", "nope", "can't talk", "cannot talk", "can't join", "cannot join", "can't right now",
+    "don't want", "do not want", "later", "busy", "call back", "in a meeting",
 ];
 
 pub const HOLD: &[&str] = &[
