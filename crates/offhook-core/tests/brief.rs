@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use offhook_core::brief::{
-    Brief, Commit, Disclosure, FieldKind, Introduction, Language, Opening, Prior, ResultField, Voicemail,
-};
+use offhook_core::brief::{Brief, Commit, Disclosure, FieldKind, Introduction, Language, Prior, ResultField};
 
 fn brief() -> Brief {
     Brief {

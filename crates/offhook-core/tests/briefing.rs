@@ -1,7 +1,7 @@
 //! Briefings, and what the rules say of them.
 
 use offhook_core::brief::check::{Draft, Findings, Item, Warning, check};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Commit, Opening, Voicemail};
 
 fn brief(task: &str) -> Brief {
     Brief { opening: Opening::SpeakFirst, ..Brief::new(task) }
@@ -137,6 +137,25 @@ fn what_looks_wrong() {
     for (task, expected) in rows {
         assert_eq!(warns(Draft { brief: &brief(task), handoff: false }), expected, "{task}");
     }
+}
+
+#[test]
+fn what_is_asked_for_must_be_allowed() {
+    for (task, commit, language, expected) in [
+        ("Book a table for Jordan Lee.", Commit::Never, "en-US", "commitment_forbidden"),
+        ("Book a table for Jordan Lee.", Commit::AsTasked, "en-US", ""),
+        ("Ask what a table costs. Do not book one.", Commit::Never, "en-US", ""),
+        ("Ask what a table costs.", Commit::Never, "pl-PL", "commitments_unread"),
+        ("Ask what a table costs.", Commit::Never, "pt-BR", ""),
+    ] {
+        let brief = Brief { commit, language: language.to_owned(), ..brief(task) };
+        assert_eq!(warns(Draft { brief: &brief, handoff: false }), expected, "{task}");
+    }
+    // Whoever says what may be agreed to need not say it again.
+    let task = "Reschedule the appointment of Jordan Lee on March 30.";
+    let lacks = |commit| check(Draft { brief: &Brief { commit, ..brief(task) }, handoff: false }).lacks;
+    assert!(lacks(Commit::AsTasked).contains(&Item::Boundaries));
+    assert!(!lacks(Commit::Within(Some("Any afternoon.".to_owned()))).contains(&Item::Boundaries));
 }
 
 #[test]

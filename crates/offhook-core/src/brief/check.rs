@@ -8,7 +8,7 @@ mod phrases;
 mod reading;
 mod warning;
 
-use super::{Brief, Voicemail};
+use super::{Brief, Commit, Voicemail};
 use reading::Reading;
 
 pub use warning::Warning;
@@ -104,7 +104,7 @@ impl Briefing<'_> {
             // A question anybody may ask needs no more than that.
             _ if self.purpose == Purpose::Information && item != Item::Voicemail => true,
             Item::Alternatives => task.says(phrases::ALTERNATIVES) || task.offers_a_choice(),
-            Item::Boundaries => all.says(phrases::BOUNDARIES),
+            Item::Boundaries => self.brief.commit != Commit::AsTasked || all.says(phrases::BOUNDARIES),
             Item::Verification => all.says(phrases::VERIFICATION),
             Item::Disclosure => all.says(phrases::DISCLOSURE),
             Item::MissingInformation => {

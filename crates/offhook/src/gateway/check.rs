@@ -61,7 +61,7 @@ impl Gateway {
             Some(error) => Some(error),
             None => self.would_refuse(caller.unwrap_or_else(newcomer), &wish, now).await?,
         };
-        let draft = Draft { brief: &wish.brief, handoff: wish.ask.bridge_number.is_some() };
+        let draft = Draft { brief: &wish.brief, handoff: wish.brief.handoff.is_some() };
         Ok(Checked { findings: check(draft), hours: hours(&wish.to, now), refusal, brief: wish.brief })
     }
 }

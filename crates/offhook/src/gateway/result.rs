@@ -49,7 +49,25 @@ pub struct BlockerView {
     pub turns: Vec<u32>,
 }
 
-/// Without the words.
+/// Without the words, as all of these.
+impl fmt::Debug for FieldView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FieldView({}, turns {:?})", self.name, self.turns)
+    }
+}
+
+impl fmt::Debug for ItemView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ItemView({:?}, turns {:?})", self.act, self.turns)
+    }
+}
+
+impl fmt::Debug for BlockerView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockerView({}, turns {:?})", self.kind, self.turns)
+    }
+}
+
 impl fmt::Debug for ResultView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResultView").field("status", &self.status).finish_non_exhaustive()

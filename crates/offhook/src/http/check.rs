@@ -8,6 +8,7 @@ use offhook_core::brief::check::{Findings, Item, Warning};
 use offhook_core::zone::Closed;
 use offhook_speech::tools;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Api;
@@ -107,6 +108,9 @@ pub struct CheckPolicy {
 pub struct CheckTool {
     pub name: &'static str,
     pub description: &'static str,
+    /// The JSON schema of its arguments; that of `end_call` has the fields of `result_schema`.
+    #[schema(value_type = Object)]
+    pub parameters: Value,
 }
 
 /// Check a call before placing it.
@@ -155,7 +159,11 @@ impl From<Checked> for CheckBody {
             },
             prompt: brief.instructions(),
             tools: tools::offered(&brief)
-                .map(|tool| CheckTool { name: tool.name, description: tool.description })
+                .map(|tool| CheckTool {
+                    name: tool.name,
+                    description: tool.description,
+                    parameters: tool.parameters(&brief),
+                })
                 .collect(),
         }
     }

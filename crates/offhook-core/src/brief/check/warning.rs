@@ -2,7 +2,8 @@
 
 use super::reading::Reading;
 use super::{Draft, phrases};
-use crate::brief::Voicemail;
+use crate::brief::{Commit, Voicemail};
+use crate::commit::{self, Act};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Warning {
@@ -13,6 +14,8 @@ pub enum Warning {
     MessageNotLeft,
     HandoffWithoutNumber,
     HandoffWithoutTrigger,
+    CommitmentForbidden,
+    CommitmentsUnread,
     Impersonation,
     PersonalityLong,
     PersonalityFacts,
@@ -29,6 +32,8 @@ impl Warning {
         Warning::MessageNotLeft,
         Warning::HandoffWithoutNumber,
         Warning::HandoffWithoutTrigger,
+        Warning::CommitmentForbidden,
+        Warning::CommitmentsUnread,
         Warning::Impersonation,
         Warning::PersonalityLong,
         Warning::PersonalityFacts,
@@ -45,6 +50,8 @@ impl Warning {
             Self::MessageNotLeft => "message_not_left",
             Self::HandoffWithoutNumber => "handoff_without_number",
             Self::HandoffWithoutTrigger => "handoff_without_trigger",
+            Self::CommitmentForbidden => "commitment_forbidden",
+            Self::CommitmentsUnread => "commitments_unread",
             Self::Impersonation => "impersonation",
             Self::PersonalityLong => "personality_long",
             Self::PersonalityFacts => "personality_facts",
@@ -76,6 +83,14 @@ impl Warning {
             Self::HandoffWithoutTrigger => {
                 "There is a `bridge_number`, but the instructions don't say when to bring the user in."
             }
+            Self::CommitmentForbidden => {
+                "The instructions ask for something to be booked, ordered, paid, changed or cancelled, and `may_commit` \
+                 is false; the voice will agree to nothing."
+            }
+            Self::CommitmentsUnread => {
+                "Commitments are not recognised in the language of this call: the voice is told what it may agree to, \
+                 but `breaches` of that are not found."
+            }
             Self::Impersonation => {
                 "The voice says that it is an AI assistant at the start and whenever it is asked, whatever the \
                  instructions say."
@@ -105,6 +120,8 @@ pub(super) fn warnings(draft: Draft<'_>, task: &Reading) -> Vec<Warning> {
         (Warning::MessageNotLeft, brief.voicemail == Voicemail::HangUp && leaves_message(task)),
         (Warning::HandoffWithoutNumber, hands_over && !handoff),
         (Warning::HandoffWithoutTrigger, handoff && !hands_over),
+        (Warning::CommitmentForbidden, brief.commit == Commit::Never && names_an_act(&brief.task)),
+        (Warning::CommitmentsUnread, !commit::reads(&brief.language)),
         (Warning::Impersonation, texts.iter().any(|text| text.says(IMPERSONATES))),
         (Warning::PersonalityLong, personality.sentences() > 3 || personality.text().len() > 600),
         (Warning::PersonalityFacts, personality.details() > 0),
@@ -112,6 +129,10 @@ pub(super) fn warnings(draft: Draft<'_>, task: &Reading) -> Vec<Warning> {
         (Warning::GreetingInstructs, greeting.says(INSTRUCTS)),
     ];
     rules.into_iter().filter(|(_, holds)| *holds).map(|(warning, _)| warning).collect()
+}
+
+fn names_an_act(task: &str) -> bool {
+    Act::ALL.iter().any(|act| *act != Act::Agreement && commit::is_tasked(task, *act))
 }
 
 const RELATIVE: &[&str] = &[
