@@ -126,7 +126,10 @@ impl Engine {
         start.place.is_of(start.id);
         let usual = self.inner.limits;
         let redials = if start.redials { usual.redials } else { 0 };
-        let limits = Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, ..usual };
+        // What was promised to a call holds for the user in it, too.
+        let bridged = if allow.is_metered() { Duration::ZERO } else { usual.bridged };
+        let limits =
+            Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, bridged, ..usual };
         let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
             (Some(leg), _) => (Direction::Inbound, Origin::Inbound(leg)),
             (None, Some(dial)) => (Direction::Outbound, Origin::Outbound(dial)),

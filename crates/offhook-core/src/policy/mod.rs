@@ -97,6 +97,7 @@ pub struct Allow {
     handoff: Option<HandoffAllow>,
     ring_limit: Duration,
     talk_limit: Duration,
+    metered: bool,
     price: Amount,
     rules: Vec<Rule>,
 }
@@ -154,6 +155,7 @@ impl Policy {
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             // A conversation can't outlast what is left.
             talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
+            metered: talk_left.is_some(),
             price: case.price(),
             rules,
         })
@@ -208,6 +210,12 @@ impl Allow {
 
     pub fn talk_limit(&self) -> Duration {
         self.talk_limit
+    }
+
+    /// Whether the conversation counts against what its owner may talk: then it ends at [`Self::talk_limit`], whoever
+    /// talks.
+    pub fn is_metered(&self) -> bool {
+        self.metered
     }
 
     /// The rules that were consulted, in order.

@@ -399,6 +399,8 @@ impl Build<'_> {
         Limits {
             silence: self.limit("policy.silence_limit_seconds", raw.silence_limit_seconds, usual.silence),
             hold: self.limit("policy.hold_limit_seconds", raw.hold_limit_seconds, usual.hold),
+            user_ring: self.limit("policy.user_ring_seconds", raw.user_ring_seconds, usual.user_ring),
+            bridged: self.limit("policy.bridge_limit_seconds", raw.bridge_limit_seconds, usual.bridged),
             ..usual
         }
     }

@@ -564,6 +564,19 @@ pub const KEYS: &[Key] = &[
     key("policy.talk_limit_max_seconds", Int, "14400", "The most a caller may ask for."),
     key("policy.silence_limit_seconds", Int, "30", "A call in which nobody speaks for so long is ended."),
     key("policy.hold_limit_seconds", Int, "900", "How long to wait on hold."),
+    key(
+        "policy.user_ring_seconds",
+        Int,
+        "30",
+        "How long the phone of the user rings who is to be connected, before the voice goes on without.",
+    ),
+    key(
+        "policy.bridge_limit_seconds",
+        Int,
+        "3600",
+        "How long user and other side may talk once they are joined, at the least: the talk limit of the call counts \
+         where it is later. Where minutes or spend a day are limited it alone counts.",
+    ),
     key("retention.recordings_days", Int, "30", "Recordings are deleted after so many days; 0 keeps them."),
     key(
         "retention.transcripts_days",

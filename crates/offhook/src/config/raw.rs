@@ -177,6 +177,8 @@ raw! {
         talk_limit_max_seconds: Int,
         silence_limit_seconds: Int,
         hold_limit_seconds: Int,
+        user_ring_seconds: Int,
+        bridge_limit_seconds: Int,
     }
 
     RawRetention {
