@@ -445,7 +445,8 @@ facts! {
     /// Who hung up first of those who were joined.
     HandoffEnded = "handoff.ended" { by: Party, joined_ms: u32 }
     AnsweredByDetected = "call.answered_by" { answered_by: AnsweredBy }
-    /// A part of the result, with the turns that show it; comes before `call.result`.
+    /// A part of the result, with the turns that show it: a commitment as it is said, the others just before
+    /// `call.result`.
     ResultItem = "result.item" { kind: ItemKind, name: String, value: String, turns: Vec<u32> }
     Result = "call.result" { status: TaskStatus, summary: String, evidence_turns: Vec<u32> }
     /// Something went wrong that did not end the call.

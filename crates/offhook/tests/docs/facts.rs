@@ -133,7 +133,7 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     (
         "result.item",
-        "A part of the result, with the `turns` that show it: `kind` is `field` (of `result_schema`; `value` is JSON), `commitment`, `asked_to_commit`, `breach`, `blocker` (`name` says which) or `next_step`.",
+        "A part of the result, with the `turns` that show it: `kind` is `commitment`, `asked_to_commit` or `breach`, found as it is said (`name`: the act, `value`: the words), or, with the result, `field` (of `result_schema`; `value` is JSON), `blocker` (`name` says which) or `next_step`.",
     ),
     (
         "call.result",
