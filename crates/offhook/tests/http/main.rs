@@ -7,6 +7,7 @@ mod check;
 mod contract;
 mod errors;
 mod events;
+mod inbound;
 mod limits;
 mod linking;
 mod me;

@@ -1,0 +1,239 @@
+//! Calls to a line of ours that is an account's: they are answered as the account says, they are the account's, and
+//! there is one at a time. Another offhook calls.
+
+use offhook_store::PhoneRow;
+use offhook_testkit::programs::{Protocol, free_port};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::me::account;
+use crate::server::{Agent, Answer, Server, TASK, send};
+
+/// The lines of the one who is called.
+const MIRAS: &str = "+12065551188";
+const OURS: &str = "+12065551189";
+const CALLER: &str = "+12065551234";
+
+const PREFERENCES: &str = "/me/call-preferences";
+
+/// Two that have each other for a trunk: who is called, and who calls.
+async fn pair() -> (Server, Server) {
+    let [called, caller] = [free_port(Protocol::Udp), free_port(Protocol::Udp)];
+    let trunk = |own: u16, other: u16| {
+        format!(
+            "carrier.sip.listen = [\"udp:127.0.0.1:{own}\"]\n\
+             policy.concurrent_calls_per_destination = 3\n\
+             [[carrier.sip.trunk]]\nserver = \"127.0.0.1:{other}\"\n"
+        )
+    };
+    let line = |number: &str| format!("[[line]]\nnumber = \"{number}\"\nmax_calls = 4\n");
+    let lines = [line(MIRAS), line(OURS)].concat();
+    (
+        Server::configured(&format!("{}{lines}", trunk(called, caller))).await,
+        Server::configured(&format!("{}{}", trunk(caller, called), line(CALLER))).await,
+    )
+}
+
+async fn reserve(agent: &Agent<'_>, number: &str) {
+    let owner = owner(agent).await;
+    agent.server.app().gateway().store().reserve(number, owner, now()).await.unwrap();
+}
+
+async fn owner(agent: &Agent<'_>) -> offhook_core::OwnerId {
+    agent.get("/me").await.json()["userId"].as_str().unwrap().parse().unwrap()
+}
+
+fn now() -> offhook_core::Timestamp {
+    offhook_core::Timestamp::from_unix_micros(1_795_000_000_000_000)
+}
+
+async fn confirm(agent: &Agent<'_>, number: &str) {
+    let phone = PhoneRow { number: number.to_owned(), primary: false, confirmed_at: now() };
+    assert!(agent.server.app().gateway().store().add_phone(owner(agent).await, &phone).await.unwrap());
+}
+
+async fn put(agent: &Agent<'_>, body: &Value) -> Answer {
+    send(agent.server.request(Method::PUT, PREFERENCES).header("X-Api-Key", &agent.key).json(body)).await
+}
+
+fn profile() -> Value {
+    json!({ "instructions": "Answer for Mira. Take the name.", "greeting": "Mira's line, hello." })
+}
+
+async fn call(agent: &Agent<'_>, to: &str) -> String {
+    let placed = agent.place(&json!({ "to": to, "task": TASK })).await.json();
+    placed["call_id"].as_str().unwrap_or_else(|| panic!("{placed}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_reserved_line_is_answered_for_its_account_one_call_at_a_time() {
+    let (called, caller) = pair().await;
+    let (mira, stranger) = (account(&called, false).await, account(&called, false).await);
+    let (operator, theirs) = (account(&called, true).await, account(&caller, false).await);
+    reserve(&mira, MIRAS).await;
+
+    // Nobody has said how it is answered, nor the other line.
+    for to in [MIRAS, OURS] {
+        let declined = theirs.finalized(&call(&theirs, to).await).await;
+        assert_eq!(declined["outcome"], "rejected", "{declined}");
+    }
+    let preferred = json!({ "voice": "sarah", "personality": "Brief.", "inbound": profile() });
+    assert_eq!(put(&mira, &preferred).await.status, 200);
+
+    let first = call(&theirs, MIRAS).await;
+    theirs.events_until(&first, "call.answered").await;
+    let live = mira.get("/calls?live=true").await.json();
+    let id = live["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("{live}")).to_owned();
+    // Nobody else gets in meanwhile, or out on it.
+    let second = theirs.finalized(&call(&theirs, MIRAS).await).await;
+    assert_eq!(second["outcome"], "busy", "{second}");
+    let out = |from: &str| json!({ "to": CALLER, "task": TASK, "from": from });
+    let busy = mira.place(&out(MIRAS)).await;
+    assert_eq!((busy.status.as_u16(), busy.code().as_str()), (409, "reserved_number_busy"));
+    let foreign = stranger.place(&out(MIRAS)).await;
+    assert_eq!((foreign.status.as_u16(), foreign.code().as_str()), (400, "invalid_request"));
+    assert_eq!(foreign.code(), stranger.place(&out("+12065551190")).await.code());
+
+    mira.events_until(&id, "turn.voice").await;
+    theirs.post(&format!("/call/{first}/hangup")).await;
+    let over = mira.finalized(&id).await;
+    for (field, expected) in [
+        ("direction", json!("inbound")),
+        ("handling_mode", json!("agent")),
+        ("task", profile()["instructions"].clone()),
+        ("greeting", profile()["greeting"].clone()),
+        ("voice", json!("sarah")),
+        ("personality", json!("Brief.")),
+        ("outcome", json!("answered")),
+        ("numbers", json!({ "to": MIRAS, "from": CALLER, "bridge_from": null })),
+    ] {
+        assert_eq!(over[field], expected, "{field}");
+    }
+    assert!(over["transcript"][0]["text"].as_str().unwrap().contains("Mira's line"), "{over}");
+
+    let listed = mira.get("/me/calls?direction=inbound").await.json();
+    assert_eq!(
+        (listed["calls"][0]["id"].as_str(), listed["calls"][1].as_object()),
+        (Some(id.as_str()), None)
+    );
+    assert_eq!(stranger.get(&format!("/call/{id}")).await.code(), "not_found");
+    assert_eq!(stranger.get("/me/calls?direction=inbound").await.code(), "inbound_plan_required");
+    assert_eq!(operator.get(&format!("/call/{id}")).await.status, 200);
+
+    // Out again on its own line, and nobody else's call goes out on it.
+    let answer = mira.place(&out(MIRAS)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let mine = mira.finalized(answer.json()["call_id"].as_str().unwrap()).await;
+    assert_eq!(mine["numbers"]["from"], MIRAS);
+    let other = stranger.place(&json!({ "to": CALLER, "task": TASK })).await.json();
+    let other = stranger.finalized(other["call_id"].as_str().unwrap()).await;
+    assert_eq!(other["numbers"]["from"], OURS);
+
+    // Cleared, it is not answered any more.
+    assert_eq!(put(&mira, &json!({ "inbound": null })).await.status, 200);
+    let declined = theirs.finalized(&call(&theirs, MIRAS).await).await;
+    assert_eq!(declined["outcome"], "rejected", "{declined}");
+    called.stop().await;
+    caller.stop().await;
+}
+
+#[tokio::test]
+async fn a_profile_is_replaced_as_a_whole_but_for_who_is_put_through() {
+    let server = Server::configured(&format!("[[line]]\nnumber = \"{MIRAS}\"\n{}", trunk_to_nobody())).await;
+    let mira = account(&server, false).await;
+    assert_eq!(mira.get(PREFERENCES).await.json()["inbound"], Value::Null);
+    // A line that is none of ours any more.
+    reserve(&mira, OURS).await;
+    let answer = put(&mira, &json!({ "inbound": profile() })).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (402, "reserved_number_required"));
+    reserve(&mira, MIRAS).await;
+    let inbound = mira.get(PREFERENCES).await.json()["inbound"].clone();
+    assert_eq!(
+        (&inbound["configured"], &inbound["enabled"], &inbound["instructions"], &inbound["greeting"]),
+        (&json!(false), &json!(false), &Value::Null, &Value::Null)
+    );
+    let number = &inbound["active_reserved_number"];
+    assert_eq!((&number["phone_number"], &number["display"]), (&json!(MIRAS), &json!("+1 (206) 555-1188")));
+    assert!(number["id"].is_i64());
+
+    let with = |more: Value| {
+        let mut inbound = profile();
+        inbound.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "inbound": inbound })
+    };
+    let handoff = "+13605550911";
+    let user = "+13605550912";
+    for (body, status, code) in [
+        (json!({ "inbound": "yes" }), 400, "invalid_profile"),
+        (json!({ "inbound": {} }), 400, "invalid_profile"),
+        (with(json!({ "greeting": " " })), 400, "invalid_profile"),
+        (with(json!({ "instructions": 7 })), 400, "invalid_profile"),
+        (with(json!({ "handoff_number": 7 })), 400, "invalid_handoff_number"),
+        (with(json!({ "handoff_number": "12" })), 400, "invalid_handoff_number"),
+        (with(json!({ "handoff_number": MIRAS })), 400, "invalid_handoff_number"),
+        (with(json!({ "handoff_number": "+442079460958" })), 400, "invalid_handoff_number"),
+        (with(json!({ "loop_in_user": null })), 400, "invalid_loop_in_user"),
+        (with(json!({ "loop_in_user": "yes" })), 400, "invalid_loop_in_user"),
+        (with(json!({ "loop_in_user": true })), 422, "account_phone_unavailable"),
+        (with(json!({ "passthrough_numbers": null })), 400, "invalid_profile"),
+        (with(json!({ "passthrough_numbers": ["12"] })), 400, "invalid_profile"),
+        (with(json!({ "passthrough_numbers": [12] })), 400, "invalid_profile"),
+        (with(json!({ "passthrough_numbers": ["+442079460958"] })), 400, "invalid_profile"),
+        (with(json!({ "passthrough_numbers": [CALLER] })), 422, "account_phone_unavailable"),
+        (json!({ "voice": "rachel", "inbound": {} }), 400, "invalid_preferences"),
+    ] {
+        let answer = put(&mira, &body).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{body}");
+        assert_eq!(mira.get(PREFERENCES).await.json()["inbound"]["configured"], false, "{body}");
+    }
+
+    confirm(&mira, user).await;
+    let hundred: Vec<String> = (0..101).map(|n| format!("+1206555{:04}", 2_000 + n)).collect();
+    let too_many = put(&mira, &with(json!({ "passthrough_numbers": hundred }))).await;
+    assert_eq!(too_many.code(), "invalid_profile");
+    for (body, handoff_number, loop_in_user, passed) in [
+        (with(json!({ "handoff_number": handoff })), json!(handoff), Value::Null, json!([])),
+        (
+            with(json!({ "handoff_number": handoff, "passthrough_numbers": [CALLER, OURS, CALLER] })),
+            json!(handoff),
+            Value::Null,
+            json!([OURS, CALLER]),
+        ),
+        // The flag outranks the number, and makes it forgotten.
+        (
+            with(json!({ "handoff_number": "12", "loop_in_user": true })),
+            Value::Null,
+            json!(true),
+            json!([OURS, CALLER]),
+        ),
+        (json!({ "voice": "eric" }), Value::Null, json!(true), json!([OURS, CALLER])),
+        (
+            with(json!({ "loop_in_user": false, "passthrough_numbers": [] })),
+            Value::Null,
+            json!(false),
+            json!([]),
+        ),
+        (with(json!({})), Value::Null, Value::Null, json!([])),
+    ] {
+        let answer = put(&mira, &body).await;
+        assert_eq!(answer.status, 200, "{body}: {answer:?}");
+        let inbound = &answer.json()["inbound"];
+        assert_eq!(
+            (&inbound["handoff_number"], &inbound["loop_in_user"], &inbound["passthrough_numbers"]),
+            (&handoff_number, &loop_in_user, &passed),
+            "{body}"
+        );
+        assert_eq!((&inbound["enabled"], &inbound["configured"]), (&json!(true), &json!(true)));
+    }
+    // What is reset is everything but this.
+    let reset = send(server.request(Method::DELETE, PREFERENCES).header("X-Api-Key", &mira.key)).await.json();
+    assert_eq!((&reset["voice"], &reset["inbound"]["configured"]), (&Value::Null, &json!(true)));
+    let cleared = put(&mira, &json!({ "inbound": null })).await.json();
+    assert_eq!(cleared["inbound"]["configured"], false);
+    server.stop().await;
+}
+
+/// Where nothing is called.
+fn trunk_to_nobody() -> String {
+    format!("[[carrier.sip.trunk]]\nserver = \"127.0.0.1:{}\"\n", free_port(Protocol::Udp))
+}
