@@ -262,6 +262,7 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         lines,
         inbound: config.inbound.clone(),
         webhooks: config.webhooks.clone(),
+        mask_secrets: config.mask_secrets,
         repeat_window: config.repeat_window,
         campaign_parallel: config.campaign_parallel,
     }

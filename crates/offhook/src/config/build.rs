@@ -167,6 +167,7 @@ impl Build<'_> {
             repeat_window: Duration::from_secs(raw.policy.repeat_window_seconds.unwrap_or(120)),
             campaign_parallel: self.u32("policy.campaign_parallel", raw.policy.campaign_parallel, 4),
             retention: self.retention(&raw.retention),
+            mask_secrets: raw.privacy.mask_secrets.unwrap_or(false),
             webhooks: self.webhooks(&raw.webhooks, private),
         }
     }

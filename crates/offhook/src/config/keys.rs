@@ -591,6 +591,12 @@ pub const KEYS: &[Key] = &[
         "Calls are deleted with all that belongs to them after so many days; 0 keeps them.",
     ),
     key(
+        "privacy.mask_secrets",
+        Bool,
+        "false",
+        "Whether one-time codes and card numbers are masked in transcripts, results, events and webhooks, and silent in recordings. What was masked can't be had back.",
+    ),
+    key(
         "webhooks.allow_http",
         Bool,
         "false",

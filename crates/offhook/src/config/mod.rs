@@ -68,6 +68,8 @@ pub struct Config {
     /// Calls of one campaign at the same time.
     pub campaign_parallel: u32,
     pub retention: RetentionDays,
+    /// One-time codes and card numbers are masked wherever a call is written down.
+    pub mask_secrets: bool,
     pub webhooks: webhooks::Settings,
 }
 

@@ -42,6 +42,7 @@ raw! {
         inbound: RawInbound,
         policy: RawPolicy,
         retention: RawRetention,
+        privacy: RawPrivacy,
         webhooks: RawWebhooks,
         sandbox: RawSandbox,
     }
@@ -186,6 +187,8 @@ raw! {
         transcripts_days: Int,
         calls_days: Int,
     }
+
+    RawPrivacy { mask_secrets: Flag }
 
     RawWebhooks {
         allow_http: Flag,

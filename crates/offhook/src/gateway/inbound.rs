@@ -118,6 +118,7 @@ impl Gateway {
             // Whoever is called speaks first.
             opening: Opening::SpeakFirst,
             disclosure: settings.disclosure,
+            mask_secrets: settings.mask_secrets,
             ..Brief::new(inbound.instructions)
         }
     }

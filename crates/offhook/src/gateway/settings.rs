@@ -29,6 +29,8 @@ pub struct Settings {
     pub repeat_window: Duration,
     /// Calls of one campaign at the same time.
     pub campaign_parallel: u32,
+    /// One-time codes and card numbers are masked wherever a call is written down.
+    pub mask_secrets: bool,
 }
 
 /// How the voice answers a call to one of our lines.

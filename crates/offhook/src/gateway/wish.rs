@@ -67,6 +67,7 @@ impl Wish {
             handoff: user.as_ref().map(|_| introduction(&ask)),
             commit: ask.may_commit.clone().unwrap_or_default(),
             fields,
+            mask_secrets: settings.mask_secrets,
             ..Brief::new(ask.task.clone())
         };
         Ok(Self { ask, to, from, user, brief, ties: Ties::default() })
