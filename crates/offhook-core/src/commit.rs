@@ -140,7 +140,7 @@ pub fn is_tasked(task: &str, act: Act) -> bool {
     ALL.iter().any(|phrases| {
         let fits = |(named, pattern): &(Act, &'static str), sentence: &Sentence<'_>| {
             (*named == act || act == Act::Agreement)
-                && sentence.find(&[pattern]).any(|found| !sentence.is_negated(found, phrases.negations))
+                && sentence.find(pattern).any(|found| !sentence.is_negated(found, phrases.negations))
         };
         let sentences = sentences(task, phrases);
         sentences.iter().any(|sentence| phrases.tasks.iter().any(|row| fits(row, sentence)))
@@ -159,14 +159,11 @@ impl Phrases {
         };
         let mut acts = Acts { phrases: self, sentence, found: Vec::new() };
         for (act, _, phrase) in self.made.iter().filter(|(_, mood, _)| counts(*mood)) {
-            acts.look_for(*act, &[phrase]);
+            acts.look_for(*act, phrase);
         }
         for (mood, lead) in self.leads.iter().filter(|(mood, _)| counts(*mood)) {
-            for (act, what) in self.acts {
-                // A promise binds whatever it is about; of a request it must be said.
-                let what = if *mood == Mood::Promise { what.trim_end_matches(" +") } else { what };
-                acts.look_for(*act, &[lead, what]);
-            }
+            // A promise binds whatever it is about; of a request it must be said.
+            acts.look_after(lead, *mood == Mood::Promise);
         }
         acts.in_order()
     }
@@ -174,12 +171,10 @@ impl Phrases {
     fn asks(&self, sentence: &Sentence<'_>) -> Vec<Act> {
         let mut acts = Acts { phrases: self, sentence, found: Vec::new() };
         for (act, phrase) in self.asked {
-            acts.look_for(*act, &[phrase]);
+            acts.look_for(*act, phrase);
         }
-        for (lead, (act, what)) in
-            self.asking.iter().flat_map(|lead| self.acts.iter().map(move |act| (lead, act)))
-        {
-            acts.look_for(*act, &[lead, what.trim_end_matches(" +")]);
+        for lead in self.asking {
+            acts.look_after(lead, true);
         }
         acts.in_order()
     }
@@ -193,18 +188,28 @@ struct Acts<'a> {
 }
 
 impl Acts<'_> {
-    fn look_for(&mut self, act: Act, parts: &[&str]) {
+    fn look_for(&mut self, act: Act, phrase: &str) {
         let negations = self.phrases.negations;
-        let found = self.sentence.find(parts).find(|place| !self.sentence.is_negated(*place, negations));
+        let found = self.sentence.find(phrase).find(|place| !self.sentence.is_negated(*place, negations));
         self.found.extend(found.map(|(_, end)| (end, act)));
+    }
+
+    /// What follows a lead, or an *and*.
+    fn look_after(&mut self, lead: &str, whatever: bool) {
+        for (from, middle) in self.sentence.find(lead) {
+            for (act, what) in self.phrases.acts {
+                let what = if whatever { what.trim_end_matches(" +") } else { what };
+                let end = self.sentence.goes_on(middle, what);
+                let end = end.filter(|end| !self.sentence.is_negated((from, *end), self.phrases.negations));
+                self.found.extend(end.map(|end| (end, *act)));
+            }
+        }
     }
 
     /// As they were said. What follows an act after an *and* goes with it.
     fn in_order(mut self) -> Vec<Act> {
         if !self.found.is_empty() {
-            for (act, what) in self.phrases.acts {
-                self.look_for(*act, &[self.phrases.and, what]);
-            }
+            self.look_after(self.phrases.and, false);
         }
         self.found.sort_by_key(|(end, _)| *end);
         self.found.into_iter().map(|(_, act)| act).collect()

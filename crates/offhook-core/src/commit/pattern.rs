@@ -59,22 +59,24 @@ impl<'a> Sentence<'a> {
         Self { text, is_question, words, fillers: phrases.fillers, objects: phrases.objects }
     }
 
-    /// Where these parts stand one after the other, wherever they begin.
-    pub fn find<'s>(&'s self, parts: &'s [&str]) -> impl Iterator<Item = Place> + 's {
-        let tokens: Vec<&str> = parts.iter().flat_map(|part| part.split(' ')).collect();
+    /// Where this phrase stands, wherever it begins.
+    pub fn find(&self, phrase: &str) -> impl Iterator<Item = Place> {
+        let tokens: Vec<&str> = phrase.split(' ').collect();
         (0..self.words.len()).filter_map(move |at| self.fits(&tokens, at, true).map(|end| (at, end)))
     }
 
+    /// Where this phrase ends, if it follows here.
+    pub fn goes_on(&self, at: usize, phrase: &str) -> Option<usize> {
+        let tokens: Vec<&str> = phrase.split(' ').collect();
+        self.fits(&tokens, at, false)
+    }
+
     pub fn says(&self, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| self.find(&[phrase]).next().is_some())
+        phrases.iter().any(|phrase| self.find(phrase).next().is_some())
     }
 
     pub fn begins_with(&self, phrases: &[&str]) -> bool {
-        let begins = |phrase: &&str| {
-            let tokens: Vec<&str> = phrase.split(' ').collect();
-            self.fits(&tokens, 0, false).is_some()
-        };
-        phrases.iter().any(begins)
+        phrases.iter().any(|phrase| self.goes_on(0, phrase).is_some())
     }
 
     /// Whether the clauses of what was found say no to it.
@@ -82,7 +84,7 @@ impl<'a> Sentence<'a> {
         let clauses = self.words[from].clause..=self.words[to.max(from + 1) - 1].clause;
         negations
             .iter()
-            .any(|negation| self.find(&[negation]).any(|(at, _)| clauses.contains(&self.words[at].clause)))
+            .any(|negation| self.find(negation).any(|(at, _)| clauses.contains(&self.words[at].clause)))
     }
 
     /// Where the phrase ends that begins here. Fillers are passed over, but not before its first word.
