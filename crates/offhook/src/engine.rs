@@ -128,8 +128,8 @@ impl Engine {
         let redials = if start.redials { usual.redials } else { 0 };
         // What was promised to a call holds for the user in it, too.
         let bridged = if allow.is_metered() { Duration::ZERO } else { usual.bridged };
-        let limits =
-            Limits { ring: allow.ring_limit(), talk: allow.talk_limit(), redials, bridged, ..usual };
+        let (ring, talk, hold_is_talk) = (allow.ring_limit(), allow.talk_limit(), allow.is_metered());
+        let limits = Limits { ring, talk, hold_is_talk, redials, bridged, ..usual };
         let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
             (Some(leg), _) => (Direction::Inbound, Origin::Inbound(leg)),
             (None, Some(dial)) => (Direction::Outbound, Origin::Outbound(dial)),

@@ -188,6 +188,7 @@ impl Call {
 
     /// Count what is waited, and move the limit of the conversation by it.
     pub(super) fn settle_hold(&mut self, now: Timestamp) {
+        let counts = self.limits.hold_is_talk;
         let Some(conversation) = self.conversation() else { return };
         match (conversation.is_waiting(), conversation.hold.since) {
             (true, None) => conversation.hold.since = Some(now),
@@ -195,6 +196,9 @@ impl Call {
                 let waited = now.since(since);
                 conversation.hold.since = None;
                 conversation.hold.spent += waited;
+                if counts {
+                    return;
+                }
                 conversation.cut_off_at = conversation.cut_off_at + waited;
                 conversation.wrap_up_at = conversation.wrap_up_at.map(|at| at + waited);
             }

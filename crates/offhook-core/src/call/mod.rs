@@ -61,8 +61,10 @@ pub struct Limits {
     pub talk: Duration,
     /// With nobody speaking; half of it earns a question whether anybody is there.
     pub silence: Duration,
-    /// Waiting on hold.
+    /// Waiting on hold, all holds of a call together. It is no talk, and does not count as such.
     pub hold: Duration,
+    /// Whether it does: somebody pays for every minute of the call.
+    pub hold_is_talk: bool,
     /// From our hang-up until it counts as done without the far end's word.
     pub close: Duration,
     /// From the end of the leg until a recognizer's last words are given up on.
@@ -94,6 +96,7 @@ impl Default for Limits {
             talk: Duration::from_secs(15 * 60),
             silence: Duration::from_secs(30),
             hold: Duration::from_secs(15 * 60),
+            hold_is_talk: false,
             close: Duration::from_secs(40),
             flush: Duration::from_secs(5),
             goodbye: Duration::from_secs(20),

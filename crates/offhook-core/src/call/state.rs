@@ -239,9 +239,18 @@ impl Conversation {
             self.answering.next(),
             self.handoff.next(),
         ];
-        // What is waited is no talk.
         let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));
-        let limit = self.hold.next(limits.hold).unwrap_or(cut_off);
+        let limit = match self.hold.next(limits.hold) {
+            Some(limit) if limits.hold_is_talk => {
+                if cut_off.0 < limit.0 {
+                    cut_off
+                } else {
+                    limit
+                }
+            }
+            Some(limit) => limit,
+            None => cut_off,
+        };
         candidates
             .into_iter()
             .flatten()
