@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::request::{idempotency_key, object};
+use super::request::{idempotency_key, object, whole};
 use super::terms;
 use crate::gateway::{Idempotency, PlaceCall};
 
@@ -193,7 +193,7 @@ fn text(field: &'static str, code: &'static str, value: Value) -> Result<Option<
 fn seconds(field: &'static str, value: &Value) -> Result<Option<Duration>, ApiError> {
     match value {
         Value::Null => Ok(None),
-        value => match value.as_u64() {
+        value => match whole(value) {
             Some(seconds @ 1..=86_400) => Ok(Some(Duration::from_secs(seconds))),
             _ => Err(ApiError::bad_request("invalid_request", format!("{field} must be 1 to 86400"))),
         },
@@ -205,7 +205,7 @@ const ANSWER_WITHIN: u64 = 60;
 
 fn ask_owner(allowed: &Value, seconds: &Value) -> Result<Option<Duration>, ApiError> {
     let wrong = |message: &str| Err(ApiError::bad_request("invalid_request", message));
-    let seconds = match (seconds, seconds.as_u64()) {
+    let seconds = match (seconds, whole(seconds)) {
         (Value::Null, _) => None,
         (_, Some(seconds @ 10..=300)) => Some(seconds),
         _ => return wrong("ask_owner_seconds must be 10 to 300"),

@@ -96,6 +96,12 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
+/// A whole number, also one that is written `30.0`: JSON has one kind of number.
+pub fn whole(value: &Value) -> Option<u64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
+}
+
 fn unread(rejection: BytesRejection) -> ApiError {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -109,6 +115,24 @@ fn unread(rejection: BytesRejection) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers() {
+        for (written, expected) in [
+            ("30", Some(30)),
+            ("30.0", Some(30)),
+            ("3e1", Some(30)),
+            ("30.5", None),
+            ("-1", None),
+            ("-1.0", None),
+            ("1e300", None),
+            ("\"30\"", None),
+            ("true", None),
+            ("null", None),
+        ] {
+            assert_eq!(whole(&serde_json::from_str(written).unwrap()), expected, "{written}");
+        }
+    }
 
     #[test]
     fn keys() {

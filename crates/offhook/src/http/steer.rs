@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{InPath, Known, Whole, idempotency_key, object};
+use super::request::{InPath, Known, Whole, idempotency_key, object, whole};
 use crate::gateway::{Caller, Steer, Steered};
 
 /// What the voice is to say.
@@ -154,7 +154,7 @@ pub async fn answer(
     let question_id = match body.get("question_id") {
         None | Some(Value::Null) => None,
         Some(id) => {
-            Some(id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0).ok_or_else(|| {
+            Some(whole(id).and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0).ok_or_else(|| {
                 ApiError::bad_request("invalid_request", "question_id must be a whole number from 1")
             })?)
         }
