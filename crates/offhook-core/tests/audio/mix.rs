@@ -1,7 +1,7 @@
 //! Two legs joined: the same sound on the other side, at once, and silence where nobody sends any.
 
 use offhook_core::audio::SampleRate::*;
-use offhook_core::audio::mix::Mixer;
+use offhook_core::audio::mix::{Crossing, Mixer};
 use offhook_core::audio::{AudioFormat, Converter, Frame};
 
 use crate::signal::{db, fit, sine};
@@ -44,60 +44,130 @@ fn assert_heard(heard: &[Frame], hz: f64, format: AudioFormat) {
     );
 }
 
+/// What comes out while these go in, a frame each 20 ms.
+fn cross(crossing: &mut Crossing, frames: &[Frame]) -> Vec<Frame> {
+    let mut heard = Vec::new();
+    for frame in frames {
+        crossing.push(frame);
+        heard.push(crossing.pull().1.clone());
+    }
+    heard
+}
+
 #[test]
 fn each_hears_the_other_at_the_same_level_whatever_the_formats() {
     for remote in FORMATS {
         for user in FORMATS {
             let mut mixer = Mixer::new(remote, user);
-            let (mut to_user, mut to_remote) = (Vec::new(), Vec::new());
-            for (from_remote, from_user) in tone(620.0, remote).iter().zip(&tone(1_000.0, user)) {
-                to_user.push(mixer.to_user.cross(from_remote).clone());
-                to_remote.push(mixer.to_remote.cross(from_user).clone());
-            }
-            assert_heard(&to_user, 620.0, user);
-            assert_heard(&to_remote, 1_000.0, remote);
+            assert_heard(&cross(&mut mixer.to_user, &tone(620.0, remote)), 620.0, user);
+            assert_heard(&cross(&mut mixer.to_remote, &tone(1_000.0, user)), 1_000.0, remote);
         }
     }
 }
 
 #[test]
-fn where_both_speak_the_same_format_not_a_bit_is_changed() {
+fn where_both_speak_the_same_format_not_a_bit_is_changed_and_20_ms_are_added() {
     let mut mixer = Mixer::new(AudioFormat::Pcmu, AudioFormat::Pcmu);
-    for frame in tone(620.0, AudioFormat::Pcmu) {
-        assert_eq!(mixer.to_user.cross(&frame), &frame);
-    }
+    let sent = tone(620.0, AudioFormat::Pcmu);
+    let heard = cross(&mut mixer.to_user, &sent);
+    assert_eq!(heard[0], Frame::silence(AudioFormat::Pcmu));
+    assert_eq!(heard[1..], sent[..sent.len() - 1]);
 }
 
 #[test]
-fn silence_stands_in_for_a_leg_that_sends_nothing_and_for_nobody_else() {
+fn a_leg_that_sends_nothing_is_silence_to_the_other() {
     let mut mixer = Mixer::new(AudioFormat::Pcmu, AudioFormat::Pcma);
-    let [frame, ..] = &tone(620.0, AudioFormat::Pcmu)[..] else { panic!("a frame") };
-    for _ in 0..100 {
-        mixer.to_user.cross(frame);
-        assert_eq!(mixer.to_user.beat(), None, "a beat a little late is no silence");
+    for _ in 0..1_000 {
+        assert_eq!(mixer.to_remote.pull(), (false, &Frame::silence(AudioFormat::Pcmu)));
     }
-    let beats: Vec<bool> = (0..6).map(|_| mixer.to_remote.beat().is_some()).collect();
-    assert_eq!(beats, [false, false, false, true, true, true]);
-    assert_eq!(mixer.to_remote.beat(), Some(&Frame::silence(AudioFormat::Pcmu)));
-    mixer.to_remote.cross(&Frame::silence(AudioFormat::Pcma));
-    assert_eq!(mixer.to_remote.beat(), None);
+    assert_eq!(mixer.to_remote.dropped(), 0);
+}
+
+/// What is left of the frames, by the numbers they carry.
+fn numbers(mixer: &mut Mixer, script: &[(usize, usize)]) -> Vec<Option<u8>> {
+    let mut next = 0;
+    let mut heard = Vec::new();
+    for (come, beats) in script {
+        for _ in 0..*come {
+            mixer.to_user.push(&Frame::from_bytes(AudioFormat::Pcmu, &[next; 160]).unwrap());
+            next = (next + 1) % 250;
+        }
+        for _ in 0..*beats {
+            let (from_leg, frame) = mixer.to_user.pull();
+            heard.push(from_leg.then(|| frame.bytes()[0]));
+        }
+    }
+    heard
+}
+
+fn mixer() -> Mixer {
+    Mixer::new(AudioFormat::Pcmu, AudioFormat::Pcmu)
+}
+
+#[test]
+fn what_comes_unevenly_goes_out_evenly_and_in_order() {
+    // A frame early, a frame late, two at once.
+    let script = [(1, 1), (1, 1), (2, 1), (0, 1), (1, 1), (1, 1), (2, 1), (0, 1), (1, 1)];
+    let heard = numbers(&mut mixer(), &script);
+    assert_eq!(heard, [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), Some(7)]);
+}
+
+#[test]
+fn after_a_stall_the_newest_is_heard_and_not_what_is_too_old() {
+    // 160 ms of nothing, and then all of it at once.
+    let script = [(2, 2), (0, 8), (8, 3)];
+    let heard = numbers(&mut mixer(), &script);
+    let expected = [&[Some(0), Some(1)][..], &[None; 8], &[Some(7), Some(8), Some(9)]].concat();
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn an_uneven_leg_is_given_more_time_and_an_even_one_takes_it_back() {
+    let mut mixer = mixer();
+    let uneven: Vec<(usize, usize)> = (0..100).flat_map(|_| [(4, 6), (4, 2)]).collect();
+    let heard = numbers(&mut mixer, &uneven);
+    let gaps = heard[200..].iter().filter(|frame| frame.is_none()).count();
+    assert_eq!(gaps, 0, "it evens out: {heard:?}");
+    let even: Vec<(usize, usize)> = (0..3_000).map(|_| (1, 1)).collect();
+    let before = mixer.to_user.dropped();
+    assert!(numbers(&mut mixer, &even).iter().all(Option::is_some));
+    let dropped = mixer.to_user.dropped() - before;
+    assert!((1..=6).contains(&dropped), "{dropped} frames were left out");
+}
+
+#[test]
+fn a_clock_that_is_too_fast_never_makes_anybody_late() {
+    let mut mixer = mixer();
+    // One frame in a hundred too many, for two minutes.
+    let fast: Vec<(usize, usize)> = (0..6_000).map(|n| (if n % 100 == 0 { 2 } else { 1 }, 1)).collect();
+    let heard = numbers(&mut mixer, &fast);
+    assert!(heard.iter().skip(1).all(Option::is_some));
+    assert!(mixer.to_user.dropped() >= 50, "{}", mixer.to_user.dropped());
 }
 
 #[test]
 fn a_leg_that_changes_its_format_is_heard_in_it_and_nothing_of_before_is() {
     let mut mixer = Mixer::new(AudioFormat::Pcmu, AudioFormat::Pcm16(Hz16000));
-    tone(620.0, AudioFormat::Pcmu).iter().for_each(|frame| drop(mixer.to_user.cross(frame).clone()));
+    cross(&mut mixer.to_user, &tone(620.0, AudioFormat::Pcmu));
     mixer.renew_remote(AudioFormat::Pcma);
-    let silent = mixer.to_user.cross(&Frame::silence(AudioFormat::Pcma)).clone();
-    assert_eq!(silent.bytes().len(), AudioFormat::Pcm16(Hz16000).frame_len());
-    let loudest = silent.bytes().as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair).abs()).max();
-    assert!(loudest <= Some(16), "{loudest:?}");
+    let silent =
+        cross(&mut mixer.to_user, &[Frame::silence(AudioFormat::Pcma), Frame::silence(AudioFormat::Pcma)]);
+    let loudest = |frame: &Frame| {
+        frame.bytes().as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair).abs()).max()
+    };
+    for frame in &silent {
+        assert_eq!(frame.bytes().len(), AudioFormat::Pcm16(Hz16000).frame_len());
+        assert!(loudest(frame) <= Some(16), "{:?}", loudest(frame));
+    }
     // A straggler in the old format is silence too, not noise.
-    let straggler = mixer.to_user.cross(&tone(620.0, AudioFormat::Pcmu)[0]).clone();
-    assert_eq!(straggler, Frame::silence(AudioFormat::Pcm16(Hz16000)));
-    let (mut heard, user) = (Vec::new(), AudioFormat::Pcmu);
+    let straggler = tone(620.0, AudioFormat::Pcmu)[0].clone();
+    assert!(
+        cross(&mut mixer.to_user, &[straggler.clone(), straggler])
+            .iter()
+            .all(|frame| loudest(frame) <= Some(16))
+    );
+    let user = AudioFormat::Pcmu;
     mixer.renew_user(user);
-    tone(620.0, AudioFormat::Pcma).iter().for_each(|frame| heard.push(mixer.to_user.cross(frame).clone()));
-    assert_heard(&heard, 620.0, user);
-    assert_eq!(mixer.to_remote.cross(&Frame::silence(user)).format(), AudioFormat::Pcma);
+    assert_heard(&cross(&mut mixer.to_user, &tone(620.0, AudioFormat::Pcma)), 620.0, user);
+    assert_eq!(mixer.to_remote.to(), AudioFormat::Pcma);
 }

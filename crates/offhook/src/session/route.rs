@@ -134,15 +134,7 @@ impl Session {
             return;
         }
         match &mut self.route {
-            Route::Joined(joined) => {
-                let crossing = joined.mixer.to_user.cross(frame);
-                if let Some(user) = &mut self.user {
-                    user.play(crossing);
-                    joined.to_user.get_or_insert_with(Instant::now);
-                }
-                let crossed = joined.crossed();
-                self.tell_crossed(crossed);
-            }
+            Route::Joined(joined) => joined.mixer.to_user.push(frame),
             Route::Voice(voice) => {
                 if !keeps_pace(&mut self.remote_until, frame) {
                     self.dropped_frames += 1;
@@ -161,15 +153,7 @@ impl Session {
     /// What the user says is heard by the voice in private, or by the remote, or by nobody yet.
     pub(super) fn user_frame(&mut self, frame: &Frame) {
         match &mut self.route {
-            Route::Joined(joined) => {
-                let crossing = joined.mixer.to_remote.cross(frame);
-                if let Some(remote) = &mut self.remote {
-                    remote.play(crossing);
-                    joined.to_remote.get_or_insert_with(Instant::now);
-                }
-                let crossed = joined.crossed();
-                self.tell_crossed(crossed);
-            }
+            Route::Joined(joined) => joined.mixer.to_remote.push(frame),
             Route::Voice(voice) => {
                 if voice.is_with_remote() || !keeps_pace(&mut voice.user_until, frame) {
                     return;
@@ -179,12 +163,6 @@ impl Session {
                     self.sources.stir(Source::Speech);
                 }
             }
-        }
-    }
-
-    fn tell_crossed(&mut self, crossed: Option<Input>) {
-        if let Some(crossed) = crossed {
-            self.handle(crossed);
         }
     }
 
@@ -226,7 +204,7 @@ impl Session {
         let now = Instant::now();
         self.playout.as_mut().reset(if now > due + PLAYOUT_RESYNC { now + FRAME } else { due });
         match &mut self.route {
-            Route::Joined(_) => return self.play_silence(),
+            Route::Joined(_) => return self.play_across(),
             Route::Voice(voice) if voice.is_with_remote() => self.play_to_remote(),
             Route::Voice(_) => self.play_to_user(),
         }
@@ -273,15 +251,25 @@ impl Session {
         }
     }
 
-    /// A side that sends nothing must not starve the other's path.
-    fn play_silence(&mut self) {
-        let Route::Joined(joined) = &mut self.route else { return };
-        for (crossing, side) in
-            [(&mut joined.mixer.to_user, &mut self.user), (&mut joined.mixer.to_remote, &mut self.remote)]
-        {
-            if let (Some(silence), Some(side)) = (crossing.beat(), side) {
-                side.play(silence);
+    /// To each what the other said.
+    fn play_across(&mut self) {
+        let Route::Joined(Joined { mixer, to_user, to_remote, .. }) = &mut self.route else { return };
+        let ways = [
+            (&mut mixer.to_user, &mut self.user, to_user),
+            (&mut mixer.to_remote, &mut self.remote, to_remote),
+        ];
+        for (crossing, side, first) in ways {
+            let Some(side) = side else { continue };
+            let (from_other, frame) = crossing.pull();
+            side.play(frame);
+            if from_other {
+                first.get_or_insert_with(Instant::now);
             }
+        }
+        if let Route::Joined(joined) = &mut self.route
+            && let Some(crossed) = joined.crossed()
+        {
+            self.handle(crossed);
         }
     }
 

@@ -107,10 +107,6 @@ impl Side {
         }
     }
 
-    pub fn line(&self) -> String {
-        self.leg.line().to_string()
-    }
-
     pub fn media_stats(&self) -> MediaStats {
         self.leg.media_stats()
     }
