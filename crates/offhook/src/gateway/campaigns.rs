@@ -12,6 +12,7 @@ mod view;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use offhook_core::brief::Commit;
 use offhook_core::{CampaignId, OwnerId};
@@ -125,10 +126,20 @@ pub enum CampaignError {
 /// The campaigns of this process that go on.
 #[derive(Debug, Default)]
 pub(super) struct Campaigns {
-    running: Mutex<HashMap<CampaignId, (OwnerId, CancellationToken)>>,
+    running: Mutex<HashMap<CampaignId, Running>>,
     /// The process ends.
     closing: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// A campaign that goes on.
+#[derive(Clone, Debug)]
+struct Running {
+    owner: OwnerId,
+    /// Its owner wants no more calls.
+    stop: CancellationToken,
+    /// What became of it is written.
+    over: CancellationToken,
 }
 
 /// A campaign that was started, or was before.
@@ -142,21 +153,27 @@ impl Campaigns {
     /// Unless the owner has as many as may be.
     fn enter(&self, id: CampaignId, owner: OwnerId) -> Option<CancellationToken> {
         let mut running = self.lock();
-        if running.values().filter(|(of, _)| *of == owner).count() >= MOST_RUNNING {
+        if running.values().filter(|running| running.owner == owner).count() >= MOST_RUNNING {
             return None;
         }
         let stop = CancellationToken::new();
-        running.insert(id, (owner, stop.clone()));
+        running.insert(id, Running { owner, stop: stop.clone(), over: CancellationToken::new() });
         Some(stop)
     }
 
     fn leave(&self, id: CampaignId) {
-        self.lock().remove(&id);
+        if let Some(running) = self.lock().remove(&id) {
+            running.over.cancel();
+        }
+    }
+
+    fn find(&self, id: CampaignId) -> Option<Running> {
+        self.lock().get(&id).cloned()
     }
 
     fn stop(&self, id: CampaignId) {
-        if let Some((_, stop)) = self.lock().get(&id) {
-            stop.cancel();
+        if let Some(running) = self.find(id) {
+            running.stop.cancel();
         }
     }
 
@@ -171,7 +188,7 @@ impl Campaigns {
         self.tasks.wait().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CampaignId, (OwnerId, CancellationToken)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CampaignId, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -254,6 +271,20 @@ impl Gateway {
         store.stop_campaign(id, CampaignEnding::Stopped).await.map_err(unreadable)?;
         self.inner.campaigns.stop(id);
         Ok(self.own_campaign(caller, id).await?.state)
+    }
+
+    /// Until the campaign is done, but no longer than this.
+    pub async fn campaign_done(
+        &self,
+        caller: Caller,
+        id: CampaignId,
+        patience: Duration,
+    ) -> Result<(), CampaignError> {
+        self.own_campaign(caller, id).await?;
+        if let Some(running) = self.inner.campaigns.find(id) {
+            let _ = tokio::time::timeout(patience, running.over.cancelled()).await;
+        }
+        Ok(())
     }
 
     /// On start: what an earlier process did not call is not called any more.

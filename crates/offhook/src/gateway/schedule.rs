@@ -211,7 +211,8 @@ impl Gateway {
         let (feed, _) = broadcast::channel(1);
         let mut journal = self.inner.engine.writer().journal(row.id, last_seq, feed);
         journal.write(now, Fact::Queued { policy: allow.policy() });
-        drop(journal);
+        // Whoever watches from the start must find it before what follows.
+        journal.close().await;
         self.start(caller, wish, allow, place, (row.id, last_seq + 1));
         self.inner.schedule.begun.send_modify(|begun| *begun += 1);
         // Of a call without a webhook this finds nothing to do.

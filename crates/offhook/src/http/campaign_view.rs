@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::campaigns::FitValue;
 use super::task_result::{Blocker, TaskResult};
 use crate::clock::iso;
-use crate::gateway::{BlockerView, CampaignSummary, CampaignView, CallView, Fit, ResultView, TargetView};
+use crate::gateway::{BlockerView, CallView, CampaignSummary, CampaignView, Fit, ResultView, TargetView};
 
 /// A campaign.
 #[derive(Clone, Serialize, ToSchema)]
@@ -64,6 +65,7 @@ pub struct CampaignList {
 pub struct CampaignFitBody {
     pub field: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<FitValue>)]
     pub equals: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,

@@ -1,5 +1,7 @@
 //! `/campaigns…`: the same asked of several, and compared.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -16,12 +18,14 @@ use super::Api;
 use super::campaign_view::{CampaignBody, CampaignList};
 use super::error::{ApiError, ErrorBody};
 use super::new_call::{MayCommit, NewCall, OnVoicemail, canonical};
-use super::request::{Known, Whole, idempotency_key, object};
+use super::request::{Known, Whole, idempotency_key, object, whole};
 use crate::gateway::{CampaignError, Fit, Idempotency, Notes, PlaceCallError, StartCampaign, Target};
 
 /// The longest of what an owner keeps with a campaign.
 const LONGEST_NOTE: usize = 4_000;
 const MOST_FACTS: usize = 50;
+/// Shorter than a proxy's patience.
+const LONGEST_WAIT: u32 = 25;
 
 /// What to ask of whom.
 #[derive(Clone, Default, Deserialize, ToSchema)]
@@ -30,7 +34,10 @@ const MOST_FACTS: usize = 50;
 pub struct NewCampaign {
     /// The call instructions, the same for every call. What makes it an enquiry is added: to agree to nothing, to ask
     /// for price, availability, timing and conditions, and whether it can be held without payment and for how long.
-    #[schema(min_length = 1, example = "Ask what a new chain for a road bicycle costs, fitted, and when it can be done.")]
+    #[schema(
+        min_length = 1,
+        example = "Ask what a new chain for a road bicycle costs, fitted, and when it can be done."
+    )]
     task: String,
     /// Whom to call: 1 to 20, each number once.
     #[schema(min_items = 1, max_items = 20)]
@@ -53,6 +60,7 @@ pub struct NewCampaign {
     /// follows one that may have committed to something.
     may_commit: Option<MayCommit>,
     /// As in `POST /call`.
+    #[schema(value_type = Option<Object>)]
     result_schema: Option<Value>,
     personality: Option<String>,
     greeting: Option<String>,
@@ -91,9 +99,22 @@ pub struct NewFit {
     /// One of `result_schema`.
     #[schema(example = "price")]
     field: String,
+    /// A text, a number, or true or false.
+    #[schema(value_type = Option<FitValue>)]
     equals: Option<Value>,
     at_most: Option<f64>,
     at_least: Option<f64>,
+}
+
+/// What a field of the result is compared with.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = CampaignFitValue)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub enum FitValue {
+    Text(String),
+    Number(f64),
+    Whether(bool),
 }
 
 /// What the owner keeps with a campaign; what is left out stays, a null is forgotten.
@@ -154,10 +175,10 @@ pub async fn start(
 
 /// A campaign: whom it called, what each said, side by side, and what to do next.
 ///
-/// Poll every three seconds until `state` is `done`.
+/// Poll every three seconds until `state` is `done`, or let `wait_seconds` wait for that.
 #[utoipa::path(
     get, path = "/campaigns/{id}", operation_id = "get_campaign", tag = "campaigns",
-    params(("id" = String, Path, description = "The campaign.")),
+    params(("id" = String, Path, description = "The campaign."), CampaignWait),
     responses((status = 200, body = CampaignBody), (status = "4XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -165,8 +186,26 @@ pub async fn show(
     State(api): State<Api>,
     Known(caller): Known,
     CampaignInPath(id): CampaignInPath,
+    query: Result<Query<CampaignWait>, QueryRejection>,
 ) -> Result<Json<CampaignBody>, ApiError> {
+    let Query(query) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    if let Some(seconds) = query.wait_seconds {
+        if seconds > LONGEST_WAIT {
+            let message = format!("wait_seconds must be 0 to {LONGEST_WAIT}");
+            return Err(ApiError::bad_request("invalid_query", message));
+        }
+        api.gateway.campaign_done(caller, id, Duration::from_secs(seconds.into())).await?;
+    }
     Ok(Json(api.gateway.campaign(caller, id).await?.into()))
+}
+
+/// How long to wait for the end of a campaign.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CampaignWait {
+    /// Answer when the campaign is done, or after so long.
+    #[param(minimum = 0, maximum = 25)]
+    wait_seconds: Option<u32>,
 }
 
 /// How many campaigns to list.
@@ -277,7 +316,7 @@ fn read(fields: &Map<String, Value>, headers: &HeaderMap) -> Result<StartCampaig
         purpose: optional("purpose", fields, as_text)?,
         facts: facts(fields.get("facts"))?.unwrap_or_default(),
         targets: targets(fields.get("targets"))?,
-        parallel: optional("parallel", fields, |value| u32::try_from(value.as_u64()?).ok())?,
+        parallel: optional("parallel", fields, |value| u32::try_from(whole(value)?).ok())?,
         stop_at_first_fit: optional("stop_at_first_fit", fields, Value::as_bool)?.unwrap_or(false),
         fit: optional("fit", fields, |value| serde_json::from_value::<Fit>(value.clone()).ok())?,
         compare: optional("compare", fields, |value| serde_json::from_value(value.clone()).ok())?,
@@ -340,10 +379,7 @@ fn facts(written: Option<&Value>) -> Result<Option<Vec<String>>, ApiError> {
 }
 
 /// `None`: it stays what it is.
-fn note_text(
-    name: &'static str,
-    fields: &Map<String, Value>,
-) -> Result<Option<Option<String>>, ApiError> {
+fn note_text(name: &'static str, fields: &Map<String, Value>) -> Result<Option<Option<String>>, ApiError> {
     match fields.get(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),

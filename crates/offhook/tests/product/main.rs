@@ -4,8 +4,10 @@
 
 mod agent;
 mod asking;
+mod campaigns;
 mod contract;
 mod fault;
+mod follow_up;
 mod idempotency;
 mod killed;
 mod numbers;
@@ -14,7 +16,9 @@ mod python;
 mod realtime;
 mod receiver;
 mod recording;
+mod retry;
 mod rig;
+mod schedule;
 mod shutdown;
 mod steering;
 mod webhooks;

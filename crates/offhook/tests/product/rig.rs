@@ -11,7 +11,7 @@ use std::time::Duration;
 use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook::gateway::keys;
-use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Trunk};
+use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Transport, Trunk};
 use offhook_core::PhoneNumber;
 use offhook_core::policy::LimitRange;
 use offhook_sandbox::{NUMBERS, Sandbox, SandboxConfig};
@@ -40,6 +40,8 @@ pub struct Setup {
     pub exchange: SandboxConfig,
     /// Calls at a time on the line.
     pub lines: usize,
+    /// The trunk is where nobody listens: no dial request leaves this machine.
+    pub cut_off: bool,
     dir: tempfile::TempDir,
 }
 
@@ -53,7 +55,7 @@ impl Setup {
         config.speech = SpeechModel::Local(local::Config { turn_end, ..local::Config::tagged() });
         let mut exchange = SandboxConfig::new(Arc::new(local::tagged::encode));
         (exchange.speed, exchange.turn_end) = (3.0, turn_end);
-        Self { config, exchange, lines: 32, dir }
+        Self { config, exchange, lines: 32, cut_off: false, dir }
     }
 
     /// With limits for the impatient.
@@ -68,7 +70,10 @@ impl Setup {
         offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never(sentence));
         let exchange = Sandbox::start(self.exchange).await.unwrap();
         let mut config = self.config;
-        config.sip = Some(trunk(exchange.addr(), self.lines));
+        config.sip = Some(match self.cut_off {
+            false => trunk(exchange.addr(), None, self.lines),
+            true => trunk(nowhere(), Some(Transport::Tcp), self.lines),
+        });
         config.sandbox = false;
         config.policy.sandbox = true;
         let app = App::start(config.clone()).await.unwrap();
@@ -77,8 +82,13 @@ impl Setup {
     }
 }
 
-fn trunk(exchange: SocketAddr, max_calls: usize) -> SipConfig {
-    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport: None };
+/// An address where a connection is refused.
+fn nowhere() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+}
+
+fn trunk(exchange: SocketAddr, transport: Option<Transport>, max_calls: usize) -> SipConfig {
+    let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport };
     let line = LineConfig {
         number: PhoneNumber::parse(LINE).unwrap(),
         display_name: None,
@@ -128,7 +138,13 @@ impl Rig {
 
     /// Stop offhook, as its operator does, and start it again on the same data.
     pub async fn restart(self) -> Self {
+        self.restart_with(|_| ()).await
+    }
+
+    /// The same, with another configuration.
+    pub async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.app.shutdown().await;
+        change(&mut self.config);
         let app = App::start(self.config.clone()).await.unwrap();
         self.door.moved(app.url());
         Self { app, ..self }
