@@ -22,6 +22,20 @@ pub enum Command {
         /// The campaign's id
         id: String,
     },
+    /// Keep something with it: what is to be decided, and what comes next
+    Note {
+        /// The campaign's id
+        id: String,
+        /// Whatever is to be kept
+        #[arg(long, value_name = "TEXT")]
+        notes: Option<String>,
+        /// What the user has to decide
+        #[arg(long, value_name = "TEXT")]
+        decision_needed: Option<String>,
+        /// What is done next
+        #[arg(long, value_name = "TEXT")]
+        next_action: Option<String>,
+    },
     /// Call no further targets, and hang up the calls under way
     Stop {
         /// The campaign's id
@@ -76,6 +90,11 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Start(args) => start(&client, args).await?,
         Command::List => client.get("/campaigns").await?,
         Command::Show { id } => client.get(&format!("/campaigns/{id}")).await?,
+        Command::Note { id, notes, decision_needed, next_action } => {
+            let kept = [("notes", notes), ("decision_needed", decision_needed), ("next_action", next_action)];
+            let kept = kept.into_iter().filter_map(|(field, text)| Some((field.to_owned(), text?.into())));
+            client.patch(&format!("/campaigns/{id}"), &Value::Object(kept.collect())).await?
+        }
         Command::Stop { id } => client.post(&format!("/campaigns/{id}/stop"), &json!({})).await?,
     };
     if context.json {
@@ -163,9 +182,9 @@ fn read_fit(rule: &str) -> Result<Value, Failure> {
 }
 
 fn line(campaign: &Value) -> String {
-    let targets = campaign["targets"].as_array().map_or(0, Vec::len);
-    let task: String = text(&campaign["task"]).chars().take(50).collect();
-    format!("{}  {:<8} {targets} targets  {task}", text(&campaign["id"]), text(&campaign["state"]))
+    let (called, total) = (&campaign["targets_called"], &campaign["targets_total"]);
+    let (id, state) = (text(&campaign["id"]), text(&campaign["state"]));
+    format!("{id}  {state:<8} {called} of {total} called  {}", text(&campaign["purpose"]))
 }
 
 /// State, targets, comparison.
@@ -182,6 +201,9 @@ fn report(campaign: &Value) -> String {
     lines.join("\n") + "\n"
 }
 
+/// What each target's own line says already.
+const SAID: [&str; 5] = ["number", "outcome", "status", "summary", "next_action"];
+
 /// As wide as what stands in it.
 fn table(comparison: &Value) -> Vec<String> {
     let cell = |value: &Value| match value {
@@ -189,7 +211,13 @@ fn table(comparison: &Value) -> Vec<String> {
         Value::Null => "–".to_owned(),
         value => value.to_string(),
     };
-    let cells = |row: &Value| row.as_array().into_iter().flatten().map(cell).collect::<Vec<_>>();
+    let columns = comparison["columns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let kept =
+        |column: usize| columns.get(column).and_then(Value::as_str).is_some_and(|name| !SAID.contains(&name));
+    let cells = |row: &Value| {
+        let row = row.as_array().into_iter().flatten().enumerate();
+        row.filter(|(column, _)| kept(*column)).map(|(_, value)| cell(value)).collect::<Vec<_>>()
+    };
     let mut rows = vec![cells(&comparison["columns"])];
     rows.extend(comparison["rows"].as_array().into_iter().flatten().map(cells));
     if rows[0].is_empty() {
@@ -244,16 +272,19 @@ mod tests {
                   "result": { "status": "achieved", "summary": "Friday, 80 dollars." } },
                 { "to": "+14155550101", "state": "refused", "refusal": { "message": "blocked" } },
             ],
-            "comparison": { "columns": ["target", "price"], "rows": [["Green Street", 80], ["+14155550101", null]] },
+            "comparison": {
+                "columns": ["name", "number", "price", "summary"],
+                "rows": [["Green Street", "+14155550100", 80, "Friday"], [null, "+14155550101", null, null]],
+            },
         });
         expect![[r#"
             c1  done
               Green Street             achieved   Friday, 80 dollars.
               +14155550101             refused    blocked
 
-              target        price
+              name          price
               Green Street  80
-              +14155550101  –
+              –             –
         "#]]
         .assert_eq(&report(&campaign));
     }

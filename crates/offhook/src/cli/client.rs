@@ -38,6 +38,10 @@ impl Client {
         self.json(self.request(Method::POST, path).json(body)).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(self.request(Method::PATCH, path).json(body)).await
+    }
+
     /// What is done once, however often it is asked for with the same key.
     pub async fn post_once(
         &self,

@@ -4,10 +4,12 @@
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::header::ACCEPT;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 
+use super::error::ApiError;
 use super::request::Whole;
 use super::{Api, access, origin};
 use crate::mcp::Web;
@@ -36,9 +38,16 @@ async fn answer(State(Door { api, web }): State<Door>, request: Request) -> Resp
     let Ok(Whole(body)) = Whole::from_request(head, &api).await;
     // Programs that take anything say so, or nothing; the protocol wants both kinds named.
     if parts.headers.get(ACCEPT).is_none_or(|accept| accept == "*/*") {
-        let both = axum::http::HeaderValue::from_static("application/json, text/event-stream");
+        let both = HeaderValue::from_static("application/json, text/event-stream");
         parts.headers.insert(ACCEPT, both);
     }
+    // Of the protocol's own ways to say so each revision has another.
+    let body = body.and_then(|body| match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+        Err(error) if parts.method == Method::POST => {
+            Err(ApiError::bad_request("invalid_request", format!("the body is not JSON: {error}")))
+        }
+        _ => Ok(body),
+    });
     match body {
         Ok(body) => web.answer(axum::http::Request::from_parts(parts, body)).await,
         Err(error) => error.into_response(),

@@ -1,5 +1,7 @@
 //! What each tool does with the API.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::door::{Answer, Ask, Door};
@@ -17,6 +19,10 @@ const WORKFLOW: &str = "The call is not over. Look with get_call every 3 seconds
 /// What was placed without a key, by somebody who has nowhere to keep one but their client's settings.
 const KEEP_KEY: &str = "This key was made for you and is shown once. Without it the call can't be looked at: have the \
     user set it as the X-Api-Key header of this server in their client.";
+
+/// How often, and after which pauses, is looked whether the voice has taken an answer.
+const TAKEN_LOOKS: u32 = 20;
+const TAKEN_STEP: Duration = Duration::from_millis(100);
 
 /// One use of a tool. What is in it is private: no `Debug`.
 pub struct Use<'a> {
@@ -66,7 +72,7 @@ impl Use<'_> {
             Act::GetSettings => self.get("/me/call-preferences".to_owned()).await,
             Act::UpdateSettings => self.update_settings().await,
             Act::CheckCall => self.check().await,
-            Act::Answer => self.steer("/answer").await,
+            Act::Answer => self.answer().await,
             Act::Say => self.steer("/say").await,
             Act::Instruct => self.steer("/instruct").await,
             Act::PressDigits => self.steer("/digits").await,
@@ -229,6 +235,24 @@ impl Use<'_> {
             check.remove("tools");
         }
         Ok(check)
+    }
+
+    /// Done when the voice has it: who waits for the call next must not be asked the same again.
+    async fn answer(&mut self) -> Result<Value, String> {
+        let path = call_path(&self.text("call_id"), "");
+        let open = async |it: &Self| {
+            let call = it.get(path.clone()).await.unwrap_or_default();
+            call["pending_question"]["question_id"].as_u64()
+        };
+        let asked = open(self).await;
+        let taken = self.steer("/answer").await?;
+        for _ in 0..TAKEN_LOOKS {
+            if asked.is_none() || open(self).await != asked {
+                break;
+            }
+            tokio::time::sleep(TAKEN_STEP).await;
+        }
+        Ok(taken)
     }
 
     async fn steer(&mut self, below: &str) -> Result<Value, String> {

@@ -97,6 +97,85 @@ mod tests {
         }
     }
 
+    /// What stands between backticks, one line at a time.
+    fn quoted(text: &str) -> impl Iterator<Item = &str> {
+        let fenced = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let prose = text.split("```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2));
+        fenced.chain(prose)
+    }
+
+    #[test]
+    fn every_endpoint_it_names_exists() {
+        let document = serde_json::to_value(crate::http::document()).unwrap();
+        let mut named = 0;
+        for (page, text) in files() {
+            for quoted in quoted(text) {
+                let mut words = quoted.split_whitespace();
+                let (Some(method), Some(path)) = (words.next(), words.next()) else { continue };
+                if !["GET", "POST", "PUT", "DELETE", "PATCH"].contains(&method) || !path.starts_with('/') {
+                    continue;
+                }
+                named += 1;
+                let path = path.split('?').next().unwrap_or_default().replace("{call_id}", "{id}");
+                let known = &document["paths"][&path][method.to_lowercase()];
+                assert!(known.is_object(), "{page} names {method} {path}, which there is not");
+            }
+        }
+        assert!(named > 15, "only {named} were found");
+    }
+
+    #[test]
+    fn every_command_and_option_it_names_exists() {
+        use clap::CommandFactory as _;
+        let program = crate::cli::Cli::command();
+        let mut named = 0;
+        for (page, text) in files() {
+            for quoted in quoted(text) {
+                let Some(rest) = quoted.strip_prefix("offhook ") else { continue };
+                named += 1;
+                let mut command = &program;
+                for word in rest.split_whitespace() {
+                    if let Some(option) = word.strip_prefix("--") {
+                        let option = option.split('=').next();
+                        let known = command.get_arguments().any(|argument| argument.get_long() == option);
+                        assert!(known, "{page}: {quoted}: there is no {word}");
+                    } else if let Some(below) = command.find_subcommand(word) {
+                        command = below;
+                    } else {
+                        assert!(
+                            command.has_subcommands() || command.get_name() != "offhook",
+                            "{page}: {quoted}"
+                        );
+                        assert!(!std::ptr::eq(command, &program), "{page}: there is no offhook {word}");
+                    }
+                }
+            }
+        }
+        assert!(named > 5, "only {named} were found");
+    }
+
+    /// Tools, fields, codes: whatever is written like a name of the API is one.
+    #[test]
+    fn every_name_it_uses_is_known() {
+        let document = serde_json::to_string(&crate::http::document()).unwrap();
+        // Of the state file, of schemas in examples, and of answers that no schema describes.
+        let own = ["user_phone_number", "price_usd", "clawcall_sk_", "api_key"];
+        for (page, text) in files() {
+            for name in quoted(text) {
+                let is_name =
+                    name.contains('_') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                if !is_name || own.contains(&name) {
+                    continue;
+                }
+                let tool = crate::mcp::tools::row(name).is_some();
+                let known = tool
+                    || document.contains(&format!("\"{name}\""))
+                    || document.contains(&format!("`{name}`"));
+                assert!(known, "{page} names {name}, which nothing knows");
+            }
+        }
+    }
+
     #[test]
     fn where_agents_look() {
         let env = Env::from([("HOME", "/home/mira"), ("CLAUDE_CONFIG_DIR", "/etc/claude")]);

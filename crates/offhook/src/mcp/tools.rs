@@ -163,8 +163,8 @@ const WISH: &[Param] = &[
     may(
         "may_commit",
         Kind::FlagOrText,
-        "What the voice may agree to, beyond asking: true for what the task names, or the limits in words. Leave it out \
-         unless the user has decided.",
+        "What the voice may agree to: true for what the task asks for, or the limits in words; false for nothing at \
+         all. Left out, only what the task asks for in so many words.",
     ),
     may("result_schema", Kind::Object, "A flat JSON Schema of the facts you want back, in result.fields."),
     may(
@@ -401,8 +401,15 @@ pub const TOOLS: &[Row] = &[
                 needed("task", Kind::Text, "The call instructions, the same for all."),
                 needed(
                     "targets",
-                    Kind::Objects(&["to", "name"]),
-                    "Whom to call: numbers in E.164, and names to tell them apart.",
+                    Kind::Objects(&["to", "name", "task"]),
+                    "Whom to call: numbers in E.164, names to tell them apart, and what is asked of this one only.",
+                ),
+                may("purpose", Kind::Text, "What it is for, in a few words."),
+                may("facts", Kind::Texts, "What is known already, for every call."),
+                may(
+                    "parallel",
+                    Kind::Number(1, 20),
+                    "Calls at the same time, within what the operator allows.",
                 ),
                 may("voice", Kind::Voice, "How it sounds."),
                 may("personality", Kind::Text, "Who the voice is."),
