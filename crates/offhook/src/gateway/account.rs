@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use offhook_core::policy::{Amount, DayUse, Facts, OwnerLimits, Prepaid};
-use offhook_store::{OwnerRow, StoreError};
+use offhook_store::{OwnerRow, PhoneRow, StoreError};
 
 use super::{AccountError, CallError, CallView, Caller, Gateway, ListCalls};
 use crate::admission::{Account, limits, usage};
@@ -19,6 +19,8 @@ pub struct AccountView {
     pub id: String,
     pub email: Option<String>,
     pub balance: Balance,
+    /// The primary one first.
+    pub phones: Vec<PhoneRow>,
 }
 
 /// Without the address.
@@ -75,7 +77,8 @@ impl Gateway {
         linked(caller)?;
         let owner = self.inner.store.owner(caller.owner).await.map_err(|error| unreadable(&error))?;
         let email = owner.and_then(|owner| owner.email);
-        Ok(AccountView { id: caller.owner.to_string(), email, balance: self.balance(caller).await? })
+        let phones = self.inner.store.phones(caller.owner).await.map_err(|error| unreadable(&error))?;
+        Ok(AccountView { id: caller.owner.to_string(), email, balance: self.balance(caller).await?, phones })
     }
 
     /// The calls of an account that are over. Calls to our lines belong to whom the line is reserved for, else to whoever

@@ -64,6 +64,13 @@ impl Minted {
         new_key(self, None, KeyKind::Proto)
     }
 
+    /// Of this owner.
+    pub fn of(owner: OwnerId) -> Self {
+        let mut bytes = [0; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        Self { owner, ..Self::from_bytes(bytes) }
+    }
+
     fn from_bytes(bytes: [u8; 32]) -> Self {
         Self { owner: owner_of(&bytes), key: format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into() }
     }
@@ -113,7 +120,7 @@ impl Gateway {
         if fresh { Ok(Some(())) } else { Err(AuthError::KeyRequired) }
     }
 
-    async fn key_row(&self, key: &str) -> Result<Option<KeyRow>, AuthError> {
+    pub(super) async fn key_row(&self, key: &str) -> Result<Option<KeyRow>, AuthError> {
         self.inner.store.key_by_hash(&hash(key)).await.map_err(|error| {
             tracing::error!(%error, "a key could not be looked up");
             AuthError::Store
@@ -214,7 +221,7 @@ fn owner_of(key: &[u8; 32]) -> OwnerId {
     OwnerId::from_parts(Timestamp::default(), random)
 }
 
-fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {
+pub(super) fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {
     NewKey {
         owner: minted.owner,
         hash: hash(minted.key.expose_secret()),
@@ -224,7 +231,7 @@ fn new_key(minted: &Minted, label: Option<String>, kind: KeyKind) -> NewKey {
     }
 }
 
-fn key_view(row: KeyRow) -> KeyView {
+pub(super) fn key_view(row: KeyRow) -> KeyView {
     KeyView {
         id: row.id.to_string(),
         label: row.label,

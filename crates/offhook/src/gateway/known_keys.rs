@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use offhook_core::OwnerId;
+
 use super::Caller;
 
 /// Some hundred kilobytes.
@@ -31,6 +33,11 @@ impl KnownKeys {
         self.lock().remove(hash);
     }
 
+    /// Of this owner nothing is known any more, until it is learnt again.
+    pub fn forget_owner(&self, owner: OwnerId) {
+        self.lock().retain(|_, caller| caller.owner != owner);
+    }
+
     pub fn caller(&self, hash: &Hash) -> Option<Caller> {
         self.lock().get(hash).copied()
     }
@@ -44,7 +51,7 @@ impl KnownKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use offhook_core::{OwnerId, Timestamp};
+    use offhook_core::Timestamp;
 
     #[test]
     fn it_knows_a_limited_number() {
@@ -66,5 +73,9 @@ mod tests {
         assert_eq!(keys.lock().len(), MOST);
         keys.forget(&hash(MOST + 9));
         assert_eq!(keys.caller(&hash(MOST + 9)), None);
+        let other = Caller { owner: OwnerId::from_parts(Timestamp::default(), [2; 10]), ..caller };
+        keys.learn(hash(0), other);
+        keys.forget_owner(caller.owner);
+        assert_eq!((keys.caller(&hash(MOST + 8)), keys.caller(&hash(0))), (None, Some(other)));
     }
 }

@@ -9,6 +9,7 @@ use offhook_store::{CallFilter, CallRow, Direction, StoreError, Ties};
 
 use super::repeats::is_second_try;
 use super::{CallError, Caller, Gateway, HandoffView, Lifecycle, ResultView};
+use crate::clock;
 
 /// Which of the caller's calls to list; an admin sees everybody's.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,8 @@ pub struct CallView {
     pub pending_question: Option<QuestionView>,
     /// How the user came into it, or did not.
     pub handoff: Option<HandoffView>,
+    /// How long it waited on hold; `None` when it did not.
+    pub held: Option<Duration>,
     pub end: Option<EndView>,
     pub ties: Ties,
     /// The calls that follow it up; not in lists.
@@ -199,6 +202,7 @@ impl Gateway {
             result: ResultView::of(row.result, journal, row.lifecycle == Lifecycle::Finalized),
             pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
             handoff: HandoffView::of(journal),
+            held: held(journal, row.finalized_at.unwrap_or_else(clock::now)),
             end: row.end.map(|end| EndView {
                 reason: end.reason,
                 outcome: end.outcome,
@@ -244,8 +248,26 @@ const SHOWN: &[&str] = &[
     "handoff.joined",
     "handoff.failed",
     "handoff.ended",
+    "hold.started",
+    "hold.ended",
     "result.item",
 ];
+
+/// All waits together, with the one that lasts.
+fn held(journal: &[JournalEntry], until: Timestamp) -> Option<Duration> {
+    let (mut held, mut since) = (None, None);
+    for entry in journal {
+        match &entry.fact {
+            Fact::HoldStarted { .. } => since = Some(entry.at),
+            Fact::HoldEnded { waited_ms } => {
+                since = None;
+                held = Some(held.unwrap_or_default() + Duration::from_millis((*waited_ms).into()));
+            }
+            _ => {}
+        }
+    }
+    since.map(|at| held.unwrap_or_default() + until.since(at)).or(held)
+}
 
 /// The question that is neither answered nor given up.
 fn pending(journal: &[JournalEntry]) -> Option<QuestionView> {

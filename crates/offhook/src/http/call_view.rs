@@ -50,6 +50,9 @@ pub struct CallBody {
     /// How the user came into the call, or why not; absent until somebody wanted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff: Option<Handoff>,
+    /// How long the call has waited on hold; absent when it has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_seconds: Option<u64>,
     #[serde(flatten)]
     pub ties: CallTies,
     #[serde(flatten)]
@@ -149,7 +152,8 @@ pub struct OutcomeDetail {
     #[schema(required)]
     pub hangup_source: Option<&'static str>,
     pub reason: OutcomeReason,
-    #[schema(required)]
+    /// What the telephone network answered, where it refused: `sip_486`. Null where it did not.
+    #[schema(required, example = "sip_486")]
     pub provider_error_code: Option<String>,
 }
 
@@ -210,13 +214,14 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         result: view.result.map(TaskResult::from),
         pending_question: view.pending_question.map(pending_question),
         handoff: view.handoff.map(Handoff::from),
+        hold_seconds: view.held.map(|held| held.as_secs()),
         ties,
         finalized,
         meta: None,
     }
 }
 
-fn lifecycle(lifecycle: Lifecycle) -> &'static str {
+pub fn lifecycle(lifecycle: Lifecycle) -> &'static str {
     match lifecycle {
         Lifecycle::Queued => "queued",
         Lifecycle::Dialing => "dialing",
@@ -245,7 +250,7 @@ fn turn(turn: TranscriptTurn) -> Turn {
     }
 }
 
-fn pending_question(question: QuestionView) -> PendingQuestion {
+pub fn pending_question(question: QuestionView) -> PendingQuestion {
     PendingQuestion {
         question_id: question.id,
         question: question.question,
@@ -268,7 +273,7 @@ fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Fin
                 message: end.reason.row().advice,
                 retryable: end.reason.retry(end.rang, answered) == Retry::OnceSilently && !end.tried_twice,
             },
-            provider_error_code: None,
+            provider_error_code: end.sip_status.filter(|status| *status >= 300).map(|status| format!("sip_{status}")),
         },
         talk_seconds: end.talk.map(|talk| talk.as_secs()),
         recording_url,

@@ -16,7 +16,7 @@ use super::error::{ApiError, ErrorBody};
 use super::new_call::NewCall;
 use super::request::{self, InPath, Known, Whole};
 use super::{Api, balance};
-use crate::gateway::{AuthError, HungUp, ListCalls, PlaceCall, Placed};
+use crate::gateway::{AuthError, HungUp, ListCalls, PlaceCall, PlaceCallError, Placed};
 
 /// A call was accepted.
 #[derive(Clone, Serialize, ToSchema)]
@@ -62,8 +62,11 @@ pub async fn place(
     let wish = wish(&api, &headers, body).await?;
     let placed = api.gateway.place_call(request::key(&headers), wish).await;
     let public_url = api.public_url.for_request(&headers);
-    let placed =
-        placed.map_err(|error| ApiError::from(error).offering(&public_url, request::key(&headers)))?;
+    let placed = placed.map_err(|error| match error {
+        PlaceCallError::Auth(error) => request::refused(error, &headers),
+        error => error.into(),
+    });
+    let placed = placed.map_err(|error| error.offering(&public_url, request::key(&headers)))?;
     let balance = api.gateway.balance(placed.caller).await;
     let mut response = accepted(placed);
     // The call is placed, whatever is known of the balance.
@@ -80,7 +83,7 @@ pub(super) async fn wish(
     match body.and_then(|body| NewCall::read(&body)?.into_wish(headers)) {
         Ok(wish) => Ok(wish),
         Err(error) => match api.gateway.authenticate(request::key(headers)).await {
-            Err(wrong @ (AuthError::InvalidKey | AuthError::Store)) => Err(wrong.into()),
+            Err(wrong @ (AuthError::InvalidKey | AuthError::Store)) => Err(request::refused(wrong, headers)),
             Ok(_) | Err(AuthError::KeyRequired) => Err(error),
         },
     }

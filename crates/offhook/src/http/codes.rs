@@ -16,7 +16,7 @@ const fn code(status: u16, code: &'static str, meaning: &'static str) -> Code {
     Code { status, code, meaning }
 }
 
-pub const CODES: [Code; 40] = [
+pub const CODES: [Code; 42] = [
     code(400, "missing_fields", "a required field is absent or blank"),
     code(400, "invalid_phone", "no number that can be called; send E.164, `+1…`"),
     code(400, "unsupported_destination", "a number of a country that is not served here"),
@@ -45,10 +45,12 @@ pub const CODES: [Code; 40] = [
         "send a key; where one was sent, it has to be linked to an account: open `action.url`",
     ),
     code(401, "invalid_api_key", "the key is unknown or was revoked"),
+    code(401, "invalid_token", "the bearer token is no key of this phone line"),
     code(402, "trial_exhausted", "the trial of this key is used up; forward `action.url`, don't repeat"),
     code(402, "plan_required", "the operator gives this to accounts with a plan; don't repeat"),
     code(402, "reserved_number_required", "no line is reserved for this account"),
     code(403, "inbound_plan_required", "this account may not see or answer calls to our lines"),
+    code(403, "account_link_required", "only for accounts; link the key: open `action.url`"),
     code(403, "destination_blocked", "the operator does not let this number be called"),
     code(403, "forbidden", "calling is switched off, or a page of another web site asks"),
     code(404, "not_found", "there is no such call, key or path; another's is as unknown as none"),

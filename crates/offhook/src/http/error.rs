@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, codes, link, request};
-use crate::gateway::{AccountError, AccountPhoneError, AuthError, CallError, PlaceCallError, SteerError};
+use crate::gateway::{AccountError, AccountPhoneError, AuthError, CallError, KeyError, PlaceCallError, SteerError};
 
 /// When to ask again after the store was away.
 const STORE_BACK: Duration = Duration::from_secs(5);
@@ -281,6 +281,18 @@ impl From<PlaceCallError> for ApiError {
             PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             PlaceCallError::Fault => Self::internal(),
             PlaceCallError::StoreAway { .. } => Self::unavailable("store_unavailable", message, STORE_BACK),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        let message = error.to_string();
+        match error {
+            KeyError::NotLinked => Self::new(StatusCode::FORBIDDEN, "account_link_required", message),
+            KeyError::NotFound => Self::not_found(message),
+            KeyError::TooMany => Self::new(StatusCode::CONFLICT, "conflict", message),
+            KeyError::Store => Self::unavailable("store_unavailable", message, STORE_BACK),
         }
     }
 }

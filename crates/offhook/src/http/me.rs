@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use offhook_store::PhoneRow;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -34,6 +35,18 @@ pub struct AccountBody {
     pub plan: Option<Plan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial: Option<TrialBody>,
+    /// The user's own phones, which the operator has confirmed: where `loop_in_user` goes.
+    pub phones: Vec<PhoneBody>,
+}
+
+/// A phone of the user's own.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = AccountPhone)]
+pub struct PhoneBody {
+    pub number: String,
+    /// Of several the one that is called.
+    pub primary: bool,
+    pub verified: bool,
 }
 
 /// Whose key it is. `401` while it is not linked to an account, as a key that was given out on a first call is not.
@@ -57,10 +70,15 @@ pub async fn account(
         unlimited: balance.is_unlimited(),
         plan: Plan::of(&balance),
         trial: TrialBody::of(&balance),
+        phones: account.phones.into_iter().map(phone).collect(),
     };
     let mut response = Json(body).into_response();
     balance::headers(&balance, response.headers_mut());
     Ok(response)
+}
+
+fn phone(phone: PhoneRow) -> PhoneBody {
+    PhoneBody { number: phone.number, primary: phone.primary, verified: true }
 }
 
 /// Which calls of the history to list.

@@ -15,6 +15,7 @@ mod codes;
 mod error;
 mod events;
 mod health;
+mod keys;
 mod limits;
 mod link;
 mod mcp;
@@ -24,6 +25,7 @@ mod openapi;
 mod origin;
 mod preferences;
 mod public_url;
+mod question;
 mod range;
 mod recording;
 mod request;
@@ -97,6 +99,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(steer::instruct))
         .routes(routes!(steer::digits))
         .routes(routes!(steer::answer))
+        .routes(routes!(question::wait))
         .routes(routes!(bridge::bridge))
         .routes(routes!(calls::list))
         .routes(routes!(campaigns::start, campaigns::list))
@@ -110,6 +113,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::rotate))
         .routes(routes!(me::account))
         .routes(routes!(me::history))
+        .routes(routes!(keys::list, keys::make))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::revoke))
         .routes(routes!(preferences::show, preferences::replace, preferences::reset))
         .routes(routes!(balance::show))
         .routes(routes!(health::alive))

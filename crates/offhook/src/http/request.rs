@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Api;
 use super::error::ApiError;
-use crate::gateway::Caller;
+use crate::gateway::{AuthError, Caller, KEY_PREFIX};
 
 /// The key of a request: `X-Api-Key`, or as a bearer token. A blank one is none.
 pub fn key(headers: &HeaderMap) -> Option<&str> {
@@ -23,6 +23,19 @@ pub fn key(headers: &HeaderMap) -> Option<&str> {
     text("x-api-key").filter(|key| !key.is_empty()).or_else(bearer).filter(|key| !key.is_empty())
 }
 
+/// Why whoever sent these headers is not let in. A bearer token that can't be a key is somebody else's: it is not for a
+/// client to forget its key over it.
+pub fn refused(error: AuthError, headers: &HeaderMap) -> ApiError {
+    let is_key = key(headers).is_some_and(|key| key.starts_with(KEY_PREFIX));
+    match error {
+        AuthError::InvalidKey if !is_key && !headers.contains_key("x-api-key") => {
+            let message = format!("this bearer token is no API key, which begins with {KEY_PREFIX}");
+            ApiError::new(StatusCode::UNAUTHORIZED, "invalid_token", message)
+        }
+        error => error.into(),
+    }
+}
+
 /// Somebody with a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Known(pub Caller);
@@ -32,9 +45,7 @@ impl FromRequestParts<Api> for Known {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.gateway.authenticate(key(&parts.headers)).await;
-        caller
-            .map(Self)
-            .map_err(|error| ApiError::from(error).at(&api.public_url.for_request(&parts.headers)))
+        caller.map(Self).map_err(|error| refused(error, &parts.headers).at(&api.public_url.for_request(&parts.headers)))
     }
 }
 
