@@ -66,7 +66,8 @@ async fn an_answer_in_time_lets_the_call_go_on() {
     assert_eq!(given.status, 202, "{given:?}");
 
     let over = call.over().await;
-    assert_eq!((&over["result"]["status"], over["result"].get("missing")), (&json!("achieved"), None));
+    // What the model quotes, nobody said.
+    assert_eq!((&over["result"]["status"], over["result"].get("missing")), (&json!("unclear"), None));
     assert_eq!(over.get("pending_question"), None);
     let said: Vec<&str> =
         turns(&over).into_iter().filter(|(role, _)| *role == "assistant").map(|(_, text)| text).collect();

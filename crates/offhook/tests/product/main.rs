@@ -16,6 +16,7 @@ mod python;
 mod realtime;
 mod receiver;
 mod recording;
+mod results;
 mod retry;
 mod rig;
 mod schedule;

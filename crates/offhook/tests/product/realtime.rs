@@ -89,7 +89,7 @@ async fn a_conversation_with_keys_and_a_result() {
     assert_eq!(tools, ["send_digits", "end_call"]);
     assert_eq!(over["result"]["status"], "achieved");
     assert_eq!(over["result"]["evidence_turns"], json!([4]), "the turn in which the person said so");
-    assert_eq!(over["answered_by"], "human");
+    assert_eq!(over["answered_by"], "ivr", "it wants a key pressed");
     assert_eq!(record(&rig).await.digits_text(), "2", "the key reached the menu");
 
     let sides = Sides::read(call.recording().await);

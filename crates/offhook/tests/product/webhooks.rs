@@ -126,7 +126,7 @@ async fn every_event_arrives_once_in_order_signed() {
     let log = closed(&call).await;
     assert_eq!(
         (&log["webhook"]["state"], &log["webhook"]["next_attempt_at"]),
-        (&json!("achieved"), &Value::Null)
+        (&json!("done"), &Value::Null)
     );
     let expected: Vec<_> = events.into_iter().map(|event| (event, 1, Some(200), false)).collect();
     assert_eq!(attempts(&log), expected);
