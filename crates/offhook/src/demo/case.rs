@@ -31,33 +31,30 @@ const ACCOUNT_NUMBER: &str = "The account number is 482913.";
 const OWN_PHONE: &str = "+14155550190";
 
 impl Case {
-    /// All of them, in the order of the numbers.
+    /// Each number by itself, then once more those where somebody can help: a number takes one call at a time.
     pub fn all() -> Vec<Self> {
-        NUMBERS.iter().flat_map(Self::of).collect()
+        let alone = |number| Self { number, help: Help::None, expected: number.expected };
+        NUMBERS.iter().map(alone).chain(NUMBERS.iter().filter_map(Self::helped)).collect()
     }
 
-    /// A number by itself, then with help where somebody can help.
-    fn of(number: &'static TestNumber) -> impl Iterator<Item = Self> {
-        let alone = Self { number, help: Help::None, expected: number.expected };
-        let helped = match &number.number[8..] {
-            "0110" => Some(Self {
-                help: Help::Connects(OWN_PHONE),
-                expected: Expected {
+    fn helped(number: &'static TestNumber) -> Option<Self> {
+        let (help, expected) = match &number.number[8..] {
+            "0110" => (
+                Help::Connects(OWN_PHONE),
+                Expected {
                     end_reasons: &[EndReason::RemoteHungUp, EndReason::UserHungUp],
                     status: Some(TaskStatus::Partly),
                     blocker: None,
                     ..number.expected
                 },
-                ..alone
-            }),
-            "0118" => Some(Self {
-                help: Help::Answers(ACCOUNT_NUMBER),
-                expected: Expected { status: Some(TaskStatus::Achieved), blocker: None, ..number.expected },
-                ..alone
-            }),
-            _ => None,
+            ),
+            "0118" => (
+                Help::Answers(ACCOUNT_NUMBER),
+                Expected { status: Some(TaskStatus::Achieved), blocker: None, ..number.expected },
+            ),
+            _ => return None,
         };
-        [Some(alone), helped].into_iter().flatten()
+        Some(Self { number, help, expected })
     }
 
     /// A number by its last digits, with all the help there is.
