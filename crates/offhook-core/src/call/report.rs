@@ -221,25 +221,41 @@ struct Weighed {
     items: Vec<Item>,
     /// Something had no turn, or was no answer to what was asked for.
     dropped: bool,
+    /// The fields that are needed and not known.
+    lacks: Vec<String>,
     /// The turns of what stands.
     turns: Vec<u32>,
+}
+
+impl Weighed {
+    /// What a summary that claims more must not be read without.
+    fn doubt(&self, status: TaskStatus) -> String {
+        match (status, self.dropped) {
+            (TaskStatus::Partly, false) => format!(" Not found out: {}.", self.lacks.join(", ")),
+            (TaskStatus::Partly, true) => " Not all of it is shown by what was said.".to_owned(),
+            _ => " What was said does not show it.".to_owned(),
+        }
+    }
 }
 
 impl Scales<'_> {
     fn weigh(&self, claim: &Claim) -> Settled {
         let mut weighed = Weighed::default();
         weighed.turns.extend(self.by_remote(&claim.quotes).turns);
-        let lacks_field = self.fields(&claim.fields, &mut weighed);
+        self.fields(&claim.fields, &mut weighed);
         self.commitments(&claim.commitments, &mut weighed);
         self.asked_to_commit(&claim.asked_to_commit, &mut weighed);
         weighed.turns.sort_unstable();
         weighed.turns.dedup();
         let blocker = self.blocker(claim, &mut weighed);
-        let status = self.status(claim.status, &weighed, lacks_field, blocker.is_some());
+        let status = self.status(claim.status, &weighed, blocker.is_some());
         weighed.items.extend(blocker.filter(|_| status != TaskStatus::Achieved));
         let next_step = claim.next_step.as_ref().filter(|step| !step.trim().is_empty());
         weighed.items.extend(next_step.map(|step| Item::next_step(step.clone())));
-        let summary = claim.summary.to_string();
+        let mut summary = claim.summary.to_string();
+        if status != claim.status {
+            summary.push_str(&weighed.doubt(status));
+        }
         Settled { status, summary, evidence_turns: weighed.turns, items: weighed.items }
     }
 
@@ -247,9 +263,8 @@ impl Scales<'_> {
         self.report.said.find(quotes, Some(Speaker::Remote))
     }
 
-    /// The fields that were asked for, in their order; whether one that is needed is not known.
-    fn fields(&self, claimed: &[FieldClaim], weighed: &mut Weighed) -> bool {
-        let mut lacks = false;
+    /// The fields that were asked for, in their order.
+    fn fields(&self, claimed: &[FieldClaim], weighed: &mut Weighed) {
         for field in &self.brief.fields {
             let claim = claimed.iter().find(|claim| claim.name == field.name && *claim.value != *"null");
             let turns = claim.map(|claim| self.by_remote(&claim.quotes).turns).unwrap_or_default();
@@ -258,15 +273,15 @@ impl Scales<'_> {
                     weighed.turns.extend(&turns);
                     let (name, value) = (field.name.clone(), claim.value.clone());
                     weighed.items.push(Item { kind: ItemKind::Field, name, value, turns });
+                    continue;
                 }
-                Some(_) => {
-                    weighed.dropped = true;
-                    lacks |= field.required;
-                }
-                None => lacks |= field.required,
+                Some(_) => weighed.dropped = true,
+                None => {}
+            }
+            if field.required {
+                weighed.lacks.push(field.name.clone());
             }
         }
-        lacks
     }
 
     /// What the voice says that it agreed to. Whether it was allowed to is known of what was said; of what only it
@@ -322,12 +337,12 @@ impl Scales<'_> {
     }
 
     /// The status that what stands can bear.
-    fn status(&self, claimed: TaskStatus, weighed: &Weighed, lacks_field: bool, blocked: bool) -> TaskStatus {
+    fn status(&self, claimed: TaskStatus, weighed: &Weighed, blocked: bool) -> TaskStatus {
         let is_shown = !weighed.turns.is_empty();
         match claimed {
             // Who only asks has confirmed nothing.
             TaskStatus::Achieved if !self.report.said.states(&weighed.turns) => TaskStatus::Unclear,
-            TaskStatus::Achieved if weighed.dropped || lacks_field => TaskStatus::Partly,
+            TaskStatus::Achieved if weighed.dropped || !weighed.lacks.is_empty() => TaskStatus::Partly,
             TaskStatus::Partly | TaskStatus::Failed if !is_shown => TaskStatus::Unclear,
             TaskStatus::Blocked if !is_shown && !blocked => TaskStatus::Unclear,
             status => status,

@@ -60,7 +60,7 @@ fn whoever_waits_is_told_so_and_after_a_minute_the_voice_closes_politely() {
             62000 speech: owner answered "What is her date of birth?": None, wants an answer
             71000 journal: tool.called tool="end_call" arguments="done"
             71000 journal: result.item kind="blocker" name="missing_information" value="What is her date of birth?" turns=[]
-            71000 journal: call.result status="blocked" summary="Not booked. Missing: What is her date of birth?" evidence_turns=[]
+            71000 journal: call.result status="blocked" summary="Not booked. What was said does not show it. Missing: What is her date of birth?" evidence_turns=[]
         "#]],
     );
 }
@@ -97,7 +97,7 @@ fn a_voice_that_gives_up_itself_names_it_too() {
             3000 journal: tool.called tool="end_call" arguments="done"
             3000 journal: owner.silent question_id=1
             3000 journal: result.item kind="blocker" name="missing_information" value="What is her date of birth?" turns=[]
-            3000 journal: call.result status="blocked" summary="They hung up on us. Missing: What is her date of birth?" evidence_turns=[]
+            3000 journal: call.result status="blocked" summary="They hung up on us. What was said does not show it. Missing: What is her date of birth?" evidence_turns=[]
         "#]],
     );
 }

@@ -12,7 +12,7 @@ fn the_voice_ends_the_call_after_its_goodbye_was_heard() {
             3000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="yes, at seven" confidence=-
             3000 journal: call.answered_by answered_by="human"
             5001 journal: tool.called tool="end_call" arguments="done"
-            5001 journal: call.result status="unclear" summary="A table is free at seven." evidence_turns=[]
+            5001 journal: call.result status="unclear" summary="A table is free at seven. What was said does not show it." evidence_turns=[]
             6500 journal: turn.voice turn=2 started_ms=5000 ended_ms=6500 text="Thank you, goodbye." interrupted=false
             6700 stop playout
             6700 leg: hang up, voice.finished
@@ -157,7 +157,7 @@ fn a_model_that_is_lost_after_its_goodbye_has_finished() {
         "3000 end_call A table is free.\n3010 playing 2\n3020 speech_lost gone twice\n4000 played 2 990\n4250 closed",
         expect![[r#"
             3000 journal: tool.called tool="end_call" arguments="done"
-            3000 journal: call.result status="unclear" summary="A table is free." evidence_turns=[]
+            3000 journal: call.result status="unclear" summary="A table is free. What was said does not show it." evidence_turns=[]
             3020 journal: call.problem part="speech" code="lost" message="gone twice"
             4200 stop playout
             4200 leg: hang up, voice.finished
@@ -257,7 +257,7 @@ fn a_result_that_comes_after_the_remote_hung_up_still_counts() {
             3000 stop playout
             3000 speech: close
             4200 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="the code please" confidence=-
-            4201 journal: call.result status="unclear" summary="They wanted a code." evidence_turns=[]
+            4201 journal: call.result status="unclear" summary="They wanted a code. What was said does not show it." evidence_turns=[]
             4202 journal: call.answered_by answered_by="human"
             4202 journal: call.ended reason="remote.hung_up" answered=true talk_ms=3000 sip_status=- q850_cause=16
         "#]],
@@ -318,7 +318,7 @@ fn words_that_nobody_said_are_no_evidence() {
             5200 stop playout
             5200 leg: hang up, voice.finished
             5200 speech: close
-            5401 journal: call.result status="unclear" summary="Booked." evidence_turns=[]
+            5401 journal: call.result status="unclear" summary="Booked. What was said does not show it." evidence_turns=[]
             5401 journal: call.ended reason="voice.finished" answered=true talk_ms=5200 sip_status=- q850_cause=-
         "#]],
     );

@@ -30,7 +30,7 @@ fn a_code_that_was_asked_for_is_masked_in_every_way_it_is_given() {
             14000 mask recording 11700-14300 ms
             14000 journal: turn.masked turn=3 from_ms=11700 to_ms=14300 kind="code"
             20000 journal: tool.called tool="end_call" arguments="done"
-            20000 journal: call.result status="unclear" summary="They took the code ••••••." evidence_turns=[2]
+            20000 journal: call.result status="unclear" summary="They took the code ••••••. What was said does not show it." evidence_turns=[2]
         "#]],
     );
 }

@@ -148,15 +148,15 @@ fn a_claim_stands_with_its_turns() {
 fn achieved_without_a_turn_of_the_remote_is_unclear() {
     let nobody_said = claim(TaskStatus::Achieved, "Booked.", &["your table is booked for tonight"]);
     Talk::new(asking()).remote("Hello?").claims(nobody_said).ends_with(expect![[r#"
-        unclear: Booked. []
+        unclear: Booked. What was said does not show it. []
     "#]]);
     let only_ours = claim(TaskStatus::Achieved, "Told them.", &["this is an AI assistant"]);
     Talk::new(asking()).remote("Hello?").claims(only_ours).ends_with(expect![[r#"
-        unclear: Told them. []
+        unclear: Told them. What was said does not show it. []
     "#]]);
     let nothing = claim(TaskStatus::Achieved, "Done.", &[]);
     Talk::new(asking()).remote("Hello.").claims(nothing).ends_with(expect![[r#"
-        unclear: Done. []
+        unclear: Done. What was said does not show it. []
     "#]]);
 }
 
@@ -166,7 +166,7 @@ fn a_question_confirms_nothing() {
         .remote("What is your date of birth?")
         .claims(claim(TaskStatus::Achieved, "Done.", &["what is your date of birth"]))
         .ends_with(expect![[r#"
-            unclear: Done. [2]
+            unclear: Done. What was said does not show it. [2]
         "#]]);
 }
 
@@ -176,7 +176,7 @@ fn what_cannot_be_shown_is_no_failure_either() {
         let mut talk = Talk::new(asking());
         talk.remote("Hello?").claims(claim(status, "So it is.", &["we have nothing at all"]));
         talk.ends_with(expect![[r#"
-            unclear: So it is. []
+            unclear: So it is. What was said does not show it. []
         "#]]);
     }
 }
@@ -238,14 +238,14 @@ fn a_field_without_a_turn_is_dropped_and_the_status_lowered() {
     let free = || claim(TaskStatus::Achieved, "A table is free.", &["we have a table"]);
     talk.remote("We have a table.").claims(Claim { fields: invented, ..free() });
     talk.ends_with(expect![[r#"
-        partly: A table is free. [2]
+        partly: A table is free. Not all of it is shown by what was said. [2]
     "#]]);
     // Of the wrong kind.
     let mut talk = Talk::new(Brief { fields: fields(), ..asking() });
     let wrong = vec![says("price", r#""a lot""#, &["we have a table"])];
     talk.remote("We have a table.").claims(Claim { fields: wrong, ..free() });
     talk.ends_with(expect![[r#"
-        partly: A table is free. [2]
+        partly: A table is free. Not all of it is shown by what was said. [2]
     "#]]);
     // Not known, and not needed.
     let mut talk = Talk::new(Brief { fields: fields(), ..asking() });
@@ -258,7 +258,7 @@ fn a_field_without_a_turn_is_dropped_and_the_status_lowered() {
     let mut talk = Talk::new(Brief { fields, ..asking() });
     talk.remote("We have a table.").claims(free());
     talk.ends_with(expect![[r#"
-        partly: A table is free. [2]
+        partly: A table is free. Not found out: price. [2]
     "#]]);
 }
 
@@ -286,7 +286,7 @@ fn a_blocker_names_what_is_needed() {
             ..claim(TaskStatus::Blocked, "They want a deposit.", &[])
         })
         .ends_with(expect![[r#"
-            unclear: They want a deposit. []
+            unclear: They want a deposit. What was said does not show it. []
         "#]]);
 }
 
@@ -342,7 +342,7 @@ fn a_yes_is_a_commitment_to_what_was_asked() {
         .ends_with(expect![[r#"
             asked_to_commit booking "Shall I book it for you?" [2]
             breach booking "Yes, please." [2, 3]
-            unclear: Booked. [2]
+            unclear: Booked. What was said does not show it. [2]
         "#]]);
     // The transcript of the question comes after the answer to it.
     let mut talk = Talk::new(asking());
@@ -452,6 +452,6 @@ fn a_commitment_that_only_the_voice_knows_of_is_told_with_its_turns_or_not_at_al
         })
         .ends_with(expect![[r#"
             breach "They expect us at seven." [2]
-            partly: We are expected. [2]
+            partly: We are expected. Not all of it is shown by what was said. [2]
         "#]]);
 }

@@ -183,3 +183,68 @@ fn unanswered(journal: &[JournalEntry]) -> Vec<String> {
     let missing = asked.filter(|(id, question)| given_up(*id) && !question.is_empty());
     missing.map(|(_, question)| question.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offhook_core::Timestamp;
+
+    fn journal(facts: Vec<Fact>) -> Vec<JournalEntry> {
+        (1..).zip(facts).map(|(seq, fact)| JournalEntry { seq, at: Timestamp::default(), fact }).collect()
+    }
+
+    fn item(kind: ItemKind, name: &str, value: &str) -> Fact {
+        Fact::ResultItem { kind, name: name.to_owned(), value: value.to_owned(), turns: vec![3] }
+    }
+
+    fn report() -> TaskReport {
+        TaskReport { status: TaskStatus::Partly, summary: "Free.".to_owned(), evidence_turns: vec![3] }
+    }
+
+    #[test]
+    fn a_result_is_put_together_from_its_parts() {
+        let view = ResultView::of(
+            Some(report()),
+            &journal(vec![
+                item(ItemKind::AskedToCommit, "booking", "Shall I book it?"),
+                item(ItemKind::Breach, "booking", "Please book it."),
+                item(ItemKind::Field, "price", "19.5"),
+                item(ItemKind::Field, "who", r#""Maria""#),
+                item(ItemKind::Blocker, "payment", "A deposit."),
+                item(ItemKind::NextStep, "", "Call again."),
+                Fact::OwnerAsked { question_id: 1, question: "Which day?".to_owned(), answer_within_ms: 1 },
+                Fact::OwnerSilent { question_id: 1 },
+            ]),
+            false,
+        )
+        .unwrap();
+        let fields: Vec<_> =
+            view.fields.iter().map(|field| (field.name.as_str(), field.value.clone())).collect();
+        assert_eq!(fields, [("price", Value::from(19.5)), ("who", Value::from("Maria"))]);
+        assert_eq!(view.breaches[0].act.as_deref(), Some("booking"));
+        assert_eq!((view.breaches[0].what.as_str(), &view.breaches[0].turns), ("Please book it.", &vec![3]));
+        assert_eq!(view.asked_to_commit.len(), 1);
+        assert_eq!(view.blocker.map(|blocker| blocker.kind), Some(BlockerKind::Payment));
+        assert_eq!(
+            (view.next_step.as_deref(), view.missing),
+            (Some("Call again."), vec!["Which day?".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_breach_outlives_the_process_that_heard_it() {
+        let said = journal(vec![item(ItemKind::Breach, "booking", "Please book it.")]);
+        assert!(ResultView::of(None, &said, false).is_none(), "the call goes on");
+        let view = ResultView::of(None, &said, true).unwrap();
+        assert_eq!((view.status, view.breaches.len()), (TaskStatus::Unclear, 1));
+        assert!(ResultView::of(None, &[], true).is_none());
+    }
+
+    #[test]
+    fn what_has_expired_is_still_there() {
+        let view =
+            ResultView::of(Some(report()), &journal(vec![item(ItemKind::Breach, "payment", "")]), true);
+        let breaches = view.unwrap().breaches;
+        assert_eq!((breaches[0].act.as_deref(), breaches[0].what.as_str()), (Some("payment"), ""));
+    }
+}
