@@ -6,6 +6,7 @@ ALTER TABLE calls ADD COLUMN follows TEXT;                       -- the call it 
 ALTER TABLE calls ADD COLUMN repeats TEXT;                       -- the call it is another try of
 ALTER TABLE calls ADD COLUMN campaign TEXT;
 CREATE INDEX calls_waiting ON calls (not_before, id) WHERE waits = 1;
+CREATE INDEX calls_of_a_time ON calls (not_before) WHERE not_before IS NOT NULL;
 CREATE INDEX calls_following ON calls (follows) WHERE follows IS NOT NULL;
 CREATE INDEX calls_of_campaign ON calls (campaign, queued_at) WHERE campaign IS NOT NULL;
 

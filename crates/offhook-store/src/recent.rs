@@ -1,9 +1,25 @@
 //! What the calling rules need to know of the calls of the last day: when the newest of them were placed.
+//!
+//! A call that waits for its time was not placed yet; one that waited was placed when its time had come, as far as it
+//! matters here.
 
 use offhook_core::{OwnerId, Timestamp};
 
 use crate::db::{Param, params};
 use crate::{Store, StoreError};
+
+/// In two halves, so that each finds its rows by an index.
+macro_rules! newest {
+    ($whose:literal, $since:literal, $limit:literal) => {
+        concat!(
+            "SELECT at FROM (SELECT queued_at AS at FROM calls WHERE ", $whose,
+            " not_before IS NULL AND queued_at >= ", $since,
+            " AND direction = 'outbound' ORDER BY queued_at DESC LIMIT ", $limit, ") AS placed_at_once \
+             UNION ALL SELECT not_before AS at FROM calls WHERE ", $whose,
+            " not_before >= ", $since, " AND waits = 0 AND direction = 'outbound' ORDER BY at DESC LIMIT ", $limit
+        )
+    };
+}
 
 impl Store {
     /// When this owner placed its newest calls since then, the newest first.
@@ -13,8 +29,7 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT queued_at FROM calls \
-            WHERE owner_id = $1 AND queued_at >= $2 AND direction = 'outbound' ORDER BY queued_at DESC LIMIT $3";
+        const SQL: &str = newest!("owner_id = $1 AND", "$2", "$3");
         self.instants(SQL, params![owner, since, i64::from(limit)]).await
     }
 
@@ -24,9 +39,11 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT queued_at FROM calls WHERE queued_at >= $1 AND direction = 'outbound' \
-            AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto') \
-            ORDER BY queued_at DESC LIMIT $2";
+        const SQL: &str = newest!(
+            "EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto') AND",
+            "$1",
+            "$2"
+        );
         self.instants(SQL, params![since, i64::from(limit)]).await
     }
 
@@ -37,8 +54,7 @@ impl Store {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT queued_at FROM calls \
-            WHERE to_number = $1 AND queued_at >= $2 AND direction = 'outbound' ORDER BY queued_at DESC LIMIT $3";
+        const SQL: &str = newest!("to_number = $1 AND", "$2", "$3");
         self.instants(SQL, params![to, since, i64::from(limit)]).await
     }
 
@@ -50,6 +66,6 @@ impl Store {
     }
 
     async fn instants(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Timestamp>, StoreError> {
-        self.db.rows(sql, params).await?.iter().map(|row| row.at("queued_at")).collect()
+        self.db.rows(sql, params).await?.iter().map(|row| row.at("at")).collect()
     }
 }

@@ -78,6 +78,7 @@ scenarios! {
     webhooks::webhooks_expire_with_their_calls,
     webhooks::secrets_are_counted_for_each_owner,
     waiting::a_call_that_waits_is_begun_once,
+    waiting::a_call_counts_for_the_day_of_its_time,
     waiting::follow_ups_are_found_from_both_ends,
     waiting::whose_key_was_minted_is_known,
     campaigns::a_campaign_from_request_to_end,

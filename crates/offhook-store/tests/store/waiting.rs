@@ -49,6 +49,30 @@ pub async fn a_call_that_waits_is_begun_once(backend: &Backend) {
     assert_eq!(store.call(call(2)).await.unwrap().unwrap().lifecycle, Lifecycle::Finalized);
 }
 
+pub async fn a_call_counts_for_the_day_of_its_time(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    let key = NewKey { owner: owner(1), hash: [1; 32], kind: KeyKind::Proto, label: None, created_at: at(0) };
+    store.create_key(&key).await.unwrap();
+    // Asked for at 1, 2, 3 and 4 ms; the second and the third are for later, and the third still waits.
+    for new in [new_call(1), waiting(2, 9_000), waiting(3, 9_500), new_call(4)] {
+        store.insert_call(&new).await.unwrap();
+    }
+    assert!(store.begin_waiting(call(2)).await.unwrap());
+    for (since, limit, expected) in [
+        (0, 9, vec![9_000, 4, 1]),
+        (0, 2, vec![9_000, 4]),
+        (3, 9, vec![9_000, 4]),
+        (5_000, 9, vec![9_000]),
+        (9_001, 9, vec![]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(at).collect();
+        let since = at(since);
+        assert_eq!(store.newest_calls_of(owner(1), since, limit).await.unwrap(), expected);
+        assert_eq!(store.newest_calls_to("+14155550100", since, limit).await.unwrap(), expected);
+        assert_eq!(store.newest_calls_of_minted_keys(since, limit).await.unwrap(), expected);
+    }
+}
+
 pub async fn follow_ups_are_found_from_both_ends(backend: &Backend) {
     let store = store_with_owner(backend).await;
     let after = |n| Ties { follows: Some(call(n)), ..Ties::default() };

@@ -7,6 +7,7 @@ use offhook_core::zone::{self, Closed};
 use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use rand::RngCore as _;
 
+use super::schedule::check_window;
 use super::{AuthError, Caller, Gateway, PlaceCall, PlaceCallError};
 use crate::clock;
 
@@ -24,6 +25,8 @@ pub struct Checked {
 /// What time it is where the number is.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hours {
+    /// Then, when the call is to be placed; else now.
+    pub later: bool,
     /// One, or the earliest and the latest where the number may be in several zones; none where its digits tell
     /// nothing.
     pub local: Vec<LocalTime>,
@@ -57,12 +60,19 @@ impl Gateway {
         };
         let wish = self.wish(caller, ask).await?;
         let now = clock::now();
+        check_window(&wish.ask, now)?;
+        let due = wish.due(now);
         let refusal = match switched_off {
             Some(error) => Some(error),
+            // What else the rules say, they say when its time has come.
+            None if due.is_some() => {
+                self.inner.admission.check_destination(&wish.to).err().map(PlaceCallError::from)
+            }
             None => self.would_refuse(caller.unwrap_or_else(newcomer), &wish, now).await?,
         };
         let draft = Draft { brief: &wish.brief, handoff: wish.brief.handoff.is_some() };
-        Ok(Checked { findings: check(draft), hours: hours(&wish.to, now), refusal, brief: wish.brief })
+        let hours = Hours { later: due.is_some(), ..hours(&wish.to, due.unwrap_or(now)) };
+        Ok(Checked { findings: check(draft), hours, refusal, brief: wish.brief })
     }
 }
 
@@ -90,7 +100,7 @@ fn hours(number: &PhoneNumber, now: Timestamp) -> Hours {
     if local.len() > 2 {
         local.drain(1..local.len() - 1);
     }
-    Hours { local, likely_closed, reason: closed.into_iter().flatten().next() }
+    Hours { later: false, local, likely_closed, reason: closed.into_iter().flatten().next() }
 }
 
 impl LocalTime {

@@ -120,7 +120,6 @@ impl Gateway {
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
-        check_window(&wish.ask, now)?;
         if let Some(followed) = self.prior(caller, &wish.ask, now).await? {
             // What is asked of the same again belongs where the first call belonged.
             wish.ties.campaign = followed.campaign.filter(|_| followed.to == wish.to.as_e164());
@@ -196,7 +195,9 @@ impl Gateway {
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
         let new_key = minted.as_ref().map(Minted::new_key);
-        let call_id = match wish.due(clock::now()) {
+        let now = clock::now();
+        check_window(&wish.ask, now)?;
+        let call_id = match wish.due(now) {
             Some(due) => self.schedule_call(caller, &wish, new_key, due).await?,
             None => self.let_in(caller, wish, new_key).await?,
         };

@@ -66,7 +66,7 @@ pub struct CheckWarning {
     pub message: &'static str,
 }
 
-/// What time it is where the number is, as far as its digits tell.
+/// What time it is where the number is when the call is placed, as far as its digits tell.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct CheckHours {
     /// One, or the earliest and the latest where the number may be in several zones; none where that can't be told.
@@ -172,9 +172,11 @@ impl From<Checked> for CheckBody {
 fn questions(findings: &Findings, hours: &Hours) -> Vec<String> {
     let mut questions = findings.questions();
     if hours.likely_closed == Some(true) {
-        let now = when(hours);
-        questions
-            .push(format!("It is {now} there and they are likely closed. Call now all the same, or wait?"));
+        let at = when(hours);
+        questions.push(match hours.later {
+            true => format!("It will be {at} there and they are likely closed then. Call all the same, or when?"),
+            false => format!("It is {at} there and they are likely closed. Call now all the same, or wait?"),
+        });
     }
     questions
 }
@@ -195,13 +197,13 @@ fn warning(warning: Warning) -> CheckWarning {
 
 impl From<Hours> for CheckHours {
     fn from(hours: Hours) -> Self {
-        let now = when(&hours);
+        let (at, is) = (when(&hours), if hours.later { "will be" } else { "is" });
         let message = match (hours.likely_closed, hours.local.len()) {
             (_, 0) => "The number does not tell where it is.".to_owned(),
-            (Some(true), _) => format!("It is {now} there; they are likely closed."),
-            (Some(false), _) => format!("It is {now} there."),
+            (Some(true), _) => format!("It {is} {at} there; they are likely closed."),
+            (Some(false), _) => format!("It {is} {at} there."),
             (None, _) => {
-                format!("The number may be in several time zones, where it is {now}; they may be closed.")
+                format!("The number may be in several time zones, where it {is} {at}; they may be closed.")
             }
         };
         let local_times = hours.local.into_iter().map(|local| CheckLocalTime {

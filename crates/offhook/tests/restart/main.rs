@@ -9,6 +9,7 @@ mod outage;
 mod receiver;
 mod rush;
 mod shutdown;
+mod waiting;
 mod waves;
 mod webhooks;
 mod world;
