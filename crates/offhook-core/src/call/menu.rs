@@ -77,14 +77,16 @@ impl Menu {
     /// How often these keys were pressed on the words that were said last.
     fn tries(&self, keys: &str, turns: &Turns, now_ms: u32) -> usize {
         let presses = || self.presses.iter().map(|press| press.at_ms);
-        // A press is an answer to what was said since the press before.
-        let asked = once(0).chain(presses()).zip(presses().chain(once(now_ms)));
-        let mut asked: Vec<_> = asked.map(|(from, to)| turns.said_between(from, to)).collect();
-        let Some(mut now_asked) = asked.pop() else { return 0 };
-        // A transcript lags behind the sound: what is asked now is taken for what was asked last.
-        if now_asked.is_empty() {
-            now_asked = asked.last().cloned().unwrap_or_default();
+        // A press is an answer to what was said since the press before; where that was nothing, or nothing that is
+        // written down yet, to what was said last.
+        let windows = once(0).chain(presses()).zip(presses().chain(once(now_ms)));
+        let mut asked: Vec<Vec<Words>> = Vec::with_capacity(self.presses.len() + 1);
+        for (from, to) in windows {
+            let said = turns.said_between(from, to);
+            let before = asked.last().cloned();
+            asked.push(if said.is_empty() { before.unwrap_or_default() } else { said });
         }
+        let Some(now_asked) = asked.pop() else { return 0 };
         let same = |(press, asked): &(&Press, Vec<Words>)| *press.keys == *keys && alike(asked, &now_asked);
         self.presses.iter().zip(asked).filter(same).count()
     }
