@@ -10,6 +10,7 @@ mod fault;
 mod follow_up;
 mod idempotency;
 mod killed;
+mod menus;
 mod numbers;
 #[path = "../http/python.rs"]
 mod python;
