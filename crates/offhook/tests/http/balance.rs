@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::me::account;
-use crate::server::{Agent, Answer, BUSY, HANGS_UP, NEVER_ANSWERS, Server, TASK};
+use crate::server::{Agent, Answer, BUSY, HANGS_UP, NEVER_ANSWERS, Server, TASK, send};
 
 fn told(answer: &Answer) -> [Option<&str>; 3] {
     ["x-clawcall-balance-seconds", "x-clawcall-balance-minutes", "x-clawcall-tier"]
@@ -89,6 +89,89 @@ async fn a_balance_goes_down_with_each_conversation_until_it_is_depleted() {
     assert!(refused.header("retry-after").is_some_and(|wait| wait.parse::<u32>().unwrap() > 80_000));
     // Another account has its own.
     assert_eq!(place(&account(&server, false).await, BUSY).await.status, 201);
+    server.stop().await;
+}
+
+/// Minutes that are paid for and left.
+async fn pay(server: &Server, agent: &Agent<'_>, seconds: u64) {
+    let me = agent.get("/me").await.json();
+    let owner = me["userId"].as_str().unwrap().parse().unwrap();
+    let store = server.app().gateway().store();
+    let now = offhook_core::Timestamp::from_unix_micros(unix_micros());
+    assert!(store.set_balance(owner, Some(1_000 * seconds), now).await.unwrap());
+}
+
+fn unix_micros() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_micros()).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_paid_for_in_advance_goes_down_and_does_not_come_back() {
+    let server = Server::start().await;
+    let mira = account(&server, false).await;
+    pay(&server, &mira, 90).await;
+    let before = mira.get("/balance").await;
+    assert_eq!(told(&before), [Some("90"), Some("1.5"), Some("paid")]);
+    let body = before.json();
+    assert_eq!((&body["plan"]["id"], &body["low_balance"]), (&json!("prepaid"), &json!(true)));
+    assert_eq!(mira.get("/me").await.json()["balanceSeconds"], 90);
+
+    // A call is promised all there is, and gives back what it did not use.
+    let placed = place(&mira, NEVER_ANSWERS).await.json();
+    let refused = place(&mira, BUSY).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "balance_depleted"));
+    assert_eq!(refused.header("retry-after"), Some("15"));
+    let id = placed["call_id"].as_str().unwrap();
+    mira.post(&format!("/call/{id}/hangup")).await;
+    mira.finalized(id).await;
+    let over = call(&mira, HANGS_UP).await;
+    let left = over["_meta"]["balance_seconds"].as_u64().unwrap();
+    assert!((80..90).contains(&left), "{left}");
+
+    pay(&server, &mira, 3).await;
+    let refused = place(&mira, BUSY).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "balance_depleted"));
+    // Nothing to wait for: somebody has to pay.
+    assert_eq!(refused.header("retry-after"), None);
+    let error = &refused.json()["error"];
+    assert_eq!((&error["quota"]["limit_seconds"], &error["action"]["type"]), (&json!(3), &json!("link")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_plan_is_required_the_operator_gives_it() {
+    let server = Server::configured("policy.require_plan = true").await;
+    let mira = account(&server, false).await;
+    let without = mira.get("/balance").await;
+    assert_eq!(told(&without), [Some("0"), Some("0"), Some("free")]);
+    assert_eq!(without.json()["plan"], Value::Null);
+    let refused = place(&mira, BUSY).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (402, "plan_required"));
+    assert_eq!(refused.json()["error"]["action"]["type"], "link");
+    let anonymous = send(server.post("/call").json(&json!({ "to": BUSY, "task": TASK }))).await;
+    assert_eq!((anonymous.status.as_u16(), anonymous.code().as_str()), (402, "plan_required"));
+    for (limits, plan) in [(r#"{"unlimited": true}"#, "unlimited"), (r#"{"minutes_per_day": 5}"#, "daily")] {
+        limit(&server, &mira, limits).await;
+        assert_eq!(mira.get("/balance").await.json()["plan"]["id"], plan);
+        assert_eq!(call(&mira, BUSY).await["outcome"], "busy");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_minute_costs_what_its_number_costs() {
+    let prices =
+        "policy.price_per_minute = \"0.5\"\npolicy.prices = { \"+1415555010\" = \"0.25\", US = \"9\" }";
+    let server = Server::configured(prices).await;
+    let mira = account(&server, false).await;
+    limit(&server, &mira, r#"{"spend_per_day": "1.20"}"#).await;
+    call(&mira, HANGS_UP).await;
+    assert_eq!(mira.get("/balance").await.json()["today"]["spend"], "0.25");
+    // A country only where no beginning fits: this one is too dear for what is left.
+    let refused = place(&mira, "+14155550118").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "balance_depleted"));
+    assert_eq!(place(&mira, BUSY).await.status, 201);
     server.stop().await;
 }
 

@@ -4,9 +4,15 @@ use expect_test::expect_file;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+use crate::inbound::{confirm, reserve};
 use crate::me::account;
 use crate::python;
 use crate::server::{Agent, BUSY, HANGS_UP, NEVER_ANSWERS, RECEPTIONIST, Server, send};
+
+/// A phone of the user's own, in the sandbox.
+const DOES_NOT_ANSWER: &str = "+14155550191";
+/// The number that the sandbox calls from.
+const SANDBOX_LINE: &str = "+14155550199";
 
 /// `UPDATE_EXPECT=1` writes it; a change here is a change of the contract.
 #[test]
@@ -50,6 +56,8 @@ async fn guided(recorded: &mut Recorded, agent: &Agent<'_>) {
         ("instruct", text),
         ("digits", json!({ "digits": "1" })),
         ("answer", json!({ "answer": "May." })),
+        ("bridge", json!({ "bridge_number": "12" })),
+        ("bridge", json!({ "bridge_number": DOES_NOT_ANSWER })),
     ];
     let wish = |to: &str| json!({ "to": to, "task": "Ask when they open." });
     for (to, until) in [(NEVER_ANSWERS, "call.ringing"), (RECEPTIONIST, "call.answered")] {
@@ -67,10 +75,55 @@ async fn guided(recorded: &mut Recorded, agent: &Agent<'_>) {
             }
             recorded.answer(&template, server.post(&path).json(body)).await;
         }
+        for (query, key) in [("", &agent.key), ("?wait_seconds=99", &agent.key), ("", &String::new())] {
+            let request = server.get(&format!("/call/{id}/question{query}")).header("X-Api-Key", key);
+            recorded.answer("/call/{id}/question", request).await;
+        }
         let hang_up = server.post(&format!("/call/{id}/hangup")).header("X-Api-Key", &agent.key);
         recorded.answer("/call/{id}/hangup", hang_up).await;
         agent.finalized(id).await;
     }
+}
+
+/// What can be asked of keys, by an account and by whoever has none.
+async fn keys(recorded: &mut Recorded, mira: &Agent<'_>, nobody: &Agent<'_>) {
+    let server = mira.server;
+    for agent in [mira, nobody] {
+        let with_key = |request: RequestBuilder| request.header("X-Api-Key", &agent.key);
+        recorded.answer("/me/keys", with_key(server.get("/me/keys"))).await;
+        let made = with_key(server.post("/me/keys").json(&json!({ "label": "another" })));
+        let made = recorded.answer("/me/keys", made).await;
+        let id = made["id"].as_str().unwrap_or("none").to_owned();
+        let rotate = with_key(server.post(&format!("/me/keys/{id}/rotate")));
+        let rotated = recorded.answer("/me/keys/{id}/rotate", rotate).await;
+        for id in [rotated["id"].as_str().unwrap_or("none"), &id] {
+            let path = format!("/me/keys/{id}");
+            let delete = with_key(server.request(reqwest::Method::DELETE, &path));
+            recorded.answer("/me/keys/{id}", delete).await;
+        }
+    }
+}
+
+/// A campaign from its beginning to its end.
+async fn campaigns(recorded: &mut Recorded, agent: &Agent<'_>) {
+    let server = agent.server;
+    let with_key = |request: RequestBuilder| request.header("X-Api-Key", &agent.key);
+    let wish = json!({
+        "purpose": "Where there is room on Saturday.", "task": "Ask whether there is room on Saturday.",
+        "targets": [{ "to": BUSY, "name": "Harbour" }],
+    });
+    recorded.answer("/campaigns", with_key(server.post("/campaigns").json(&json!({})))).await;
+    let begun = recorded.answer("/campaigns", with_key(server.post("/campaigns").json(&wish))).await;
+    let id = begun["campaign_id"].as_str().unwrap_or_else(|| panic!("{begun}"));
+    let path = format!("/campaigns/{id}");
+    let notes = json!({ "next_action": "Call again on Monday." });
+    recorded
+        .answer("/campaigns/{id}", with_key(server.request(reqwest::Method::PATCH, &path).json(&notes)))
+        .await;
+    recorded.answer("/campaigns/{id}/stop", with_key(server.post(&format!("{path}/stop")))).await;
+    recorded.answer("/campaigns/{id}", with_key(server.get(&path))).await;
+    recorded.answer("/campaigns/{id}", server.get(&path)).await;
+    recorded.answer("/campaigns", with_key(server.get("/campaigns"))).await;
 }
 
 /// Whatever the API can answer: successes of every kind, then errors.
@@ -121,12 +174,23 @@ async fn everything(server: &Server) -> Vec<Value> {
     }
     recorded.answer("/me/calls", of_mira(server.get("/me/calls?since=today"))).await;
     let preferences = "/me/call-preferences";
-    for body in [json!({ "voice": "sarah" }), json!({ "voice": "nobody" }), json!({ "inbound": {} })] {
+    let inbound = json!({ "instructions": "Take a message.", "greeting": "Hello.", "loop_in_user": false });
+    reserve(&mira, SANDBOX_LINE).await;
+    for body in [
+        json!({ "voice": "sarah" }),
+        json!({ "voice": "nobody" }),
+        json!({ "inbound": {} }),
+        json!({ "inbound": inbound }),
+    ] {
         let request = server.request(reqwest::Method::PUT, preferences);
         recorded.answer(preferences, of_mira(request.json(&body))).await;
     }
     recorded.answer(preferences, of_mira(server.get(preferences))).await;
     recorded.answer(preferences, of_mira(server.request(reqwest::Method::DELETE, preferences))).await;
+    confirm(&mira, DOES_NOT_ANSWER).await;
+    recorded.answer("/me", of_mira(server.get("/me"))).await;
+    campaigns(&mut recorded, &mira).await;
+    keys(&mut recorded, &mira, &agent).await;
     recorded.answer("/healthz", server.get("/healthz")).await;
     recorded.answer("/readyz", server.get("/readyz")).await;
     recorded.answer("/readyz", with_key(server.get("/readyz"))).await;

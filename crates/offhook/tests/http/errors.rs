@@ -1,8 +1,13 @@
 //! Every answer that is not a success carries the envelope, with the documented status and code.
 
+use offhook_core::Timestamp;
+use offhook_store::PhoneRow;
+use offhook_testkit::programs::{Protocol, free_port};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::me::account;
+use crate::python;
 use crate::server::{BUSY, Server, send};
 
 #[tokio::test]
@@ -56,6 +61,69 @@ async fn what_is_wrong_with_a_wish() {
 }
 
 #[tokio::test]
+async fn the_account_s_own_phone() {
+    let server = Server::start().await;
+    let mira = account(&server, false).await;
+    let store = server.app().gateway().store();
+    let owner = mira.get("/me").await.json()["userId"].as_str().unwrap().parse().unwrap();
+    let confirm = async |number: &str, primary| {
+        let phone = PhoneRow { number: number.to_owned(), primary, confirmed_at: Timestamp::default() };
+        assert!(store.add_phone(owner, &phone).await.unwrap());
+    };
+    let wish = |more: Value| {
+        let mut body = json!({ "to": BUSY, "task": "x", "loop_in_user": true });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let refused = mira.place(&wish(json!({}))).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "account_phone_unavailable"));
+    // Of two without a primary one, neither; and the number of the request is none of them.
+    confirm("+14155550190", false).await;
+    confirm(BUSY, false).await;
+    let refused = mira.place(&wish(json!({ "bridge_number": "+14155550191" }))).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "account_phone_unavailable"));
+    confirm(BUSY, true).await;
+    for body in [wish(json!({})), json!({ "to": BUSY, "task": "x", "bridge_number": BUSY })] {
+        let refused = mira.place(&body).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "invalid_loop_in_destination"));
+    }
+    let own = json!({ "to": BUSY, "task": "x", "bridge_number": "+14155550199" });
+    assert_eq!(mira.place(&own).await.code(), "invalid_loop_in_destination");
+    confirm("+14155550190", true).await;
+    let me = mira.get("/me").await.json();
+    let phones = json!([
+        { "number": "+14155550190", "primary": true, "verified": true },
+        { "number": BUSY, "primary": false, "verified": true },
+    ]);
+    assert_eq!(me["phones"], phones);
+    assert_eq!(mira.place(&wish(json!({}))).await.status, 201);
+
+    // While they can't be looked up no call is placed, and nobody is asked to confirm anything.
+    let database = server.data_dir().join("offhook.db");
+    let database = database.to_str().unwrap();
+    assert_eq!(python::run("take_away.py", &[database, "owner_phones"], "").await, (0, String::new()));
+    let away = mira.place(&wish(json!({}))).await;
+    assert_eq!((away.status.as_u16(), away.code().as_str()), (503, "account_phone_lookup_unavailable"));
+    assert!(away.header("retry-after").is_some());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_can_be_dialled_on_a_trunk_that_does_not_let_us_in() {
+    let port = free_port(Protocol::Udp);
+    let text = format!(
+        "[[carrier.sip.trunk]]\nserver = \"127.0.0.1:{port}\"\nusername = \"mira\"\npassword = \"secret\"\n\
+         register = true\n[[line]]\nnumber = \"+12065551188\"\n"
+    );
+    let server = Server::configured(&text).await;
+    let mira = account(&server, false).await;
+    let answer = mira.place(&json!({ "to": "+12065551234", "task": "x" })).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (502, "dial_failed"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_key() {
     let server = Server::start().await;
     let wrong = |request: reqwest::RequestBuilder| request.header("X-Api-Key", "clawcall_sk_nobody");
@@ -65,6 +133,11 @@ async fn what_is_wrong_with_a_key() {
         (wrong(server.post("/call").body("{")), "invalid_api_key"),
         (wrong(server.post("/call").json(&json!({}))), "invalid_api_key"),
         (wrong(server.get("/call/0")), "invalid_api_key"),
+        // A token that can't be a key is somebody else's, and no reason to drop one's own.
+        (server.get("/calls").header("Authorization", "Bearer eyJhbGciOi"), "invalid_token"),
+        (server.get("/calls").header("Authorization", "Bearer clawcall_sk_nobody"), "invalid_api_key"),
+        (server.post("/call").header("Authorization", "Bearer eyJhbGciOi").body("{}"), "invalid_token"),
+        (server.get("/calls").header("X-Api-Key", "eyJhbGciOi"), "invalid_api_key"),
         (server.get("/calls"), "auth_required"),
         (server.get("/calls").header("X-Api-Key", " "), "auth_required"),
     ] {

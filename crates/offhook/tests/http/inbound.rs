@@ -34,7 +34,7 @@ async fn pair() -> (Server, Server) {
     )
 }
 
-async fn reserve(agent: &Agent<'_>, number: &str) {
+pub async fn reserve(agent: &Agent<'_>, number: &str) {
     let owner = owner(agent).await;
     agent.server.app().gateway().store().reserve(number, owner, now()).await.unwrap();
 }
@@ -47,7 +47,7 @@ fn now() -> offhook_core::Timestamp {
     offhook_core::Timestamp::from_unix_micros(1_795_000_000_000_000)
 }
 
-async fn confirm(agent: &Agent<'_>, number: &str) {
+pub async fn confirm(agent: &Agent<'_>, number: &str) {
     let phone = PhoneRow { number: number.to_owned(), primary: false, confirmed_at: now() };
     assert!(agent.server.app().gateway().store().add_phone(owner(agent).await, &phone).await.unwrap());
 }

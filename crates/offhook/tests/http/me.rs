@@ -34,7 +34,7 @@ async fn a_key_of_the_operator_is_an_account() {
     let answer = mira.get("/me").await;
     assert_eq!(answer.status, 200);
     let me = answer.json();
-    assert_eq!(fields(&me), ["balanceSeconds", "email", "plan", "tier", "unlimited", "userId"]);
+    assert_eq!(fields(&me), ["balanceSeconds", "email", "phones", "plan", "tier", "unlimited", "userId"]);
     assert_eq!(
         (&me["email"], &me["balanceSeconds"], &me["unlimited"]),
         (&Value::Null, &Value::Null, &json!(true))
