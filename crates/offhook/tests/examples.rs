@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
+use offhook::gateway::keys;
 use offhook_speech::local;
 use offhook_testkit::quiet::Quiet;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
 use tokio::process::Command;
 
 const RECEPTIONIST: &str = "+14155550100";
@@ -64,6 +67,13 @@ impl Bench {
         self.quiet.check();
     }
 
+    /// A key that was made for this agent.
+    async fn key(&self) -> String {
+        let key = keys::create(self.app.gateway().store(), None, false).await.unwrap();
+        self.quiet.never(key.expose_secret());
+        key.expose_secret().to_owned()
+    }
+
     /// Where agents of this contract keep their key.
     fn saved_key(&self) -> PathBuf {
         self.dir.path().join("clawcall/key.json")
@@ -109,7 +119,7 @@ async fn python_agent() {
     let bench = Bench::start().await;
     let message = "Tell Alex that the table is booked for seven.";
     let (code, seen) = bench.run("python-agent/agent.py", &[FRIEND, message]).await;
-    expect_lines(&seen, &["… answered", "… finalized", "outcome  answered", "result   done: ", " * "]);
+    expect_lines(&seen, &["… answered", "… finalized", "outcome  answered", "result   achieved: ", " * "]);
     assert_eq!(code, 0, "{seen}");
     let key = std::fs::read_to_string(bench.saved_key()).expect("the minted key is saved");
 
@@ -136,16 +146,29 @@ async fn python_agent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_options() {
     let bench = Bench::start().await;
-    let (code, seen) =
-        bench.run("parallel-options/compare.py", &[TASK, RECEPTIONIST, BUSY, "+442071234567"]).await;
+    let (code, seen) = bench.run("parallel-options/compare.py", &[TASK, RECEPTIONIST]).await;
+    expect_lines(&seen, &["auth_required: "]);
+    assert_eq!(code, 2, "a campaign needs a key: {seen}");
+    let saved = json!({ "api_key": bench.key().await }).to_string();
+    std::fs::create_dir_all(bench.saved_key().parent().unwrap()).unwrap();
+    std::fs::write(bench.saved_key(), saved).unwrap();
+
+    let wanted = [TASK, RECEPTIONIST, BUSY, "+442071234567"];
+    let (code, seen) = bench.run("parallel-options/compare.py", &wanted).await;
     expect_lines(
         &seen,
         &[
-            "+14155550100   answered       unclear  ",
-            "+14155550101   busy                    The line is busy",
-            "+442071234567  refused                 ",
+            "+14155550100 | answered | ",
+            "+14155550101 | busy |  | False |  | The line is busy",
+            "+442071234567 |  |  | False | this number belongs to GB",
+            "(number | outcome | status | ",
+            "ended: completed, 2 of 3 called",
         ],
     );
     assert_eq!(code, 0, "{seen}");
+
+    let (code, seen) = bench.run("parallel-options/compare.py", &[TASK, BUSY, "--first"]).await;
+    expect_lines(&seen, &["+14155550101 | busy | False | The line is busy", "ended: completed, 1 of 1 called"]);
+    assert_eq!(code, 1, "{seen}");
     bench.stop().await;
 }
