@@ -120,7 +120,6 @@ pub struct Comparison {
     #[schema(example = json!(["name", "number", "outcome", "status", "price", "fits", "summary", "next_action"]))]
     pub columns: Vec<String>,
     /// One for each target, in the order of the columns; null where nothing is known.
-    #[schema(value_type = Vec<Vec<Object>>)]
     pub rows: Vec<Vec<Value>>,
 }
 
