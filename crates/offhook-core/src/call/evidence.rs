@@ -74,6 +74,24 @@ impl Said {
         self.turns.iter().rev().find(|turn| turn.by == Speaker::Remote).map(|turn| turn.number)
     }
 
+    /// The last turns of the remote: after a refusal there is a goodbye, if anything.
+    pub fn last_words(&self) -> Vec<u32> {
+        let of_remote = self.turns.iter().rev().filter(|turn| turn.by == Speaker::Remote);
+        of_remote.take(2).map(|turn| turn.number).collect()
+    }
+
+    /// What one of these turns says, the last, in which the remote can't help.
+    pub fn refusal(&self, numbers: &[u32]) -> Option<&Words> {
+        let mut turns = self.turns.iter().rev().filter(|turn| numbers.contains(&turn.number));
+        turns.find(|turn| turn.by == Speaker::Remote && turn.says(REFUSALS)).map(|turn| &turn.text)
+    }
+
+    /// Whether all of these turns say no more than that they can't help.
+    pub fn refuses(&self, numbers: &[u32]) -> bool {
+        let mut turns = self.turns.iter().filter(|turn| numbers.contains(&turn.number)).peekable();
+        turns.peek().is_some() && turns.all(|turn| turn.says(REFUSALS))
+    }
+
     /// Whether something is said in one of these turns, and not only asked.
     pub fn states(&self, numbers: &[u32]) -> bool {
         self.turns.iter().any(|turn| turn.states && numbers.contains(&turn.number))
@@ -81,11 +99,7 @@ impl Said {
 
     /// Whether one of these turns has one of these words in a row.
     pub fn says(&self, numbers: &[u32], phrases: &[&str]) -> bool {
-        let has = |turn: &Turn| {
-            let text: String = turn.words.iter().map(|word| format!(" {}", word.as_str())).collect();
-            phrases.iter().any(|phrase| format!("{text} ").contains(&format!(" {phrase} ")))
-        };
-        self.turns.iter().any(|turn| numbers.contains(&turn.number) && has(turn))
+        self.turns.iter().any(|turn| numbers.contains(&turn.number) && turn.says(phrases))
     }
 
     /// Where these words were said; `by` nobody in particular where it is `None`.
@@ -138,6 +152,34 @@ impl Said {
         bonds
     }
 }
+
+impl Turn {
+    /// Whether it has one of these words in a row.
+    fn says(&self, phrases: &[&str]) -> bool {
+        let text: String = self.words.iter().map(|word| format!(" {}", word.replace('’', "'"))).collect();
+        phrases.iter().any(|phrase| format!("{text} ").contains(&format!(" {phrase} ")))
+    }
+}
+
+/// By which somebody says, in English, that it goes no further.
+const REFUSALS: &[&str] = &[
+    "cannot help",
+    "can't help",
+    "can not help",
+    "unable to help",
+    "not able to help",
+    "cannot go on",
+    "can't go on",
+    "cannot continue",
+    "can't continue",
+    "cannot proceed",
+    "can't proceed",
+    "cannot do that",
+    "can't do that",
+    "cannot tell you",
+    "can't tell you",
+    "not allowed to",
+];
 
 /// Whether a sentence of it is no question.
 fn states(text: &str) -> bool {

@@ -72,7 +72,7 @@ impl Call {
     pub(super) fn tell_result(&mut self, at_the_end: bool) {
         let settled = match &self.report.claimed {
             Claimed::Told => return,
-            Claimed::Nothing if at_the_end => self.held_against(&unreported()),
+            Claimed::Nothing if at_the_end => self.held_against(&self.report.unreported()),
             Claimed::Nothing => return,
             Claimed::ByVoice(claim) if at_the_end || self.report.finds_all_of(claim) => {
                 self.held_against(claim)
@@ -186,6 +186,18 @@ impl Report {
             && claim.commitments.iter().all(|shown| self.said.find(&shown.quotes, None).is_whole)
     }
 
+    /// What is known where the voice did not say anything about it.
+    fn unreported(&self) -> Claim {
+        let Some(refusal) = self.said.refusal(&self.said.last_words()) else {
+            let summary =
+                "The call ended before the voice reported a result; the transcript shows how far it came.";
+            return Claim::new(TaskStatus::Unclear, summary);
+        };
+        let summary =
+            format!("The call ended before the voice reported a result. They said: \"{}\"", refusal.as_str());
+        Claim { quotes: vec![refusal.clone()], ..Claim::new(TaskStatus::Blocked, summary) }
+    }
+
     /// Whether one of these turns is told of already, as one of these.
     fn is_told(&self, kinds: &[ItemKind], turns: &[u32]) -> bool {
         self.seen
@@ -247,8 +259,11 @@ impl Scales<'_> {
         self.asked_to_commit(&claim.asked_to_commit, &mut weighed);
         weighed.turns.sort_unstable();
         weighed.turns.dedup();
-        let blocker = self.blocker(claim, &mut weighed);
-        let status = self.status(claim.status, &weighed, blocker.is_some());
+        // Who is told no has not been told yes, whatever is made of it.
+        let refused = claim.status == TaskStatus::Achieved && self.report.said.refuses(&weighed.turns);
+        let claimed = if refused { TaskStatus::Blocked } else { claim.status };
+        let blocker = self.blocker(claim, claimed, &mut weighed);
+        let status = self.status(claimed, &weighed, blocker.is_some());
         weighed.items.extend(blocker.filter(|_| status != TaskStatus::Achieved));
         let next_step = claim.next_step.as_ref().filter(|step| !step.trim().is_empty());
         weighed.items.extend(next_step.map(|step| Item::next_step(step.clone())));
@@ -313,12 +328,13 @@ impl Scales<'_> {
     }
 
     /// What stands in the way. Where the voice only says that something does, what was said tells what.
-    fn blocker(&self, claim: &Claim, weighed: &mut Weighed) -> Option<Item> {
+    fn blocker(&self, claim: &Claim, claimed: TaskStatus, weighed: &mut Weighed) -> Option<Item> {
         let Some(BlockerClaim { kind, what, quotes }) = &claim.blocker else {
-            let is_blocked = claim.status == TaskStatus::Blocked && !weighed.turns.is_empty();
+            let is_blocked = claimed == TaskStatus::Blocked && !weighed.turns.is_empty();
             return is_blocked.then(|| {
                 let kind = blocker_in(&self.report.said, &weighed.turns);
-                Item::blocker(kind, claim.summary.clone(), weighed.turns.clone())
+                let what = self.report.said.refusal(&weighed.turns).unwrap_or(&claim.summary);
+                Item::blocker(kind, what.clone(), weighed.turns.clone())
             });
         };
         let turns = match quotes.as_slice() {
@@ -373,11 +389,6 @@ impl Claim {
             items: blocker.into_iter().chain(next_step).collect(),
         }
     }
-}
-
-fn unreported() -> Claim {
-    let summary = "The call ended before the voice reported a result; the transcript shows how far it came.";
-    Claim::new(TaskStatus::Unclear, summary)
 }
 
 /// What usually stands in the way, by the words of the other side, in English.

@@ -307,6 +307,23 @@ fn a_blocker_that_was_not_named_is_found_in_what_was_said() {
 }
 
 #[test]
+fn a_no_is_no_success() {
+    const NO: &str = "I am sorry, I cannot help you without the date of birth.";
+    Talk::new(asking())
+        .remote(NO)
+        .claims(claim(TaskStatus::Achieved, "All done.", &["I cannot help you without the date of birth"]))
+        .ends_with(expect![[r#"
+            blocker missing_information "I am sorry, I cannot help you without the date of birth." [2]
+            blocked: All done. What was said does not show it. [2]
+        "#]]);
+    // Nor is it where the voice had no time to say anything about it.
+    Talk::new(asking()).remote("What is your date of birth?").remote(NO).remote("Goodbye.").ends_with(expect![[r#"
+        blocker missing_information "I am sorry, I cannot help you without the date of birth." [3]
+        blocked: The call ended before the voice reported a result. They said: "I am sorry, I cannot help you without the date of birth." [3]
+    "#]]);
+}
+
+#[test]
 fn an_open_question_is_what_is_missing() {
     let brief = Brief { ask_owner: Some(Duration::from_secs(60)), ..asking() };
     Talk::new(brief)
