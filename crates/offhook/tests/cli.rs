@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use offhook::app::App;
@@ -9,7 +10,11 @@ use offhook::config::{Config, Env, SpeechModel};
 use offhook_speech::local;
 use offhook_testkit::quiet::Quiet;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
+
+/// Nothing here takes this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One machine: a home of its own, and nothing of ours in the environment.
 struct Machine {
@@ -88,6 +93,7 @@ async fn the_help_is_worth_reading() {
               demo         Make a real call to a test number on this machine and show it as it happens
               serve        Run the phone line: HTTP API, calls, everything
               call         Place a call
+              follow       Show a call as it happens; what you type answers, steers or ends it
               calls        List calls, newest first
               show         Show one call
               hangup       Hang up a call
@@ -95,6 +101,17 @@ async fn the_help_is_worth_reading() {
               instruct     Give the voice of a call a note to follow, which it does not say
               digits       Press keys in a call
               answer       Answer the question that the voice of a call has for you
+              bridge       Hand a call over to the user now: their phone rings, they are joined, and the voice
+                           leaves
+              campaign     Ask several places the same in parallel, and compare what they say
+              me           Show the account behind the key
+              balance      Show what is left to the key
+              link         Print the page where the key is linked to an account; it holds the key
+              phone        Show, keep or forget your own number, for callbacks and handoffs
+              webhook      Show what became of the events of a call, and what they are signed with
+              mcp          Speak the Model Context Protocol on standard input and output, for an agent that
+                           starts this
+              skill        Put the skill where agents look for skills, so that they know how to call
               key          Make, list, rotate and revoke API keys (on the machine of the server)
               account      Make accounts, their limits and their codes (on the machine of the server)
               doctor       Check configuration, ports, store, trunk and model, and say what to do
@@ -119,7 +136,9 @@ async fn the_help_is_worth_reading() {
               offhook serve                                   the API on http://127.0.0.1:7465
               offhook call +14155550100 "Ask for a table for two on Friday at seven" --check
               offhook call +14155550100 "Ask for a table for two on Friday at seven" --wait
+              offhook call +14155550110 "Ask for Dr. Lee, then hand over" --bridge=+13125550163 --follow
               offhook show 0199a1e0-… --transcript
+              offhook skill install                           so that your agents know how to call
               offhook doctor                                  what is not right yet, and what to do about it
 
             Exit codes:
@@ -139,6 +158,17 @@ async fn the_help_is_worth_reading() {
         "say",
         "instruct",
         "digits",
+        "answer",
+        "bridge",
+        "follow",
+        "campaign",
+        "me",
+        "balance",
+        "link",
+        "phone",
+        "webhook",
+        "mcp",
+        "skill",
         "key",
         "account",
         "doctor",
@@ -251,6 +281,157 @@ async fn a_call_is_checked_without_being_placed() {
     // Nobody was given a key.
     assert!(!machine.home.path().join(".config/clawcall/key.json").exists());
     stop(app).await;
+}
+
+/// What is typed while a call is shown reaches it: an answer, a word too much, and the end.
+#[tokio::test]
+async fn a_call_is_followed_answered_and_ended_from_the_keyboard() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let task = "Ask for an appointment on Thursday, for Jordan Lee.";
+    let args = ["call", "+14155550108", task, "--ask-owner", "120", "--follow"];
+    let mut following = machine.command(&args);
+    following.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut following = following.spawn().unwrap();
+    let (mut keyboard, screen) = (following.stdin.take().unwrap(), following.stdout.take().unwrap());
+    let mut screen = tokio::io::BufReader::new(screen).lines();
+    let followed = async {
+        let mut shown = Vec::new();
+        while let Some(line) = screen.next_line().await.unwrap() {
+            if line.contains("[asks the agent: ") {
+                keyboard.write_all(b"/dance\nThe fifth of May 1980.\n").await.unwrap();
+            }
+            if line.contains("agent    The fifth of May 1980.") {
+                keyboard.write_all(b"/hangup\n").await.unwrap();
+            }
+            shown.push(line);
+        }
+        (shown, following.wait_with_output().await.unwrap())
+    };
+    let (shown, output) = tokio::time::timeout(PATIENCE, followed).await.expect("the call ends");
+    let shown = shown.join("\n");
+    assert!(shown.contains("ended: owner.cancelled") && shown.contains("Outcome     answered"), "{shown}");
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(errors(&output).contains("there is no /dance; type an answer"), "{}", errors(&output));
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn the_user_s_number_is_kept_and_used_for_handoffs() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let file = || std::fs::read_to_string(machine.home.path().join(".config/clawcall/key.json")).unwrap();
+    let call = ["call", "+14155550101", "Ask.", "--wait", "--bridge"];
+    let output = machine.run(&call).await;
+    Machine::expect(&output, 2);
+    assert!(errors(&output).contains("offhook phone"), "{}", errors(&output));
+
+    assert_eq!(Machine::expect(&machine.run(&["phone"]).await, 0), "none is kept\n");
+    Machine::expect(&machine.run(&["phone", "5550190"]).await, 2);
+    Machine::expect(&machine.run(&["phone", "+1 415 555 0190"]).await, 0);
+    assert!(file().contains("\"user_phone_number\": \"+14155550190\""), "{}", file());
+    Machine::expect(&machine.run(&call).await, 1);
+    assert!(file().contains("+14155550190") && file().contains("clawcall_sk_"), "{}", file());
+
+    let link = Machine::expect(&machine.run(&["link"]).await, 0);
+    assert!(link.starts_with(&format!("{}/sign-up?token=clawcall_sk_", app.url())), "{link}");
+    let balance = Machine::expect(&machine.run(&["balance"]).await, 0);
+    assert!(balance.contains("Left        ") && balance.contains("Last 24 h   1"), "{balance}");
+    // A key of a first call has no account yet.
+    let output = machine.run(&["me"]).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("/sign-up?token="), "{}", errors(&output));
+    assert_eq!(Machine::expect(&machine.run(&["phone", "--forget"]).await, 0), "none is kept\n");
+    assert!(file().contains("clawcall_sk_"));
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn a_call_s_terms_reach_the_server() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    machine.file("price.json", r#"{"type": "object", "properties": {"price_usd": {"type": "number"}}}"#);
+    let schema = machine.home.path().join("price.json").display().to_string();
+    let task = "For Jordan Lee: ask what it costs. Up to 60 dollars is fine.";
+    let terms = [
+        "--bridge=+14155550190",
+        "--straight",
+        "--may-commit=up to 60 dollars",
+        "--result-schema",
+        &schema,
+        "--language",
+        "en-US",
+        "--check",
+        "--json",
+    ];
+    let checked =
+        Machine::expect(&machine.run(&[&["call", "+14155550100", task][..], &terms].concat()).await, 0);
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    let prompt = checked["prompt"].as_str().unwrap();
+    assert!(prompt.contains("up to 60 dollars") && checked.to_string().contains("price_usd"), "{checked}");
+
+    let later = ["--not-before", "2031-01-01T00:00:00Z"];
+    let output = machine.run(&[&["call", "+14155550100", task][..], &later].concat()).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("not_before"), "{}", errors(&output));
+    let output = machine.run(&["call", "+14155550100", task, "--follow-up-to", "nothing"]).await;
+    Machine::expect(&output, 4);
+    Machine::expect(&machine.run(&["call", "+14155550100", task, "--supplied", "x"]).await, 2);
+    let output = machine.run(&["call", "+14155550100", task, "--result-schema", "nothing.json"]).await;
+    Machine::expect(&output, 2);
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn a_campaign_from_the_command_line() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    // A campaign needs a key; the first call brings one.
+    Machine::expect(&machine.run(&["call", "+14155550101", "Ask.", "--wait"]).await, 1);
+    let task = "For Jordan Lee: ask whether they have a wheel in stock.";
+    let to = ["--to", "+14155550101=Bay", "--to", "+14155550103=Hill"];
+    let printed =
+        Machine::expect(&machine.run(&[&["campaign", "start", task, "--wait"][..], &to].concat()).await, 0);
+    assert!(
+        printed.contains("  done\n") && printed.contains("  Bay ") && printed.contains("  Hill "),
+        "{printed}"
+    );
+    let listed = Machine::expect(&machine.run(&["campaign", "list"]).await, 0);
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+    assert!(printed.starts_with(&id), "{listed}");
+    let noted = ["campaign", "note", &id, "--next-action", "Try the hill again.", "--json"];
+    let noted: Value = serde_json::from_str(&Machine::expect(&machine.run(&noted).await, 0)).unwrap();
+    assert_eq!(noted["next_action"], "Try the hill again.");
+    Machine::expect(&machine.run(&["campaign", "stop", &id]).await, 0);
+    Machine::expect(&machine.run(&["campaign", "show", "nothing"]).await, 4);
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn the_skill_goes_where_agents_look() {
+    let machine = Machine::new();
+    let exists = |path: &str| machine.home.path().join(path).join("offhook/SKILL.md").is_file();
+    std::fs::create_dir_all(machine.home.path().join(".claude")).unwrap();
+    let printed = Machine::expect(&machine.run(&["skill", "install"]).await, 0);
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+    assert!(exists(".agents/skills") && exists(".claude/skills") && !exists(".cursor/skills"));
+    assert!(machine.home.path().join(".claude/skills/offhook/references/outbound.md").is_file());
+    Machine::expect(&machine.run(&["skill", "install", "--for", "cursor", "--for", "openclaw"]).await, 0);
+    assert!(exists(".cursor/skills") && exists(".openclaw/skills"));
+    let dir = machine.home.path().join("project/skills").display().to_string();
+    Machine::expect(&machine.run(&["skill", "install", "--dir", &dir]).await, 0);
+    assert!(exists("project/skills"));
+    Machine::expect(&machine.run(&["skill", "install", "--for", "nobody"]).await, 2);
+    let shown = Machine::expect(&machine.run(&["skill", "show"]).await, 0);
+    assert!(shown.starts_with("---\nname: offhook\n"), "{shown}");
 }
 
 #[tokio::test]

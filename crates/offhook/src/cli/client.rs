@@ -83,7 +83,7 @@ impl Client {
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
-        match self.minted.get().cloned().or_else(|| self.state.key()) {
+        match self.key() {
             Some(key) => request.header("X-Api-Key", key),
             None => request,
         }
@@ -110,14 +110,18 @@ impl Client {
         })
     }
 
-    /// What the error envelope says, in one or two lines.
+    fn key(&self) -> Option<String> {
+        self.minted.get().cloned().or_else(|| self.state.key())
+    }
+
+    /// What the error envelope says, and what the user can open to get on, in a few lines.
     async fn refusal(&self, response: reqwest::Response) -> Failure {
         let status = response.status();
         let body: Value = response.json().await.unwrap_or_default();
         let error = &body["error"];
         let (code, message) = (error["code"].as_str(), error["message"].as_str());
         let mut text = match (code, message) {
-            (Some("auth_required"), _) => {
+            (Some("auth_required"), _) if self.key().is_none() => {
                 "this needs an API key, and none is saved here (auth_required)".to_owned()
             }
             (Some(code), Some(message)) => format!("{message} ({code})"),
@@ -127,6 +131,10 @@ impl Client {
             text.push_str(
                 "\nThe saved key was removed; the next call gets a new one, where the server allows it.",
             );
+        } else if let Some(link) =
+            error["action"]["sign_in_url"].as_str().and(error["action"]["url"].as_str())
+        {
+            text.push_str(&format!("\nOpen {link}"));
         } else if status == StatusCode::UNAUTHORIZED {
             text.push_str("\nOn the machine of the server: export OFFHOOK_API_KEY=$(offhook key create)");
         }

@@ -36,7 +36,7 @@ Examples:
   offhook serve                                   the API on http://127.0.0.1:7465
   offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --check
   offhook call +14155550100 \"Ask for a table for two on Friday at seven\" --wait
-  offhook call +14155550110 \"Ask for Dr. Lee; hand over when they answer\" --bridge=+13125550163 --follow
+  offhook call +14155550110 \"Ask for Dr. Lee, then hand over\" --bridge=+13125550163 --follow
   offhook show 0199a1e0-… --transcript
   offhook skill install                           so that your agents know how to call
   offhook doctor                                  what is not right yet, and what to do about it

@@ -79,6 +79,8 @@ pub fn install(skills: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use offhook_core::end::Outcome;
+
     use super::*;
 
     #[test]
@@ -158,22 +160,23 @@ mod tests {
     #[test]
     fn every_name_it_uses_is_known() {
         let document = serde_json::to_string(&crate::http::document()).unwrap();
-        // Of the state file, of schemas in examples, and of answers that no schema describes.
-        let own = ["user_phone_number", "price_usd", "clawcall_sk_", "api_key"];
-        for (page, text) in files() {
-            for name in quoted(text) {
-                let is_name =
-                    name.contains('_') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                if !is_name || own.contains(&name) {
-                    continue;
-                }
-                let tool = crate::mcp::tools::row(name).is_some();
-                let known = tool
-                    || document.contains(&format!("\"{name}\""))
-                    || document.contains(&format!("`{name}`"));
-                assert!(known, "{page} names {name}, which nothing knows");
-            }
-        }
+        // Of the state file, and of the schemas in examples.
+        let own = ["user_phone_number", "price_usd", "clawcall_sk_"];
+        let is_name = |name: &&str| {
+            name.contains('_') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        let known = |name: &str| {
+            own.contains(&name)
+                || crate::mcp::tools::row(name).is_some()
+                || Outcome::from_code(name).is_some()
+                || [format!("\"{name}\""), format!("`{name}`")].iter().any(|name| document.contains(name))
+        };
+        let unknown: Vec<String> = files()
+            .flat_map(|(page, text)| quoted(text).filter(is_name).map(move |name| (page.clone(), name)))
+            .filter(|(_, name)| !known(name))
+            .map(|(page, name)| format!("{page}: {name}"))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:#?}");
     }
 
     #[test]
