@@ -7,6 +7,7 @@ mod asking;
 mod campaigns;
 mod contract;
 mod fault;
+mod handoff;
 mod follow_up;
 mod idempotency;
 mod killed;
