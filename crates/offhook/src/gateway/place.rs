@@ -80,6 +80,8 @@ pub struct Placed {
     pub minted_key: Option<SecretString>,
     /// The call existed already: same idempotency key, same request.
     pub repeated: bool,
+    /// It waits for its time.
+    pub waits: bool,
 }
 
 /// Who pays for the call: a known caller, or a new one.
@@ -197,12 +199,14 @@ impl Gateway {
         let new_key = minted.as_ref().map(Minted::new_key);
         let now = clock::now();
         check_window(&wish.ask, now)?;
-        let call_id = match wish.due(now) {
+        let due = wish.due(now);
+        let call_id = match due {
             Some(due) => self.schedule_call(caller, &wish, new_key, due).await?,
             None => self.let_in(caller, wish, new_key).await?,
         };
         minted.as_ref().inspect(|minted| self.learn(minted));
-        Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: false })
+        let minted_key = minted.map(|minted| minted.key);
+        Ok(Placed { call_id, caller, minted_key, repeated: false, waits: due.is_some() })
     }
 
     /// Take a place, write the call down, start it.
@@ -311,7 +315,8 @@ impl Gateway {
         if let Some(minted) = &minted {
             self.minted_before(minted).await?.ok_or(AuthError::KeyRequired)?;
         }
-        Ok(Placed { call_id, caller, minted_key: minted.map(|minted| minted.key), repeated: true })
+        let minted_key = minted.map(|minted| minted.key);
+        Ok(Placed { call_id, caller, minted_key, repeated: true, waits: false })
     }
 }
 

@@ -207,6 +207,7 @@ impl Gateway {
             return Ok(());
         }
         place.keep();
+        self.remember(caller, &wish, row.id, now);
         let last_seq = self.inner.store.last_seq(row.id).await.map_err(unreadable).unwrap_or(1);
         let (feed, _) = broadcast::channel(1);
         let mut journal = self.inner.engine.writer().journal(row.id, last_seq, feed);

@@ -92,7 +92,11 @@ pub(super) async fn wish(
 fn accepted(placed: Placed) -> Response {
     let minted = placed.minted_key.as_ref().map(|key| key.expose_secret().to_owned());
     let id = placed.call_id.to_string();
-    let message = if placed.repeated { "This call was placed before." } else { "The call is queued." };
+    let message = match (placed.repeated, placed.waits) {
+        (true, _) => "This call was placed before.",
+        (false, true) => "The call waits for its time.",
+        (false, false) => "The call is queued.",
+    };
     let header = minted.as_deref().and_then(|key| HeaderValue::from_str(key).ok());
     let body = CallPlaced { call_id: id.clone(), id, status: "queued", message, api_key: minted };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();

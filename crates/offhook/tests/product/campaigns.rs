@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer};
 use crate::realtime::{CLINIC, HELLO, goodbye, model, person, rig as realtime_rig};
-use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, PATIENCE, RECEPTIONIST, Rig};
+use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, PATIENCE, RECEPTIONIST, Rig, SILENT, Setup};
 
 const ABROAD: &str = "+442071234567";
 const DECLINES: &str = "+14155550103";
@@ -154,7 +154,7 @@ async fn the_first_fit_ends_the_rest() {
     let rig = realtime_rig(fake.url(), person(&then)).await;
     let owner = rig.stranger().await;
     let body = json!({
-        "task": TASK, "targets": targets(&[NEVER_ANSWERS, CLINIC, BUSY, DECLINES]), "parallel": 2,
+        "task": TASK, "targets": targets(&[NEVER_ANSWERS, SILENT, CLINIC, BUSY, DECLINES]), "parallel": 3,
         "stop_at_first_fit": true,
     });
     let campaign = started(&owner, &body).await;
@@ -162,10 +162,21 @@ async fn the_first_fit_ends_the_rest() {
     assert_eq!(view["ending"], "first_fit", "{view:#}");
     assert_eq!(
         states(&view),
-        [(NEVER_ANSWERS, "done"), (CLINIC, "done"), (BUSY, "cancelled"), (DECLINES, "cancelled")]
+        [
+            (NEVER_ANSWERS, "done"),
+            (SILENT, "done"),
+            (CLINIC, "done"),
+            (BUSY, "cancelled"),
+            (DECLINES, "cancelled"),
+        ]
     );
-    assert_eq!(column(&view, "outcome")[0], "cancelled", "it was hung up");
-    assert_eq!(column(&view, "fits"), [false, true, false, false]);
+    assert_eq!(column(&view, "fits"), [false, false, true, false, false]);
+    assert_eq!(column(&view, "outcome")[0], "cancelled", "what only rang was hung up");
+    // Whoever had picked up got a goodbye.
+    let talking = owner.known(view["targets"][1]["call_id"].as_str().unwrap());
+    let journal = talking.journal().await;
+    assert!(journal.iter().any(|event| event["code"] == "owner.instructed"), "{journal:#?}");
+    assert_eq!(journal.last().unwrap()["reason"], "voice.finished");
     let dialled: Vec<String> = rig.exchange.calls().iter().map(|call| call.number.clone()).collect();
     assert!(!dialled.iter().any(|number| number == BUSY || number == DECLINES), "{dialled:?}");
     rig.stop().await;
@@ -273,5 +284,32 @@ async fn what_can_t_be_a_campaign_is_told() {
     let body = json!({ "task": TASK, "targets": two });
     assert_eq!(start(&rig.owner(), &body).await.error(), (401, "auth_required".to_owned()));
     assert!(rig.exchange.calls().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_operator_says_how_many() {
+    let mut setup = Setup::new();
+    setup.config.campaign_parallel = 1;
+    let rig = setup.start().await;
+    let owner = rig.stranger().await;
+    let mut campaigns = Vec::new();
+    for to in [NEVER_ANSWERS, BUSY, DECLINES, HANGS_UP] {
+        let numbers = if to == NEVER_ANSWERS { vec![to] } else { vec![NEVER_ANSWERS, to] };
+        let body = json!({ "task": TASK, "targets": targets(&numbers) });
+        campaigns.push(started(&owner, &body).await);
+    }
+    assert_eq!(campaigns[1].view().await["parallel"], 1);
+    let body = json!({ "task": TASK, "targets": targets(&[BUSY]) });
+    assert_eq!(start(&owner, &body).await.error(), (429, "too_many_calls".to_owned()));
+    // A number that is being called already is waited for.
+    rings(&rig, NEVER_ANSWERS).await;
+    assert_eq!(states(&campaigns[1].view().await), [(NEVER_ANSWERS, "waiting"), (BUSY, "waiting")]);
+    for campaign in &campaigns {
+        owner.post(&campaign.path("/stop")).await;
+        assert_eq!(campaign.done().await["ending"], "stopped");
+    }
+    let rig = rig.restart_with(|config| config.campaign_parallel = 0).await;
+    assert_eq!(start(&owner, &body).await.error(), (403, "forbidden".to_owned()));
     rig.stop().await;
 }

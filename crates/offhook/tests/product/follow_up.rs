@@ -9,6 +9,7 @@ use crate::agent::Answer;
 use crate::realtime::{CLINIC, HELLO, goodbye, model, person, rig};
 use crate::rig::{NEVER_ANSWERS, Rig};
 
+const WANTS_BIRTH: &str = "+14155550108";
 const ASKED: &str = "What is the date of birth?";
 const SUPPLIED: &str = "The date of birth of Jordan Lee is March 3rd, 1984.";
 
@@ -75,5 +76,21 @@ async fn only_a_call_of_one_s_own_that_is_over_is_followed_up() {
     let body = json!({ "to": CLINIC, "task": "Confirm the appointment.", "follow_up_to": live.id });
     assert_eq!(rig.owner().ask(&body).await.error(), (404, "not_found".to_owned()));
     live.hang_up().await;
+    rig.stop().await;
+}
+
+/// Who asks for a date of birth before helping, with the voice of this machine.
+#[tokio::test]
+async fn what_was_missing_is_supplied_by_the_next_call() {
+    let rig = Rig::start().await;
+    let owner = rig.owner();
+    let task = "Call on behalf of Jordan Lee and confirm the appointment.";
+    let first = owner.place(&json!({ "to": WANTS_BIRTH, "task": task })).await;
+    let blocked = first.over().await["result"].clone();
+    assert_eq!((&blocked["status"], &blocked["blocker"]["kind"]), (&json!("blocked"), &json!("missing_information")));
+    let supplied = "The date of birth of Jordan Lee is 05 03 84.";
+    let body = json!({ "to": WANTS_BIRTH, "task": task, "follow_up_to": first.id, "supplied": supplied });
+    let second = owner.place(&body).await.over().await;
+    assert_eq!(second["result"]["status"], "achieved", "{second:#}");
     rig.stop().await;
 }
