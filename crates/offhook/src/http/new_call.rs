@@ -35,12 +35,12 @@ pub struct NewCall {
     /// `jessica` (the default), `sarah`, `chris` or `eric`.
     #[schema(value_type = Option<String>, pattern = r"^(jessica|sarah|chris|eric|\s*)$")]
     voice: Value,
-    /// The user's own number, for a live handoff. This version checks it and keeps it with the call, but hands no call
-    /// over yet: the voice stays on the line, and the user is not called.
+    /// The user's own number, for a live handoff: the voice may call the user into the call when the task says so, and
+    /// `POST /call/{id}/bridge` does.
     #[schema(value_type = Option<String>)]
     bridge_number: Value,
-    /// `false` turns the handoff off, whatever `bridge_number` says. `true` needs a verified phone of the account, which
-    /// no key of this version has. Null is not the same as leaving it out, and is refused.
+    /// `true` is a live handoff to the verified phone of the account, whatever `bridge_number` says; a key that is not
+    /// linked to one has none. `false` turns the handoff off. Null is not the same as leaving it out, and is refused.
     #[serde(deserialize_with = "written")]
     #[schema(value_type = bool, required = false)]
     loop_in_user: Option<Value>,
