@@ -1,5 +1,6 @@
 //! What became of the task, as an agent reads it: nothing stands in it that nobody said.
 
+use futures_util::future::join_all;
 use offhook::config::SpeechModel;
 use offhook_speech::openai;
 use offhook_testkit::realtime::{FakeRealtime, Heard, Reply, Script};
@@ -82,15 +83,18 @@ async fn a_commitment_that_was_spoken_without_leave_stands_as_a_breach_with_its_
 #[tokio::test]
 async fn who_may_commit_has_made_a_commitment() {
     let says = ["Please book it.", "Thank you, goodbye."];
-    for (body, kept) in [
+    let rows = [
         (json!({ "to": GARAGE, "task": WISH, "may_commit": "Up to 100 dollars." }), true),
         (json!({ "to": GARAGE, "task": "Book an oil change for Mira Okafor." }), true),
         (json!({ "to": GARAGE, "task": "Book an oil change for Mira Okafor.", "may_commit": false }), false),
-    ] {
+    ];
+    let calls = rows.iter().map(async |(body, _)| {
         let model = fake(&GARAGE_SAYS, &says, &booked(&["Thursday at four is free"])).await;
-        let (result, call) = result(model, body.clone()).await;
+        result(model, body.clone()).await
+    });
+    for ((body, kept), (result, call)) in rows.iter().zip(join_all(calls).await) {
         let said = json!([{ "act": "booking", "what": "Please book it.", "turns": [turn(&call, says[0])] }]);
-        let (made, broken) = if kept { (&said, &json!([])) } else { (&json!([]), &said) };
+        let (made, broken) = if *kept { (&said, &json!([])) } else { (&json!([]), &said) };
         assert_eq!((&result["commitments"], &result["breaches"]), (made, broken), "{body}");
     }
 }
@@ -162,18 +166,21 @@ async fn the_fields_that_were_asked_for_come_back_as_json_with_their_turns() {
 
 #[tokio::test]
 async fn nothing_is_achieved_by_what_nobody_said() {
-    for (quotes, status, evidence) in [
+    let rows = [
         (vec!["your car is ready and everything is paid for"], "unclear", 0),
         // To ask is to confirm nothing.
         (vec!["Shall I book it, yes or no?", "I can only keep the time if I book it now"], "achieved", 1),
         (vec!["How can I help you?"], "achieved", 1),
         (vec![], "unclear", 0),
-    ] {
+    ];
+    let calls = rows.iter().map(async |(quotes, ..)| {
         let claim = json!({ "status": "achieved", "summary": "All is well.", "quotes": quotes });
         let model = fake(&GARAGE_SAYS, &["Thank you.", "No, thank you. Goodbye."], &claim).await;
-        let (result, _) = result(model, json!({ "to": GARAGE, "task": WISH })).await;
-        assert_eq!(result["status"], status, "{quotes:?}: {result}");
-        assert_eq!(result["evidence_turns"].as_array().unwrap().len(), evidence, "{quotes:?}: {result}");
+        result(model, json!({ "to": GARAGE, "task": WISH })).await.0
+    });
+    for ((quotes, status, evidence), result) in rows.iter().zip(join_all(calls).await) {
+        assert_eq!(result["status"], *status, "{quotes:?}: {result}");
+        assert_eq!(result["evidence_turns"].as_array().unwrap().len(), *evidence, "{quotes:?}: {result}");
     }
 }
 
@@ -184,29 +191,54 @@ async fn what_stands_in_the_way_is_named() {
     const USER: &str = "For that I must speak to the account holder in person. Can you connect me to them?";
     const CODE: &str =
         "For your security, we have sent a one time code to your phone. Please read me the one time code.";
-    for (number, says, kind) in [
+    let numbers = [
         ("+14155550108", BIRTH, "missing_information"),
         ("+14155550110", USER, "wants_user"),
         ("+14155550113", CODE, "verification_code"),
-    ] {
-        // Once the model names the blocker, once it does not.
-        for blocker in
-            [json!({ "kind": kind, "what": "What they asked for.", "quotes": [says] }), Value::Null]
-        {
-            let claim = json!({
-                "status": "blocked", "summary": "They asked for what I do not have.", "quotes": [says],
-                "blocker": blocker,
-            });
-            let heard = ["Hello. How can I help you?", says, "Goodbye."];
-            let model = fake(&heard, &["I do not have that. Goodbye."], &claim).await;
-            let (result, call) = result(model, json!({ "to": number, "task": "Ask for Jordan Lee." })).await;
-            let turn = json!([turn(&call, says)]);
-            assert_eq!(result["status"], "blocked", "{number}: {result}");
-            assert_eq!(
-                (&result["blocker"]["kind"], &result["blocker"]["turns"]),
-                (&json!(kind), &turn),
-                "{result}"
-            );
-        }
-    }
+    ];
+    // Once the model names the blocker, once it does not.
+    let rows = numbers.iter().flat_map(|row| [(row, true), (row, false)]);
+    let calls = rows.map(async |((number, says, kind), names_it)| {
+        let blocker = json!({ "kind": kind, "what": "What they asked for.", "quotes": [says] });
+        let claim = json!({
+            "status": "blocked", "summary": "They asked for what I do not have.", "quotes": [says],
+            "blocker": if names_it { blocker } else { Value::Null },
+        });
+        let heard = ["Hello. How can I help you?", says, "Goodbye."];
+        let model = fake(&heard, &["I do not have that. Goodbye."], &claim).await;
+        let (result, call) = result(model, json!({ "to": number, "task": "Ask for Jordan Lee." })).await;
+        assert_eq!(result["status"], "blocked", "{number}: {result}");
+        assert_eq!(result["blocker"]["kind"], *kind, "{number}: {result}");
+        assert_eq!(result["blocker"]["turns"], json!([turn(&call, says)]), "{number}: {result}");
+    });
+    join_all(calls).await;
+}
+
+/// It says that all went well, and quotes the very words by which it did not.
+#[tokio::test]
+async fn a_model_that_makes_a_yes_of_a_no_is_not_believed() {
+    let rows = [
+        (
+            "+14155550108",
+            "I am sorry, I cannot help you without the date of birth. Please call again. Goodbye.",
+            "missing_information",
+        ),
+        (
+            "+14155550113",
+            "I am sorry, I cannot help you without the one time code. Goodbye.",
+            "verification_code",
+        ),
+    ];
+    let calls = rows.iter().map(async |(number, refusal, kind)| {
+        let claim = json!({ "status": "achieved", "summary": "All is well.", "quotes": [refusal] });
+        let heard = ["Hello. How can I help you?", "I need something first.", "I still need it.", refusal];
+        let model =
+            fake(&heard, &["One moment.", "I do not have that.", "Thank you, goodbye."], &claim).await;
+        let (result, call) = result(model, json!({ "to": number, "task": "Ask for Jordan Lee." })).await;
+        assert_eq!(result["status"], "blocked", "{number}: {result}");
+        let blocker = &result["blocker"];
+        assert_eq!((&blocker["kind"], &blocker["what"]), (&json!(kind), &json!(refusal)), "{number}");
+        assert_eq!(blocker["turns"], json!([turn(&call, refusal)]), "{number}");
+    });
+    join_all(calls).await;
 }
