@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 pub const OUR_NUMBER: &str = "+12065550911";
 pub const THEIR_NUMBER: &str = "+12065551234";
+/// The line that the second trunk has, and whom it reaches.
+pub const OTHER_NUMBER: &str = "+12065550922";
+pub const USER_NUMBER: &str = "+12065559876";
 
 /// Nothing here takes this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,17 +32,25 @@ pub struct Gateway {
 impl Gateway {
     /// With the local voice as it comes, speaking and listening with the programs of this machine.
     pub async fn start(trunk: SocketAddr, further: &str) -> Self {
+        Self::on_trunks(&[(trunk, OUR_NUMBER)], further).await
+    }
+
+    /// With a line on each of these trunks.
+    pub async fn on_trunks(trunks: &[(SocketAddr, &str)], further: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sip = SocketAddr::from(([127, 0, 0, 1], free_port(Protocol::Udp)));
+        let trunk = |(server, number): &(SocketAddr, &str)| {
+            format!(
+                "[[carrier.sip.trunk]]\nname = \"{number}\"\nserver = \"{server}\"\n\
+                 [[line]]\nnumber = \"{number}\"\ntrunk = \"{number}\"\n"
+            )
+        };
+        let trunks: String = trunks.iter().map(trunk).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\n\
              data_dir = {:?}\n\
              carrier.sip.listen = [\"udp:{sip}\"]\n\
-             {further}\n\
-             [[carrier.sip.trunk]]\n\
-             server = \"{trunk}\"\n\
-             [[line]]\n\
-             number = \"{OUR_NUMBER}\"\n",
+             {further}\n{trunks}",
             dir.path()
         );
         let config = Config::parse(&text, &Env::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -58,11 +69,15 @@ impl Gateway {
         self.http.get(format!("{}{path}", self.app.url())).header("X-Api-Key", &self.key)
     }
 
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.post(format!("{}{path}", self.app.url())).header("X-Api-Key", &self.key);
+        request.json(body).send().await.unwrap().json().await.unwrap()
+    }
+
     /// Have somebody called; the id of the call.
     pub async fn place(&self, task: &str) -> String {
-        let request = self.http.post(format!("{}/call", self.app.url())).header("X-Api-Key", &self.key);
-        let body = json!({ "to": THEIR_NUMBER, "task": task });
-        let answer: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
+        let answer =
+            self.post("/call", &json!({ "to": THEIR_NUMBER, "task": task, "from": OUR_NUMBER })).await;
         answer["call_id"].as_str().unwrap_or_else(|| panic!("not called: {answer}")).to_owned()
     }
 

@@ -2,5 +2,6 @@
 //! it is the same sound.
 
 mod gateway;
+mod handoff;
 mod softphone;
 mod waveform;
