@@ -82,7 +82,7 @@ impl HandoffState {
 
 impl HandoffView {
     /// The last handoff of a call.
-    pub(super) fn of(journal: &[JournalEntry]) -> Option<Self> {
+    pub(super) fn of(journal: &[JournalEntry], call_is_over: bool) -> Option<Self> {
         let mut last: Option<Self> = None;
         for entry in journal {
             if let Fact::HandoffAsked { by, warm } = entry.fact {
@@ -101,7 +101,21 @@ impl HandoffView {
                 handoff.learn(entry);
             }
         }
-        last
+        last.map(|handoff| if call_is_over { handoff.over() } else { handoff })
+    }
+
+    /// As it stands after the call, whose process may have been killed before it could say so.
+    fn over(self) -> Self {
+        match self.state {
+            HandoffState::Failed | HandoffState::Ended => self,
+            HandoffState::Joined => {
+                Self { state: HandoffState::Ended, ended_by: Some(Party::Gateway), ..self }
+            }
+            HandoffState::Dialing | HandoffState::Ringing | HandoffState::Introducing => {
+                let why_not = Some(HandoffFailure::Cancelled);
+                Self { state: HandoffState::Failed, why_not, ..self }
+            }
+        }
     }
 
     fn learn(&mut self, entry: &JournalEntry) {
@@ -195,12 +209,16 @@ mod tests {
         ];
         let facts: Vec<Fact> = steps.iter().map(|(fact, _)| fact.clone()).collect();
         for (index, (_, state)) in steps.iter().enumerate() {
-            let view = HandoffView::of(&journal(facts[..=index].to_vec())).expect("a handoff");
+            let view = HandoffView::of(&journal(facts[..=index].to_vec()), false).expect("a handoff");
             assert_eq!(view.state.code(), *state, "after {index}");
         }
-        let last = HandoffView::of(&journal(facts)).expect("a handoff");
+        let killed = HandoffView::of(&journal(facts[..9].to_vec()), true).expect("a handoff");
+        assert_eq!((killed.state.code(), killed.ended_by), ("ended", Some(Party::Gateway)));
+        let killed = HandoffView::of(&journal(facts[..3].to_vec()), true).expect("a handoff");
+        assert_eq!((killed.state.code(), killed.why_not), ("failed", Some(HandoffFailure::Cancelled)));
+        let last = HandoffView::of(&journal(facts), true).expect("a handoff");
         assert_eq!((last.joined_at, last.why_not), (Some(Timestamp::from_unix_millis(8)), None));
         assert_eq!((last.ended_by, last.line.as_deref()), (Some(Party::User), Some("+14155550199")));
-        assert_eq!(HandoffView::of(&journal(vec![Fact::Ringing { early_media: false }])), None);
+        assert_eq!(HandoffView::of(&journal(vec![Fact::Ringing { early_media: false }]), true), None);
     }
 }

@@ -44,7 +44,8 @@ impl Gateway {
 
     async fn finalize(&self, call: &CallRow) -> Result<(), StoreError> {
         let journal = self.inner.store.journal(call.id, 0).await?;
-        let released = self.release(call.direction, &journal).await;
+        let (released, user_left_over) =
+            futures_util::join!(self.release(call.direction, &journal), self.release_user(&journal));
         // Not the last one that was read: a newer version may have written facts that this one skips.
         let last_seq = self.inner.store.last_seq(call.id).await?;
         // The call ended when it was last heard of, as far as anybody can tell.
@@ -53,6 +54,10 @@ impl Gateway {
         let mut journal = self.inner.engine.writer().journal(call.id, last_seq, feed);
         if let Some(released) = released {
             journal.write(ended_at, released);
+        }
+        if let Some(message) = user_left_over {
+            let code = "user_not_released".to_owned();
+            journal.write(ended_at, Fact::Problem { part: Part::Leg, code, message });
         }
         if self.inner.engine.recorder().recover(call.id) {
             let message =
@@ -94,5 +99,17 @@ impl Gateway {
             Released::Unknown { why } => (Release::Unknown, Some(why)),
         };
         Some(Fact::Released { how, detail })
+    }
+
+    /// Hang up the user to whom the call was handed over; why that may not have worked.
+    async fn release_user(&self, journal: &[JournalEntry]) -> Option<String> {
+        let ticket = journal.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::HandoffTicket { ticket } => Some(ticket),
+            _ => None,
+        });
+        match self.inner.engine.carrier().release(ticket?).await {
+            Released::Gone => None,
+            Released::Unreachable { why } | Released::Unknown { why } => Some(why),
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use offhook::app::{App, StartError};
 use offhook::config::Config;
-use offhook_core::journal::{Fact, Release};
+use offhook::gateway::{Bridge, HandoffState};
+use offhook_core::journal::{Fact, Part, Release};
 use offhook_core::{CallId, EndReason};
-use offhook_sandbox::{Ending, Stage};
+use offhook_sandbox::{CallRecord, Ending, Stage};
 use offhook_store::Store;
 use offhook_testkit::quiet::Quiet;
 use secrecy::ExposeSecret as _;
@@ -12,7 +13,26 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::outage::insert;
-use crate::world::{NEVER_ANSWERS, PATIENCE, SILENT, World, wish};
+use crate::world::{NEVER_ANSWERS, OWN_PHONE, PATIENCE, SILENT, World, wish};
+
+/// Wait until a fact like this is in the store.
+async fn written(app: &App, id: CallId, fits: impl Fn(&Fact) -> bool) {
+    let found = async {
+        loop {
+            let journal = app.gateway().store().journal(id, 0).await.unwrap();
+            if journal.iter().any(|entry| fits(&entry.fact)) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, found).await.expect("it is written down");
+}
+
+async fn kill(process: Runtime, app: App) {
+    tokio::task::spawn_blocking(move || process.shutdown_timeout(PATIENCE)).await.unwrap();
+    drop(app);
+}
 
 impl World {
     /// Call this number in a process that is killed, without a goodbye, once the exchange has the call that far.
@@ -28,25 +48,12 @@ impl World {
         let reached = self.exchange.until(|calls| calls.iter().any(|call| call.stage == stage).then_some(()));
         timeout(PATIENCE, reached).await.expect("the call gets that far");
         // What was told to the store is there: the process is not killed in the very instant of the answer.
-        timeout(PATIENCE, async {
-            let answered = |fact: &Fact| matches!(fact, Fact::Answered { .. });
-            let ringing = |fact: &Fact| matches!(fact, Fact::Ringing { .. });
-            loop {
-                let journal = app.gateway().store().journal(id, 0).await.unwrap();
-                let reached = |entry: &offhook_core::JournalEntry| match stage {
-                    Stage::Answered => answered(&entry.fact),
-                    _ => ringing(&entry.fact),
-                };
-                if journal.iter().any(reached) {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
+        written(&app, id, |fact| match stage {
+            Stage::Answered => matches!(fact, Fact::Answered { .. }),
+            _ => matches!(fact, Fact::Ringing { .. }),
         })
-        .await
-        .expect("it is written down");
-        tokio::task::spawn_blocking(move || process.shutdown_timeout(PATIENCE)).await.unwrap();
-        drop(app);
+        .await;
+        kill(process, app).await;
         id
     }
 
@@ -89,6 +96,38 @@ async fn the_far_leg_of_a_killed_process_is_released() {
         world.exchange.shutdown().await;
         Quiet::install().check();
     }
+}
+
+#[tokio::test]
+async fn both_legs_of_a_call_that_was_handed_over_are_released() {
+    let world = World::new().await;
+    let process = Runtime::new().unwrap();
+    let config = world.config.clone();
+    let joined = process.spawn(async move {
+        let app = App::start(config).await.unwrap();
+        let placed = app.gateway().place_call(None, wish(SILENT)).await.unwrap();
+        written(&app, placed.call_id, |fact| matches!(fact, Fact::VoiceSaid { .. })).await;
+        let user = Bridge { number: Some(OWN_PHONE.to_owned()), warm: Some(false) };
+        app.gateway().bridge(placed.caller, placed.call_id, user, None).await.unwrap();
+        written(&app, placed.call_id, |fact| matches!(fact, Fact::HandoffCrossed { .. })).await;
+        (app, placed)
+    });
+    let (app, placed) = joined.await.unwrap();
+    kill(process, app).await;
+    assert!(world.exchange.calls().iter().all(|call| call.stage == Stage::Answered));
+
+    let (app, journal) = world.journal_after_restart(placed.call_id).await;
+    let ended = world.exchange.until(|calls| {
+        calls.iter().all(CallRecord::is_over).then(|| calls.iter().map(|call| call.stage).collect::<Vec<_>>())
+    });
+    let ended = timeout(PATIENCE, ended).await.expect("both far legs end");
+    assert_eq!(ended, [Stage::Ended(Ending::RemoteHungUp); 2]);
+    assert!(!journal.iter().any(|fact| matches!(fact, Fact::Problem { part: Part::Leg, .. })), "{journal:?}");
+    let call = app.gateway().call(placed.caller, placed.call_id).await.unwrap();
+    assert_eq!(call.handoff.map(|handoff| handoff.state), Some(HandoffState::Ended));
+    app.shutdown().await;
+    world.exchange.shutdown().await;
+    Quiet::install().check();
 }
 
 #[tokio::test]

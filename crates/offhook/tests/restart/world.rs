@@ -17,6 +17,8 @@ pub const NEVER_ANSWERS: &str = "+14155550102";
 pub const BUSY: &str = "+14155550101";
 pub const HANGS_UP: &str = "+14155550109";
 pub const SILENT: &str = "+14155550111";
+/// Of the user: answers and talks.
+pub const OWN_PHONE: &str = "+14155550191";
 
 /// The exchange outlives the process that calls through it.
 pub struct World {
