@@ -184,8 +184,7 @@ impl Store {
         owner: Option<OwnerId>,
         limit: u32,
     ) -> Result<Vec<CampaignRow>, StoreError> {
-        const OWN: &str =
-            select_campaigns!("WHERE owner_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
+        const OWN: &str = select_campaigns!("WHERE owner_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
         const ALL: &str = select_campaigns!("ORDER BY created_at DESC, id DESC LIMIT $1");
         let limit = i64::from(limit);
         let rows = match owner {

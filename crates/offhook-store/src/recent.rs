@@ -12,11 +12,19 @@ use crate::{Store, StoreError};
 macro_rules! newest {
     ($whose:literal, $since:literal, $limit:literal) => {
         concat!(
-            "SELECT at FROM (SELECT queued_at AS at FROM calls WHERE ", $whose,
-            " not_before IS NULL AND queued_at >= ", $since,
-            " AND direction = 'outbound' ORDER BY queued_at DESC LIMIT ", $limit, ") AS placed_at_once \
-             UNION ALL SELECT not_before AS at FROM calls WHERE ", $whose,
-            " not_before >= ", $since, " AND waits = 0 AND direction = 'outbound' ORDER BY at DESC LIMIT ", $limit
+            "SELECT at FROM (SELECT queued_at AS at FROM calls WHERE ",
+            $whose,
+            " not_before IS NULL AND queued_at >= ",
+            $since,
+            " AND direction = 'outbound' ORDER BY queued_at DESC LIMIT ",
+            $limit,
+            ") AS placed_at_once \
+             UNION ALL SELECT not_before AS at FROM calls WHERE ",
+            $whose,
+            " not_before >= ",
+            $since,
+            " AND waits = 0 AND direction = 'outbound' ORDER BY at DESC LIMIT ",
+            $limit
         )
     };
 }

@@ -168,7 +168,10 @@ async fn parallel_options() {
     assert_eq!(code, 0, "{seen}");
 
     let (code, seen) = bench.run("parallel-options/compare.py", &[TASK, BUSY, "--first"]).await;
-    expect_lines(&seen, &["+14155550101 | busy | False | The line is busy", "ended: completed, 1 of 1 called"]);
+    expect_lines(
+        &seen,
+        &["+14155550101 | busy | False | The line is busy", "ended: completed, 1 of 1 called"],
+    );
     assert_eq!(code, 1, "{seen}");
     bench.stop().await;
 }

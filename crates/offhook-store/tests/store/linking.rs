@@ -57,8 +57,13 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
 
 pub async fn what_is_not_linked_stays_as_it_was(backend: &Backend) {
     let store = store_with_owner(backend).await;
-    for (n, kind) in [(2, KeyKind::Proto), (3, KeyKind::Owner), (4, KeyKind::Proto), (5, KeyKind::Proto), (6, KeyKind::Proto)]
-    {
+    for (n, kind) in [
+        (2, KeyKind::Proto),
+        (3, KeyKind::Owner),
+        (4, KeyKind::Proto),
+        (5, KeyKind::Proto),
+        (6, KeyKind::Proto),
+    ] {
         store.create_key(&key(n, kind)).await.unwrap();
     }
     store.insert_call(&NewCall { owner: owner(5), ..new_call(5) }).await.unwrap();

@@ -230,9 +230,7 @@ pub async fn lists_and_counts(backend: &Backend) {
     }
 
     // Several journals in one go, some of their facts.
-    let journals = store
-        .journals(&[call(1), call(5), call(4)], &["turn.remote", "call.queued"])
-        .await;
+    let journals = store.journals(&[call(1), call(5), call(4)], &["turn.remote", "call.queued"]).await;
     let journals = journals.unwrap();
     let codes = |n| journals[&call(n)].iter().map(|entry| entry.fact.code()).collect::<Vec<_>>();
     assert_eq!((codes(1), codes(5)), (vec!["call.queued", "turn.remote"], vec!["call.queued"]));

@@ -91,8 +91,7 @@ pub async fn follow_ups_are_found_from_both_ends(backend: &Backend) {
 pub async fn whose_key_was_minted_is_known(backend: &Backend) {
     let store = store_with_owner(backend).await;
     for (n, kind) in [(2, KeyKind::Proto), (3, KeyKind::Owner)] {
-        let key =
-            NewKey { owner: owner(n), hash: [n; 32], kind, label: None, created_at: at(0) };
+        let key = NewKey { owner: owner(n), hash: [n; 32], kind, label: None, created_at: at(0) };
         store.create_key(&key).await.unwrap();
     }
     for (n, minted) in [(1, false), (2, true), (3, false), (9, false)] {

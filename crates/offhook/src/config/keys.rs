@@ -557,7 +557,12 @@ pub const KEYS: &[Key] = &[
         "120",
         "A call that failed before anything rang may be tried once more without asking, by offhook itself or by whoever placed it, not by both: for so long after its end the same call again is that other try. 0 counts none.",
     ),
-    key("policy.campaign_parallel", Int, "4", "Calls of one campaign at the same time; 0 allows no campaigns."),
+    key(
+        "policy.campaign_parallel",
+        Int,
+        "4",
+        "Calls of one campaign at the same time; 0 allows no campaigns.",
+    ),
     key("policy.ring_limit_seconds", Int, "60", "How long it rings before we give up."),
     key("policy.ring_limit_max_seconds", Int, "180", "The most a caller may ask for."),
     key("policy.talk_limit_seconds", Int, "900", "How long a conversation lasts before it is cut off."),

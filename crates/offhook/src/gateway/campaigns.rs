@@ -16,9 +16,7 @@ use std::time::Duration;
 
 use offhook_core::brief::Commit;
 use offhook_core::{CampaignId, OwnerId};
-use offhook_store::{
-    CampaignEnding, CampaignRow, CampaignState, InsertedCampaign, NewCampaign, StoreError,
-};
+use offhook_store::{CampaignEnding, CampaignRow, CampaignState, InsertedCampaign, NewCampaign, StoreError};
 use rand::RngCore as _;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -223,17 +221,13 @@ impl Gateway {
         }
         let run = run::Run::new(self.clone(), caller, id, plan, stop);
         self.inner.campaigns.tasks.spawn(async move {
-            run.to_the_end().await;
+            run.run().await;
             drop(entered);
         });
         Ok(Started { view: self.campaign(caller, id).await?, repeated: false })
     }
 
-    async fn started_before(
-        &self,
-        caller: Caller,
-        held: InsertedCampaign,
-    ) -> Result<Started, CampaignError> {
+    async fn started_before(&self, caller: Caller, held: InsertedCampaign) -> Result<Started, CampaignError> {
         match held {
             InsertedCampaign::Existing(id) => {
                 Ok(Started { view: self.campaign(caller, id).await?, repeated: true })
@@ -307,12 +301,7 @@ impl Gateway {
     }
 
     /// What is to be done, checked.
-    async fn plan(
-        &self,
-        caller: Caller,
-        start: StartCampaign,
-        limit: u32,
-    ) -> Result<Plan, PlaceCallError> {
+    async fn plan(&self, caller: Caller, start: StartCampaign, limit: u32) -> Result<Plan, PlaceCallError> {
         if start.call.task.trim().is_empty() {
             return Err(PlaceCallError::MissingField { field: "task" });
         }

@@ -38,9 +38,7 @@ enum Before {
     /// It may be tried once more, and this is that.
     Failed,
     /// It was tried twice.
-    TriedTwice {
-        over_at: Timestamp,
-    },
+    TriedTwice { over_at: Timestamp },
 }
 
 impl Repeats {
@@ -71,7 +69,8 @@ impl Gateway {
     ) -> Result<Option<CallId>, PlaceCallError> {
         let window = self.inner.settings.repeat_window;
         let Some(last) = self.inner.repeats.last(&wanted(caller, wish)) else { return Ok(None) };
-        let before = self.before(last, window, now).await.map_err(|error| super::place::unreadable(&error))?;
+        let before =
+            self.before(last, window, now).await.map_err(|error| super::place::unreadable(&error))?;
         match before {
             Before::Nothing => Ok(None),
             Before::Failed => Ok(Some(last)),

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn what_can_t_be_asked_for_is_named() {
         let object = |properties: Value| json!({ "type": "object", "properties": properties });
-        let many: Map<String, Value> = (0..21).map(|n| (format!("f{n}"), json!({ "type": "string" }))).collect();
+        let many: Map<String, Value> =
+            (0..21).map(|n| (format!("f{n}"), json!({ "type": "string" }))).collect();
         for (schema, expected) in [
             (json!({}), "type must be object"),
             (json!({ "type": "array" }), "type must be object"),

@@ -84,7 +84,9 @@ pub(super) fn check_window(ask: &PlaceCall, now: Timestamp) -> Result<(), PlaceC
         return wrong("not_before", "must be within the next 30 days");
     }
     match (ask.not_before, ask.not_after) {
-        (_, Some(end)) if end <= now => wrong("not_after", "is over already; name a later one, or leave it out"),
+        (_, Some(end)) if end <= now => {
+            wrong("not_after", "is over already; name a later one, or leave it out")
+        }
         (Some(begin), Some(end)) if end <= begin => wrong("not_after", "must be later than not_before"),
         _ => Ok(()),
     }

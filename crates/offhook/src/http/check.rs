@@ -174,7 +174,9 @@ fn questions(findings: &Findings, hours: &Hours) -> Vec<String> {
     if hours.likely_closed == Some(true) {
         let at = when(hours);
         questions.push(match hours.later {
-            true => format!("It will be {at} there and they are likely closed then. Call all the same, or when?"),
+            true => {
+                format!("It will be {at} there and they are likely closed then. Call all the same, or when?")
+            }
             false => format!("It is {at} there and they are likely closed. Call now all the same, or wait?"),
         });
     }

@@ -281,9 +281,9 @@ pub fn canonical(value: &Value) -> String {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(name, _)| *name);
-            let each = fields.into_iter().map(|(name, value)| {
-                format!("{}:{}", Value::String(name.clone()), canonical(value))
-            });
+            let each = fields
+                .into_iter()
+                .map(|(name, value)| format!("{}:{}", Value::String(name.clone()), canonical(value)));
             format!("{{{}}}", each.collect::<Vec<_>>().join(","))
         }
         Value::Array(items) => {

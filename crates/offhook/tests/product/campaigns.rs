@@ -42,9 +42,8 @@ impl Campaign {
 
     /// What it is once it is over.
     async fn done(&self) -> Value {
-        let waiting = async {
-            while self.agent.get(&self.path("?wait_seconds=25")).await.json()["state"] != "done" {}
-        };
+        let waiting =
+            async { while self.agent.get(&self.path("?wait_seconds=25")).await.json()["state"] != "done" {} };
         let over = tokio::time::timeout(PATIENCE, waiting).await;
         let view = self.view().await;
         assert!(over.is_ok(), "it does not end: {view:#}");
@@ -98,7 +97,11 @@ async fn several_are_asked_and_compared() {
         column(&view, "outcome"),
         [&json!("answered"), &json!("busy"), &json!(null), &json!("answered")]
     );
-    assert!(column(&view, "next_action").iter().all(|action| action.as_str().is_some_and(|text| !text.is_empty())));
+    assert!(
+        column(&view, "next_action")
+            .iter()
+            .all(|action| action.as_str().is_some_and(|text| !text.is_empty()))
+    );
     assert_eq!(view["targets"][2]["refusal"]["code"], "unsupported_destination");
     assert!(view["targets"][0]["result"]["summary"].is_string(), "{view:#}");
 
@@ -106,25 +109,31 @@ async fn several_are_asked_and_compared() {
     let call = owner.known(view["targets"][0]["call_id"].as_str().unwrap()).view().await;
     assert_eq!(call["campaign_id"], json!(campaign.id));
     let task = call["task"].as_str().unwrap();
-    for part in [TASK, "You are calling Green Street.", "It is a road bicycle.", "agree to nothing", "held without"] {
+    for part in
+        [TASK, "You are calling Green Street.", "It is a road bicycle.", "agree to nothing", "held without"]
+    {
         assert!(task.contains(part), "{part:?} in {task}");
     }
 
     // It is kept, and its owner's alone.
     let listed = owner.get("/campaigns").await.json();
     assert_eq!(listed["campaigns"][0]["campaign_id"], json!(campaign.id));
-    assert_eq!((&listed["campaigns"][0]["targets_called"], &listed["campaigns"][0]["state"]), (&json!(3), &json!("done")));
+    assert_eq!(
+        (&listed["campaigns"][0]["targets_called"], &listed["campaigns"][0]["state"]),
+        (&json!(3), &json!("done"))
+    );
     let stranger = rig.stranger().await;
     assert_eq!(stranger.get("/campaigns").await.json(), json!({ "campaigns": [] }));
     let kept = json!({ "next_action": "Call Green Street back.", "decision_needed": "Which day?" });
-    for (method, path) in
-        [(Method::GET, ""), (Method::PATCH, ""), (Method::POST, "/stop")]
-    {
+    for (method, path) in [(Method::GET, ""), (Method::PATCH, ""), (Method::POST, "/stop")] {
         let foreign = stranger.request(method, &campaign.path(path)).json(&kept);
         assert_eq!(Answer::to(foreign).await.error(), (404, "not_found".to_owned()));
     }
     let noted = Answer::to(owner.request(Method::PATCH, &campaign.path("")).json(&kept)).await.json();
-    assert_eq!((&noted["next_action"], &noted["facts"]), (&kept["next_action"], &json!(["It is a road bicycle."])));
+    assert_eq!(
+        (&noted["next_action"], &noted["facts"]),
+        (&kept["next_action"], &json!(["It is a road bicycle."]))
+    );
     let forgotten = json!({ "facts": null, "decision_needed": null });
     let rig = rig.restart().await;
     Answer::to(owner.request(Method::PATCH, &campaign.path("")).json(&forgotten)).await;
@@ -255,7 +264,11 @@ async fn what_can_t_be_a_campaign_is_told() {
         (json!({ "task": " " }), "missing_fields", "task is required"),
         (json!({ "targets": [{ "to": "+1415" }] }), "invalid_phone", "targets: 0: "),
         (json!({ "targets": [{ "name": "x" }] }), "invalid_request", "targets: 0 has no number"),
-        (json!({ "targets": targets(&[BUSY, "+1 415 555 0101"]) }), "invalid_request", "targets: 1 is the same"),
+        (
+            json!({ "targets": targets(&[BUSY, "+1 415 555 0101"]) }),
+            "invalid_request",
+            "targets: 1 is the same",
+        ),
         (json!({ "parallel": 5 }), "invalid_request", "parallel: must be 1 to 4"),
         (json!({ "parallel": 0 }), "invalid_request", "parallel: must be 1 to 4"),
         (json!({ "may_commit": true }), "invalid_request", "may_commit: could commit twice"),

@@ -43,8 +43,10 @@ async fn the_voice_knows_what_was_said_and_what_is_known_now() {
     second.over().await;
 
     let updates = fake.events("session.update");
-    let told = updates.iter().filter_map(|update| update["session"]["instructions"].as_str()).next_back().unwrap();
-    for part in [SUPPLIED, &format!("They: {ASKED}"), "You: I do not have it", "missing_information", "calling back"]
+    let told =
+        updates.iter().filter_map(|update| update["session"]["instructions"].as_str()).next_back().unwrap();
+    for part in
+        [SUPPLIED, &format!("They: {ASKED}"), "You: I do not have it", "missing_information", "calling back"]
     {
         assert!(told.contains(part), "{part:?} in {told}");
         assert!(prompt.contains(part), "a check shows it too: {part:?}");
@@ -87,7 +89,10 @@ async fn what_was_missing_is_supplied_by_the_next_call() {
     let task = "Call on behalf of Jordan Lee and confirm the appointment.";
     let first = owner.place(&json!({ "to": WANTS_BIRTH, "task": task })).await;
     let blocked = first.over().await["result"].clone();
-    assert_eq!((&blocked["status"], &blocked["blocker"]["kind"]), (&json!("blocked"), &json!("missing_information")));
+    assert_eq!(
+        (&blocked["status"], &blocked["blocker"]["kind"]),
+        (&json!("blocked"), &json!("missing_information"))
+    );
     let supplied = "The date of birth of Jordan Lee is 05 03 84.";
     let body = json!({ "to": WANTS_BIRTH, "task": task, "follow_up_to": first.id, "supplied": supplied });
     let second = owner.place(&body).await.over().await;

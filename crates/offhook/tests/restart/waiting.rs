@@ -42,7 +42,8 @@ async fn what_was_not_begun_outlives_a_kill_and_what_was_begun_is_not_dialled() 
         (app, caller, waits, begun, campaign)
     });
     let (app, caller, waits, begun, campaign) = placed.await.unwrap();
-    let ringing = world.exchange.until(|calls| calls.iter().any(|call| call.stage == Stage::Ringing).then_some(()));
+    let ringing =
+        world.exchange.until(|calls| calls.iter().any(|call| call.stage == Stage::Ringing).then_some(()));
     timeout(PATIENCE, ringing).await.expect("the campaign calls");
     tokio::task::spawn_blocking(move || process.shutdown_timeout(PATIENCE)).await.unwrap();
     drop(app);

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn every_call_says_what_options_are_asked_for() {
-        let mut start = StartCampaign { facts: vec!["It is a steel frame.".to_owned()], ..Default::default() };
+        let mut start =
+            StartCampaign { facts: vec!["It is a steel frame.".to_owned()], ..Default::default() };
         start.call.task = "Ask what a new chain costs. ".to_owned();
         let target = Target {
             to: "+14155550100".to_owned(),

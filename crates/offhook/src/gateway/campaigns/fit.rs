@@ -74,15 +74,11 @@ pub(super) fn may_have_committed(call: &CallView) -> bool {
 /// The fields that the result is to name.
 pub(super) fn fields(start: &StartCampaign) -> Result<Vec<ResultField>, PlaceCallError> {
     let Some(schema) = &start.call.result_schema else { return Ok(Vec::new()) };
-    result_schema::fields(schema)
-        .map_err(|why| PlaceCallError::InvalidField { field: "result_schema", why })
+    result_schema::fields(schema).map_err(|why| PlaceCallError::InvalidField { field: "result_schema", why })
 }
 
 /// The columns of the comparison; also checks what fits.
-pub(super) fn compared(
-    start: &StartCampaign,
-    fields: &[ResultField],
-) -> Result<Vec<String>, PlaceCallError> {
+pub(super) fn compared(start: &StartCampaign, fields: &[ResultField]) -> Result<Vec<String>, PlaceCallError> {
     let known = |name: &String| fields.iter().find(|field| field.name == *name);
     if let Some(fit) = &start.fit {
         let Some(field) = known(&fit.field) else {

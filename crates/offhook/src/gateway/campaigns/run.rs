@@ -48,8 +48,15 @@ struct Waiting {
 }
 
 impl Run {
-    pub fn new(gateway: Gateway, caller: Caller, id: CampaignId, plan: Plan, stop: CancellationToken) -> Self {
-        let waiting = (0..plan.targets.len()).map(|position| Waiting { position, refused_at: None }).collect();
+    pub fn new(
+        gateway: Gateway,
+        caller: Caller,
+        id: CampaignId,
+        plan: Plan,
+        stop: CancellationToken,
+    ) -> Self {
+        let waiting =
+            (0..plan.targets.len()).map(|position| Waiting { position, refused_at: None }).collect();
         Self {
             gateway,
             caller,
@@ -64,7 +71,7 @@ impl Run {
         }
     }
 
-    pub async fn to_the_end(mut self) {
+    pub async fn run(mut self) {
         let closing = self.gateway.inner.campaigns.closing.clone();
         loop {
             self.place_some().await;

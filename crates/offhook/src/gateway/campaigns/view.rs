@@ -152,11 +152,7 @@ impl Gateway {
     }
 
     /// The newest campaigns of the caller's; of everybody's with an admin key.
-    pub async fn campaigns(
-        &self,
-        caller: Caller,
-        limit: u32,
-    ) -> Result<Vec<CampaignSummary>, CampaignError> {
+    pub async fn campaigns(&self, caller: Caller, limit: u32) -> Result<Vec<CampaignSummary>, CampaignError> {
         let owner = (!caller.admin).then_some(caller.owner);
         let rows = self.inner.store.campaigns(owner, limit).await.map_err(unreadable)?;
         Ok(rows.iter().map(|row| summary(row, &request_of(row))).collect())
