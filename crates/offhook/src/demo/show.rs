@@ -89,6 +89,12 @@ fn event_text(event: &Value) -> Option<(&'static str, String)> {
         "handoff.failed" => ("user", format!("does not come: {}", text("why_not"))),
         "handoff.ended" => ("call", format!("the {} hung up", text("by"))),
         "call.answered_by" => ("call", format!("answered by: {}", text("answered_by"))),
+        "result.item" if event["kind"] == "breach" => {
+            ("problem", format!("agreed to without leave ({}): {}", text("name"), text("value")))
+        }
+        "result.item" if event["kind"] == "asked_to_commit" => {
+            ("remote", format!("[wants a commitment: {}]", text("name")))
+        }
         "call.problem" => ("problem", text("message")),
         "call.ended" => ("call", format!("ended: {}", text("reason"))),
         _ => return None,
@@ -124,18 +130,50 @@ pub fn outcome(call: &Value) {
     );
     if let Some(summary) = call["result"]["summary"].as_str() {
         println!("Result      {}: {summary}", text(&call["result"]["status"]));
-        if let Some(kind) = call["result"]["blocker"]["kind"].as_str() {
-            println!("Blocker     {kind}: {}", text(&call["result"]["blocker"]["what"]));
-        }
-        if let Some(turns) = call["result"]["evidence_turns"].as_array().filter(|turns| !turns.is_empty()) {
-            let turns: Vec<String> = turns.iter().map(Value::to_string).collect();
-            println!("Evidence    turn {}", turns.join(", "));
+        for (what, text) in parts(&call["result"]) {
+            println!("{what:<11} {text}");
         }
     }
     match call["talk_seconds"].as_i64() {
         Some(talk) => println!("Talked      {talk} s"),
         None => println!("Talked      not at all"),
     }
+}
+
+/// What a result is made of, line by line; what there is none of has no line.
+fn parts(result: &Value) -> Vec<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let turns = |turns: &Value| match turns.as_array().filter(|turns| !turns.is_empty()) {
+        Some(turns) => {
+            format!(" (turn {})", turns.iter().map(Value::to_string).collect::<Vec<_>>().join(", "))
+        }
+        None => String::new(),
+    };
+    let mut parts = Vec::new();
+    for (name, value) in result["fields"].as_object().into_iter().flatten() {
+        parts.push(("Field", format!("{name}: {value}{}", turns(&result["field_turns"][name]))));
+    }
+    for (title, list) in
+        [("Breach", "breaches"), ("Agreed to", "commitments"), ("Asked for", "asked_to_commit")]
+    {
+        for item in result[list].as_array().into_iter().flatten() {
+            let act = item["act"].as_str().map(|act| format!("{act}: ")).unwrap_or_default();
+            parts.push((title, format!("{act}{}{}", text(&item["what"]), turns(&item["turns"]))));
+        }
+    }
+    let blocker = &result["blocker"];
+    if let Some(kind) = blocker["kind"].as_str() {
+        parts.push(("Blocker", format!("{kind}: {}{}", text(&blocker["what"]), turns(&blocker["turns"]))));
+        parts.push(("Needed", text(&blocker["needed"])));
+    }
+    if let Some(step) = result["next_step"].as_str() {
+        parts.push(("Next", step.to_owned()));
+    }
+    let evidence = turns(&result["evidence_turns"]);
+    if !evidence.is_empty() {
+        parts.push(("Evidence", evidence.trim_matches([' ', '(', ')']).to_owned()));
+    }
+    parts
 }
 
 pub fn report_json(finished: &Finished, saved: &Saved) {
@@ -248,4 +286,35 @@ pub fn rows_json(rows: &[Row]) {
         })
         .collect();
     println!("{}", Value::Array(rows));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_shown_part_by_part() {
+        let result = json!({
+            "fields": { "price": 90 }, "field_turns": { "price": [3] },
+            "breaches": [{ "act": "booking", "what": "Please book it.", "turns": [4] }],
+            "commitments": [], "asked_to_commit": [{ "what": "To come on time.", "turns": [3] }],
+            "blocker": { "kind": "payment", "what": "A deposit.", "needed": "The user.", "turns": [3] },
+            "next_step": "Call again.", "evidence_turns": [3, 4],
+        });
+        let lines: Vec<String> =
+            parts(&result).into_iter().map(|(what, text)| format!("{what} | {text}")).collect();
+        assert_eq!(
+            lines,
+            [
+                "Field | price: 90 (turn 3)",
+                "Breach | booking: Please book it. (turn 4)",
+                "Asked for | To come on time. (turn 3)",
+                "Blocker | payment: A deposit. (turn 3)",
+                "Needed | The user.",
+                "Next | Call again.",
+                "Evidence | turn 3, 4",
+            ]
+        );
+        assert_eq!(parts(&json!({ "status": "unclear", "blocker": null })), []);
+    }
 }
