@@ -138,7 +138,7 @@ impl Client {
         } else if status == StatusCode::UNAUTHORIZED {
             text.push_str("\nOn the machine of the server: export OFFHOOK_API_KEY=$(offhook key create)");
         }
-        Failure::Refused(text)
+        Failure::Refused { code: code.unwrap_or_default().to_owned(), text }
     }
 }
 

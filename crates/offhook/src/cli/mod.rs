@@ -199,8 +199,8 @@ pub enum Failure {
     Usage(String),
     #[error("{0}")]
     Unreachable(String),
-    #[error("{0}")]
-    Refused(String),
+    #[error("{text}")]
+    Refused { code: String, text: String },
 }
 
 impl Failure {
@@ -209,7 +209,7 @@ impl Failure {
             Self::No | Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
-            Self::Refused(_) => 4,
+            Self::Refused { .. } => 4,
         }
     }
 }

@@ -65,7 +65,10 @@ fn raise_file_limit() {
 
 /// Log to standard error; the first call wins.
 pub fn log(log: &Log) {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The SDK of the tools tells of each request, with what clients wrote, where a line of ours is enough. Whoever wants
+    // that says so: `rmcp=debug` comes later and wins.
+    let filter = EnvFilter::try_new(format!("rmcp=warn,{}", log.filter));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("rmcp=warn,info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Colours are for people, not for files.
     let lines = lines.with_ansi(std::io::stderr().is_terminal());

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::client::Client;
+use super::state::State;
 use super::{Context, Failure};
 
 #[derive(Debug, clap::Args)]
@@ -63,18 +64,23 @@ pub async fn answer(args: Answered, context: &Context) -> Result<(), Failure> {
 }
 
 pub async fn bridge(args: Bridged, context: &Context) -> Result<(), Failure> {
-    let client = Client::new(context)?;
-    let call = client.get(&format!("/call/{}", args.id)).await?;
     let mut body = json!({});
-    // What the call was placed with comes before what is kept here.
-    let kept = || client.state().phone().filter(|_| call["bridge_number"].is_null());
-    if let Some(number) = args.number.or_else(kept) {
-        body["bridge_number"] = number.into();
-    }
     if args.straight {
         body["warm_greeting"] = false.into();
     }
-    tell(&args.id, "bridge", &body, "The user is called.", context).await
+    let kept = State::load(&context.env).phone().filter(|_| args.number.is_none());
+    if let Some(number) = args.number {
+        body["bridge_number"] = number.into();
+    }
+    let done = "The user is called.";
+    match (tell(&args.id, "bridge", &body, done, context).await, kept) {
+        // What the call was placed with comes first; this is for one that was placed with none.
+        (Err(Failure::Refused { code, .. }), Some(kept)) if code == "missing_fields" => {
+            body["bridge_number"] = kept.into();
+            tell(&args.id, "bridge", &body, done, context).await
+        }
+        (told, _) => told,
+    }
 }
 
 async fn tell(

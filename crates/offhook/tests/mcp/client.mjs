@@ -49,8 +49,14 @@ async function aQuestion() {
   const wish = { to: given.asks, task: TASK, ask_owner_seconds: 120, greeting: null, bridge_number: null };
   const asked = await use("place_call_and_wait", wish);
   assert.ok(asked.still_running && asked.pending_question.question.includes("date of birth"), JSON.stringify(asked));
-  await use("answer_call", { call_id: asked.call_id, answer: "The date of birth is the fifth of May 1980." });
-  const over = await use("wait_for_call", { call_id: asked.call_id });
+  const call = { call_id: asked.call_id };
+  const answer = "The date of birth is the fifth of May 1980.";
+  await use("answer_call", { ...call, answer });
+  while (!(await use("get_call_transcript", call)).transcript.some(({ text }) => text === answer)) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  await use("hangup_call", call);
+  const over = await use("wait_for_call", call);
   assert.equal(over.lifecycle, "finalized");
 }
 

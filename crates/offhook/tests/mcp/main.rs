@@ -40,9 +40,36 @@ const ASKS: [Step; 12] = [
     Step::Linger { ms: 9_000 },
 ];
 
+/// Somebody who says hello and then only listens.
+const LISTENER: &str = "+14155550151";
+const LISTENS: [Step; 5] = [
+    Step::Ring { ms: 300 },
+    Step::Answer,
+    Step::Pause { ms: 300 },
+    Step::Say("Hello, this is Oak Street Library."),
+    Step::Linger { ms: 120_000 },
+];
+
+/// Somebody who has little time.
+const SHORT: &str = "+14155550153";
+const IS_SHORT: [Step; 5] = [
+    Step::Ring { ms: 300 },
+    Step::Answer,
+    Step::Pause { ms: 300 },
+    Step::Say("Friday at three is free. Goodbye."),
+    Step::HangUp,
+];
+
+/// The user, who picks up and stays.
+const USER: &str = "+14155550152";
+const PICKS_UP: [Step; 3] = [Step::Ring { ms: 600 }, Step::Answer, Step::Linger { ms: 120_000 }];
+
 async fn rig() -> Rig {
     let mut setup = Setup::new();
-    setup.exchange.numbers = vec![(CLINIC.to_owned(), ASKS.to_vec())];
+    setup.exchange.numbers =
+        [(CLINIC, &ASKS[..]), (LISTENER, &LISTENS), (SHORT, &IS_SHORT), (USER, &PICKS_UP)]
+            .map(|(number, steps)| (number.to_owned(), steps.to_vec()))
+            .to_vec();
     setup.start().await
 }
 
@@ -56,7 +83,8 @@ async fn run(mut command: Command, script: &str, transport: &str, rig: &Rig, key
     let given = json!({
         "url": rig.app.url(), "program": env!("CARGO_BIN_EXE_offhook"), "home": home.path(), "key": key,
         "node_modules": root().join("crates/offhook-testkit/node"),
-        "hangs_up": HANGS_UP, "asks": CLINIC, "rings": NEVER_ANSWERS, "busy": BUSY, "over": over(rig, key).await,
+        "hangs_up": HANGS_UP, "asks": CLINIC, "rings": NEVER_ANSWERS, "busy": BUSY, "short": SHORT,
+        "listens": LISTENER, "user": USER, "over": over(rig, key).await,
     });
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp").join(script);
     command.arg(path).args([transport, &given.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
