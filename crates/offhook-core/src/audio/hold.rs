@@ -173,16 +173,16 @@ impl Held {
     /// A stretch that is younger than this began with who speaks.
     const FRESH: u32 = hops(1_600);
     /// Of a person, who is kept waiting no longer.
-    const DECIDE: u32 = hops(700);
+    const DECIDE: u32 = hops(1_000);
     /// Pauses within one announcement are shorter.
-    const APART: u32 = hops(4_000);
+    const APART: u32 = hops(3_000);
 }
 
 impl HoldListener {
     /// What is told of a person is never longer ago than this: keep as much audio, and their first word is not lost.
     pub const LOOKS_BACK_MS: u32 = 2_000;
-    /// The first sound of a word is too soft to be seen.
-    const LEAD_IN_MS: u32 = 200;
+    /// The first sound of a word is too soft to be seen, and turn detection needs to hear the silence before it.
+    const LEAD_IN_MS: u32 = 400;
     /// A hold that goes on this soon after a person was told of: it was none.
     const MISTAKEN: u32 = hops(30_000);
 
@@ -288,18 +288,18 @@ impl HoldListener {
         }
         let since = if held.stretch <= Held::FRESH { held.stretch } else { self.evidence.since() };
         held.deciding += 1;
-        let still = held.since_announcement.is_some_and(|hops| hops < Held::APART);
-        let can_tell = self.memory.can_tell() && (still || since >= Memory::SPAN);
+        let still = self.evidence.is_suspected();
+        let can_tell = self.memory.can_tell() && (still || since > Memory::SPAN);
         if self.memory.knows_any() && !can_tell && !over && held.deciding < Held::DECIDE {
             // It may be an announcement: that takes a little more of it to tell.
             return None;
         }
         held.deciding = 0;
         self.evidence.settle();
-        if self.memory.was_heard_before(still) {
-            held.since_announcement = Some(0);
+        if can_tell && self.memory.was_heard_before(still) {
             self.evidence.suspect();
-            return (!still).then_some(HoldSound::Announcement);
+            let before = held.since_announcement.replace(0);
+            return before.is_none_or(|hops| hops > Held::APART).then_some(HoldSound::Announcement);
         }
         self.memory.keep(since);
         self.since_person = Some(0);

@@ -103,6 +103,11 @@ impl Evidence {
         self.suspicion = self.weight;
     }
 
+    /// Whether what speaks was on a tape a moment ago.
+    pub fn is_suspected(&self) -> bool {
+        self.suspicion > 0.0
+    }
+
     /// It was weighed: begin anew.
     pub fn settle(&mut self) {
         (self.weight, self.suspicion, self.since) = (0.0, 0.0, 0);

@@ -36,7 +36,7 @@ const LOOK_BACK: usize = 120;
 const ALIKE: f32 = 0.88;
 const STILL_ALIKE: f32 = 0.82;
 /// Standard deviation, in decibels: less of a change can't be recognised.
-const LIVELY: f32 = 3.0;
+const LIVELY: f32 = 5.0;
 
 impl Memory {
     /// Of a stretch, before it can be recognised.

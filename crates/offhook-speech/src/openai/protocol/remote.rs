@@ -50,6 +50,8 @@ impl Remote {
     /// How much the socket may lag, or a new connection take, before words are lost.
     pub const BACKLOG: Duration = Duration::from_secs(5);
     const TURNS: usize = 64;
+    /// How much of the silence before a turn counts as part of it.
+    const PADDING_MS: u64 = 500;
     const GAPS: usize = 32;
 
     pub fn new(format: AudioFormat) -> Self {
@@ -122,7 +124,7 @@ impl Remote {
 
     pub fn started(&mut self, item_id: &str, audio_start_ms: Option<u64>, owed: bool) {
         self.speaking = true;
-        let started_ms = audio_start_ms.map_or(self.now_ms(), |ms| self.ours(ms));
+        let started_ms = audio_start_ms.map_or(self.now_ms(), |ms| self.ours_at_start(ms));
         let turn = self.turn(item_id);
         turn.started_ms = started_ms;
         turn.owed = owed;
@@ -186,6 +188,12 @@ impl Remote {
 
     fn ms(&self, bytes: u64) -> u64 {
         bytes / self.format.bytes_per_ms() as u64
+    }
+
+    /// A turn is said to start a little before its first sound. No turn goes on over a gap: that little is not before it.
+    fn ours_at_start(&self, server_ms: u64) -> u32 {
+        let gap = self.gaps.iter().rev().find(|gap| gap.server_ms <= server_ms + Self::PADDING_MS);
+        self.ours(gap.map_or(server_ms, |gap| gap.server_ms.max(server_ms)))
     }
 
     fn ours(&self, server_ms: u64) -> u32 {
