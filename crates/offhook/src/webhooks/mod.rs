@@ -53,13 +53,18 @@ impl Settings {
 }
 
 /// The facts of a call that are sent, by their codes. The last one is the last of every call.
-pub const EVENTS: [&str; 8] = [
+pub const EVENTS: [&str; 13] = [
     "call.answered",
     "call.answered_by",
     "hold.started",
     "hold.ended",
     "owner.asked",
     "owner.silent",
+    "handoff.asked",
+    "handoff.answered",
+    "handoff.joined",
+    "handoff.failed",
+    "handoff.ended",
     "call.result",
     LAST_EVENT,
 ];
