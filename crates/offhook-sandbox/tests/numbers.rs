@@ -197,7 +197,7 @@ async fn screening_puts_through_who_says_something() {
     said(&sandbox, 3).await;
     let call = &sandbox.calls()[0];
     assert!(
-        call.said[0].contains("state your name") && call.said[2].contains("this is Kim"),
+        call.said[0].contains("record your name") && call.said[2].contains("this is Kim"),
         "{:?}",
         call.said
     );

@@ -16,7 +16,7 @@ const CLINIC: Menu = Menu {
 
 /// Every choice ends where it began.
 const NOWHERE: Menu = Menu {
-    prompt: "Welcome to Metro Services. For appointments, press one. For everything else, press two.",
+    prompt: "Welcome. For appointments, press one. For everything else, press two.",
     key: None,
     others: &[
         ('1', "That is not possible at the moment. You are taken back to the main menu."),
@@ -30,9 +30,9 @@ const NOWHERE: Menu = Menu {
 };
 
 const DEALER: Menu = Menu {
-    prompt: "This is Hill Road Motors. For sales, press one. For service and appointments, press two.",
+    prompt: "Welcome to Hill Road Motors. For opening hours, press one. For appointments, press two.",
     key: Some('2'),
-    others: &[('1', "Our sales team is in from nine to five.")],
+    others: &[('1', "We are open Monday to Friday, from eight to six.")],
     unknown_key: "That is not a valid choice.",
     wait_ms: 6_000,
     tries: 5,
@@ -41,9 +41,9 @@ const DEALER: Menu = Menu {
 };
 
 const SERVICE: Menu = Menu {
-    prompt: "This is the service desk. For repairs, press one. For a new appointment, press three.",
-    key: Some('3'),
-    others: &[('1', "For repairs, please come by.")],
+    prompt: "This is the service desk. For a new appointment, press one. To cancel, press two.",
+    key: Some('1'),
+    others: &[('2', "To cancel, please write to us.")],
     ..DEALER
 };
 
@@ -129,11 +129,13 @@ pub const CALL_SCREENING: TestNumber = TestNumber {
         Ring { ms: 1_000 },
         Answer,
         Pause { ms: 300 },
-        Announce("Hello. This person uses call screening. Please state your name and why you are calling."),
+        Announce(
+            "Hello. If you record your name and reason for calling, I will see if this person is available.",
+        ),
         LISTEN,
         Announce("Thank you. Please stay on the line."),
         Pause { ms: 5_000 },
-        Say("Hello, this is Kim. I have read why you are calling. What can I do for you?"),
+        Say("Hello, this is Kim. What can I do for you?"),
         LISTEN,
         Say("Yes, Thursday at four is free. Is there anything else?"),
         LISTEN,
@@ -173,7 +175,7 @@ pub const QUIET_VOICEMAIL: TestNumber = TestNumber {
 pub const SLOW_MENUS: TestNumber = TestNumber {
     number: "+14155550120",
     title: "slow menus",
-    behaviour: "needs key 2, then key 3 in a second menu, each no sooner than a second and a half after the prompt",
+    behaviour: "needs key 2, then key 1 in a second menu, each no sooner than a second and a half after the prompt",
     expected: answered(GOODBYE, AnsweredBy::Menu),
     script: &[
         Ring { ms: 1_000 },

@@ -399,7 +399,7 @@ impl Conversation {
             && let Some(result) = script.cut_short(&std::mem::take(&mut self.heard))
         {
             let reason = "the other side is gone".into();
-            self.mouth.tool_now(ToolCall::EndCall { reason, result: Some(result) });
+            self.mouth.tool_now(ToolCall::EndCall { reason, result: Some(Box::new(result)) });
         }
     }
 

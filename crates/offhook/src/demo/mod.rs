@@ -98,7 +98,9 @@ async fn call_one(agent: &Agent, case: &Case, json: bool) -> Result<bool, DemoEr
 }
 
 /// Calls at a time: each needs a recognizer now and then, and the machine may be small.
-const AT_ONCE: usize = 6;
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(3, |cores| (cores.get() * 2).clamp(3, 8))
+}
 
 async fn call_all(agent: &Agent, cases: &[Case], json: bool) -> Result<bool, DemoError> {
     use futures_util::StreamExt as _;
@@ -106,7 +108,7 @@ async fn call_all(agent: &Agent, cases: &[Case], json: bool) -> Result<bool, Dem
         show::all_headline(cases.len());
     }
     let calls = futures_util::stream::iter(cases.iter().enumerate());
-    let mut calls = calls.map(|(index, case)| call_quietly(agent, index, case)).buffer_unordered(AT_ONCE);
+    let mut calls = calls.map(|(index, case)| call_quietly(agent, index, case)).buffer_unordered(at_once());
     let (mut rows, mut shown) = (BTreeMap::new(), 0);
     loop {
         let row = tokio::select! {

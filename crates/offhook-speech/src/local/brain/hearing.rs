@@ -341,6 +341,7 @@ mod tests {
             "You have the wrong number.",
             "We are not interested, stop calling.",
             "Hello. This person uses call screening. Please state your name and why you are calling.",
+            "Hello. If you record your name and reason for calling, I will see if this person is available.",
             "Can you please state your name?",
             "Hi, this is Robin at Sunrise Plumbing. I am out on a job or talking to another customer. Tell me your \
              name, the address and what it is about, and I will get back to you before the end of the day.",
@@ -371,6 +372,7 @@ mod tests {
             You have the wrong number. -> WrongNumber
             We are not interested, stop calling. -> NotWanted
             Hello. This person uses call screening. Please state your name and why you are calling. -> Screening
+            Hello. If you record your name and reason for calling, I will see if this person is available. -> Screening
             Can you please state your name? -> Wants("name")
             Hi, this is Robin at Sunrise Plumbing. I am out on a job or talking to another customer. Tell me your name, the address and what it is about, and I will get back to you before the end of the day. -> Voicemail
             It is ninety dollars. Shall I book it and charge the card on file? -> Commit

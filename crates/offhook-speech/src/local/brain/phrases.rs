@@ -44,7 +44,7 @@ pub const RECORDED: &[&str] = &[
 /// Who asks for callers on somebody's behalf.
 pub const SCREENING: &[&str] = &[
     "call screening", "screening service", "screening this call", "screening your call", "screens calls",
-    "call assist", "assistant for this number",
+    "call assist", "assistant for this number", "see if this person is available",
 ];
 
 pub const SAY_WHO: &[&str] = &[
@@ -60,7 +60,7 @@ pub const SAY_WHY: &[&str] = &[
 pub const BY_KEYS: &[&str] = &[
     "with the keys", "on the keys", "with your keypad", "on your keypad", "using your keypad", "the keypad",
     "type it", "type its", "type the", "type your", "type in", "key in", "enter the", "enter your", "enter its",
-    "touch tone", "dial in your", "punch in",
+    "keys of your phone", "keys of the phone", "touch tone", "dial in your", "punch in",
 ];
 
 /// Asks for a yes that costs or binds.

@@ -43,10 +43,15 @@ impl Script {
         self.last_heard.iter().any(|text| hearing::wants_keys(text))
     }
 
-    /// Say it, and type it where that is how they want it.
-    fn tell(what: &str, answer: &str, by_keys: bool) -> Vec<Act> {
-        let mut acts = vec![Act::Say(answer.to_owned())];
-        if by_keys && let Some(digits) = keys::for_answer(what, answer) {
+    /// Say it, and type it where that is how they want it, or where they still ask for what was said.
+    fn tell(&mut self, what: &str, answer: String, by_keys: bool) -> Vec<Act> {
+        let again = self.told.iter().any(|told| told == what);
+        let keys = keys::for_answer(what, &answer).filter(|_| by_keys || again);
+        if !again {
+            self.told.push(what.to_owned());
+        }
+        let mut acts = vec![Act::Say(answer)];
+        if let Some(digits) = keys {
             acts.push(Act::Tool(ToolCall::SendDigits { digits: digits.into() }));
         }
         acts
@@ -54,8 +59,8 @@ impl Script {
 
     pub(super) fn wants(&mut self, what: &str, sure: bool) -> Vec<Act> {
         let secret = phrases::SECRETS.contains(&what);
-        if let Some(fact) = self.plan.fact(what).filter(|_| !secret) {
-            return Self::tell(what, fact, self.wants_keys());
+        if let Some(fact) = self.plan.fact(what).filter(|_| !secret).map(str::to_owned) {
+            return self.tell(what, fact, self.wants_keys());
         }
         if self.doubtful.as_deref() == Some(what) || sure {
             self.doubtful = Some(what.to_owned());
@@ -89,8 +94,8 @@ impl Script {
 
     /// Ask the owner, as long as that is possible.
     fn ask(&mut self, question: String, missing: Missing) -> Vec<Act> {
-        if let Some((what, answer)) = self.given.iter().find(|(what, _)| *what == missing.what) {
-            return Self::tell(what, answer, missing.by_keys);
+        if let Some((_, answer)) = self.given.iter().find(|(what, _)| *what == missing.what) {
+            return self.tell(&missing.what, answer.clone(), missing.by_keys);
         }
         let Some(left) = self.questions_left.checked_sub(1) else { return self.do_without(missing) };
         self.questions_left = left;
@@ -114,7 +119,7 @@ impl Script {
                 if missing.kind == BlockerKind::Decision {
                     self.decide(&missing, answer);
                 }
-                let acts = Self::tell(&missing.what, answer, missing.by_keys);
+                let acts = self.tell(&missing.what, answer.to_owned(), missing.by_keys);
                 self.given.push((missing.what, answer.to_owned()));
                 acts
             }

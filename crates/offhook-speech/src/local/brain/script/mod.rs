@@ -64,6 +64,8 @@ pub struct Script {
     asking: Option<Missing>,
     /// What it answered before, by what that was asked for.
     given: Vec<(String, String)>,
+    /// What they were told.
+    told: Vec<String>,
     connecting: Connecting,
     /// The last tool whose refusal changes what to do.
     awaited: Option<(ToolCallId, Awaited)>,
@@ -135,6 +137,7 @@ impl Script {
             may_commit: brief.commit != Commit::Never,
             asking: None,
             given: Vec::new(),
+            told: Vec::new(),
             connecting: Connecting::new(brief),
             awaited: None,
             decided: None,

@@ -92,7 +92,7 @@ impl Script {
         let reason = verdict.reason.as_str().into();
         let result = Some(self.result(verdict));
         self.decided = result.clone();
-        vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason, result })]
+        vec![Act::Say(say.to_owned()), Act::Tool(ToolCall::EndCall { reason, result: result.map(Box::new) })]
     }
 
     /// The other side is gone: what can be said of the task, with what was heard last.
