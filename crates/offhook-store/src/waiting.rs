@@ -63,6 +63,14 @@ impl Store {
         Ok(row.int("calls")?.max(0) as u64)
     }
 
+    /// How many calls of owners who were given a key on their first call wait.
+    pub async fn waiting_calls_of_minted_keys(&self) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT COUNT(*) AS calls FROM calls WHERE waits = 1 \
+            AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto')";
+        let row = self.db.row(SQL, vec![]).await?.ok_or(StoreError::Gone)?;
+        Ok(row.int("calls")?.max(0) as u64)
+    }
+
     /// Begin a call that waits, or end it; of any who try, one may. From then on it is never begun again.
     pub async fn begin_waiting(&self, call: CallId) -> Result<bool, StoreError> {
         const SQL: &str = "UPDATE calls SET waits = 0 WHERE id = $1 AND waits = 1";

@@ -57,7 +57,9 @@ pub async fn a_call_counts_for_the_day_of_its_time(backend: &Backend) {
     for new in [new_call(1), waiting(2, 9_000), waiting(3, 9_500), new_call(4)] {
         store.insert_call(&new).await.unwrap();
     }
+    assert_eq!(store.waiting_calls_of_minted_keys().await.unwrap(), 2);
     assert!(store.begin_waiting(call(2)).await.unwrap());
+    assert_eq!(store.waiting_calls_of_minted_keys().await.unwrap(), 1);
     for (since, limit, expected) in [
         (0, 9, vec![9_000, 4, 1]),
         (0, 2, vec![9_000, 4]),

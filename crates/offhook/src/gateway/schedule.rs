@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::place::not_written;
 use super::wish::{Wish, scheduled};
 use super::{Caller, Gateway, PlaceCall, PlaceCallError};
+use crate::admission::Account;
 use crate::clock;
 use crate::writer::ended;
 
@@ -24,7 +25,7 @@ use crate::writer::ended;
 const FURTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a call may be late when nothing is said about it.
 const LATE: Duration = Duration::from_secs(60 * 60);
-/// Calls of one owner that may wait at a time.
+/// Calls of one owner that may wait at a time; of all who were given their key on their first call, together.
 const MOST_WAITING: u64 = 100;
 /// When the store, or whatever else is away, is asked again.
 const AWAY: Duration = Duration::from_secs(5);
@@ -103,7 +104,10 @@ impl Gateway {
     ) -> Result<CallId, PlaceCallError> {
         self.inner.admission.check_destination(&wish.to)?;
         self.usable_lines(caller, wish.from.as_ref()).await?;
-        let waiting = self.inner.store.waiting_calls_of(caller.owner).await;
+        let waiting = match caller.account() {
+            Account::Owner(owner) => self.inner.store.waiting_calls_of(owner).await,
+            Account::Anonymous => self.inner.store.waiting_calls_of_minted_keys().await,
+        };
         if waiting.map_err(|error| super::place::unreadable(&error))? >= MOST_WAITING {
             return Err(PlaceCallError::TooManyWaiting { limit: MOST_WAITING });
         }

@@ -210,6 +210,23 @@ async fn no_call_follows_one_that_may_have_committed() {
 }
 
 #[tokio::test]
+async fn a_breach_ends_the_other_calls() {
+    let booked = "Yes, please book it.";
+    let unclear = json!({ "reason": "done", "result": { "status": "partly", "summary": "They have one.", "quotes": [] } });
+    let reply = Reply::say(booked).and_call("end_call", &unclear.to_string());
+    let fake = FakeRealtime::start(model(vec![reply], &[HELLO, "Shall I book it for you?"])).await;
+    let then = [Step::Say("Shall I book it for you?"), Step::Linger { ms: 9_000 }];
+    let rig = realtime_rig(fake.url(), person(&then)).await;
+    let owner = rig.stranger().await;
+    let body = json!({ "task": TASK, "targets": targets(&[NEVER_ANSWERS, CLINIC, BUSY]), "parallel": 2 });
+    let view = started(&owner, &body).await.done().await;
+    assert_eq!(view["targets"][1]["result"]["breaches"][0]["what"], booked, "{view:#}");
+    assert_eq!(view["ending"], "committed");
+    assert_eq!(states(&view), [(NEVER_ANSWERS, "done"), (CLINIC, "done"), (BUSY, "cancelled")]);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_calls_nobody() {
     let rig = Rig::start().await;
     let owner = rig.stranger().await;

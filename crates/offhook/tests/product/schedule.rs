@@ -168,3 +168,24 @@ async fn a_time_that_can_t_be_is_told() {
     assert_eq!(codes(&now).await[0], "call.queued");
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn so_many_may_wait() {
+    let rig = Rig::start().await;
+    let owner = rig.owner();
+    let first = owner.place(&wish(BUSY, TOMORROW)).await;
+    for _ in 1..100 {
+        owner.place(&wish(BUSY, TOMORROW)).await;
+    }
+    let refused = owner.ask(&wish(BUSY, TOMORROW)).await;
+    assert_eq!(refused.error(), (429, "too_many_calls".to_owned()));
+    assert_eq!(
+        rig.owner().ask(&wish(BUSY, TOMORROW)).await.error().0,
+        429,
+        "another key is no way around it"
+    );
+    rig.stranger().await.place(&wish(BUSY, TOMORROW)).await;
+    first.hang_up().await;
+    owner.place(&wish(BUSY, TOMORROW)).await;
+    rig.stop().await;
+}

@@ -71,6 +71,11 @@ pub(super) fn may_have_committed(call: &CallView) -> bool {
     !call.result.as_ref().is_some_and(came_to_nothing)
 }
 
+/// Whether the voice agreed to something, although it was told to agree to nothing.
+pub(super) fn has_committed(call: &CallView) -> bool {
+    call.result.as_ref().is_some_and(|result| !result.breaches.is_empty() || !result.commitments.is_empty())
+}
+
 /// The fields that the result is to name.
 pub(super) fn fields(start: &StartCampaign) -> Result<Vec<ResultField>, PlaceCallError> {
     let Some(schema) = &start.call.result_schema else { return Ok(Vec::new()) };

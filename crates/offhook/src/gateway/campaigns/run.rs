@@ -163,7 +163,11 @@ impl Run {
         if fits && self.plan.request.stop_at_first_fit {
             return Some(CampaignEnding::FirstFit);
         }
-        (self.plan.may_commit() && fit::may_have_committed(view)).then_some(CampaignEnding::Committed)
+        let committed = match self.plan.may_commit() {
+            true => fit::may_have_committed(view),
+            false => fit::has_committed(view),
+        };
+        committed.then_some(CampaignEnding::Committed)
     }
 
     /// No more calls; those under way are brought to their end.
