@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{InPath, Known, Whole, idempotency_key, object};
+use super::request::{InPath, Known, Whole, idempotency_key, object_if_any};
 use crate::clock::iso;
 use crate::gateway::{Bridge, BridgeError, HandoffView};
 
@@ -80,7 +80,7 @@ impl From<HandoffView> for Handoff {
 /// joined the voice has left, and nothing is recorded or transcribed any more. A user who does not come leaves the
 /// voice with the other side, which is told so.
 #[utoipa::path(
-    post, path = "/call/{id}/bridge", operation_id = "bridge", tag = "calls", request_body = BridgeBody,
+    post, path = "/call/{id}/bridge", operation_id = "bridge", tag = "calls", request_body = Option<BridgeBody>,
     params(
         ("id" = String, Path, description = "The call."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
@@ -95,8 +95,7 @@ pub async fn bridge(
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, ApiError> {
-    let body = body?;
-    let fields = if body.is_empty() { Map::new() } else { object(&body)? };
+    let fields = object_if_any(&body?)?;
     let wish = Bridge { number: number(&fields)?, warm: warm(&fields)? };
     let steered = api.gateway.bridge(caller, id, wish, idempotency_key(&headers)?).await?;
     let body = Bridging { success: true, call_id: id.to_string(), status: "answered", handoff: "dialing" };

@@ -64,6 +64,7 @@ pub struct NewCampaign {
     result_schema: Option<Value>,
     personality: Option<String>,
     greeting: Option<String>,
+    #[schema(pattern = r"^(jessica|sarah|chris|eric|\s*)$")]
     voice: Option<String>,
     language: Option<String>,
     from: Option<String>,

@@ -59,7 +59,7 @@ pub struct Resume {
     get, path = "/call/{id}/events", operation_id = "follow_call", tag = "calls",
     params(
         ("id" = String, Path, description = "The call."), Resume,
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was received."),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^ *[0-9]{0,18} *$", description = "The last event that was received."),
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = JournalEvent),

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{self, Known, Whole, object};
+use super::request::{self, Known, Whole, object_if_any};
 use crate::clock::iso;
 use crate::gateway::{KeyError, MadeKey};
 
@@ -104,8 +104,7 @@ pub async fn make(
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, ApiError> {
-    let body = body?;
-    let label = if body.is_empty() { None } else { label(object(&body)?.get("label"))? };
+    let label = label(object_if_any(&body?)?.get("label"))?;
     let made = api.gateway.make_own_key(caller, label).await;
     Ok(shown(made.map_err(|error| api.for_account(error, &headers))?))
 }

@@ -107,6 +107,12 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
+/// A body that may be left out, or be null.
+pub fn object_if_any(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let is_none = matches!(body.trim_ascii(), b"" | b"null");
+    if is_none { Ok(Map::new()) } else { object(body) }
+}
+
 /// A whole number, also one that is written `30.0`: JSON has one kind of number.
 pub fn whole(value: &Value) -> Option<u64> {
     let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
