@@ -93,7 +93,7 @@ enum Command {
     #[command(after_help = SERVE)]
     Serve,
     /// Place a call
-    Call(call::Args),
+    Call(Box<call::Args>),
     /// Show a call as it happens; what you type answers, steers or ends it
     Follow {
         /// The call's id; `offhook calls --live` lists them
@@ -320,7 +320,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo(args, context).await,
         Command::Serve => serve::run(context).await,
-        Command::Call(args) => call::run(args, context).await,
+        Command::Call(args) => call::run(*args, context).await,
         Command::Follow { id } => call::follow(&id, context).await,
         Command::Calls(args) => show::list(args, context).await,
         Command::Show(args) => show::one(args, context).await,
