@@ -154,7 +154,7 @@ impl Phrases {
         let counts = |mood: Mood| match mood {
             Mood::Promise => !sentence.is_question && !conditional,
             Mood::Leave => !sentence.is_question && !conditional && !indirect && !sentence.says(self.general),
-            Mood::Request => !indirect && !(sentence.is_question && sentence.says(self.general)),
+            Mood::Request => !(indirect || sentence.is_question && sentence.says(self.general)),
             Mood::Wish => !conditional && !puts_off,
         };
         let mut acts = Acts { phrases: self, sentence, found: Vec::new() };

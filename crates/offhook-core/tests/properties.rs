@@ -45,7 +45,7 @@ fn tool() -> impl Strategy<Value = ToolCall> {
     };
     prop_oneof![
         proptest::option::of(Just(claim))
-            .prop_map(|result| ToolCall::EndCall { reason: "done".into(), result }),
+            .prop_map(|result| ToolCall::EndCall { reason: "done".into(), result: result.map(Box::new) }),
         "[0-9w#x]{0,70}".prop_map(|digits| ToolCall::SendDigits { digits: digits.into() }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }),

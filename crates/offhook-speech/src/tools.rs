@@ -294,7 +294,7 @@ struct Blocker {
 impl EndCall {
     fn into_tool(self) -> Result<ToolCall, String> {
         let result = self.result.map(Report::into_claim).transpose()?;
-        Ok(ToolCall::EndCall { reason: self.reason.into(), result })
+        Ok(ToolCall::EndCall { reason: self.reason.into(), result: result.map(Box::new) })
     }
 }
 

@@ -157,7 +157,7 @@ pub enum SpeechEvent {
 pub enum ToolCall {
     EndCall {
         reason: Words,
-        result: Option<Claim>,
+        result: Option<Box<Claim>>,
     },
     SendDigits {
         digits: Words,

@@ -29,7 +29,7 @@ enum Claimed {
     #[default]
     Nothing,
     /// Said by the voice, but not all of its quotes were found yet: the transcript may lag behind.
-    ByVoice(Claim),
+    ByVoice(Box<Claim>),
     Told,
 }
 
@@ -53,7 +53,7 @@ struct Settled {
 
 impl Call {
     /// Take what the voice says became of the task; only the first time counts.
-    pub(super) fn voice_claims(&mut self, claim: Claim) {
+    pub(super) fn voice_claims(&mut self, claim: Box<Claim>) {
         if let Claimed::Nothing = self.report.claimed {
             self.report.claimed = Claimed::ByVoice(claim);
             self.tell_result(false);

@@ -36,7 +36,7 @@ impl Call {
     }
 
     /// The voice is done: let its last words play, then hang up.
-    fn end_call(&mut self, now: Timestamp, result: Option<Claim>) {
+    fn end_call(&mut self, now: Timestamp, result: Option<Box<Claim>>) {
         if self.leaves_message() {
             // What becomes of the message is the result, and the call ends after it.
             return;
@@ -44,7 +44,7 @@ impl Call {
         self.give_up_question();
         self.cancel_handoff(now);
         self.voice_claims(result.unwrap_or_else(|| {
-            Claim::new(TaskStatus::Unclear, "The voice ended the call without a result.")
+            Box::new(Claim::new(TaskStatus::Unclear, "The voice ended the call without a result."))
         }));
         let longest = self.limits.goodbye;
         let Some(conversation) = self.conversation() else { return };

@@ -97,7 +97,7 @@ impl Talk {
     }
 
     fn claims(&mut self, claim: Claim) -> &mut Self {
-        let tool = ToolCall::EndCall { reason: "done".into(), result: Some(claim) };
+        let tool = ToolCall::EndCall { reason: "done".into(), result: Some(Box::new(claim)) };
         self.speech(SpeechEvent::ToolCall { id: ToolCallId(1), tool })
     }
 

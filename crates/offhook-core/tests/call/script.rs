@@ -309,7 +309,7 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         "menu" => SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Menu } },
         "end_call" => SpeechEvent::ToolCall {
             id,
-            tool: ToolCall::EndCall { reason: "done".into(), result: claim(rest) },
+            tool: ToolCall::EndCall { reason: "done".into(), result: claim(rest).map(Box::new) },
         },
         "press" => SpeechEvent::ToolCall { id, tool: ToolCall::SendDigits { digits: rest.into() } },
         "voicemail" => {

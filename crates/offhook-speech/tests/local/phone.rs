@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offhook_core::audio::g711::Law;
 use offhook_core::audio::{AudioFormat, Frame};
-use offhook_core::brief::{Brief, Disclosure, Opening, Voicemail};
+use offhook_core::brief::{Brief, Opening};
 use offhook_core::call::{SpeechCommand, SpeechEvent, Utterance};
 use offhook_core::pump::Heard;
 use offhook_speech::local::{Local, tagged};

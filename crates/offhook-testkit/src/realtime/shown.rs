@@ -25,7 +25,7 @@ pub fn shown(event: &SpeechEvent) -> String {
 pub fn shown_tool(tool: &ToolCall) -> String {
     match tool {
         ToolCall::EndCall { reason, result } => {
-            let result = result.as_ref().map_or("no result".to_owned(), shown_claim);
+            let result = result.as_deref().map_or("no result".to_owned(), shown_claim);
             format!("end_call {:?}: {result}", reason.as_str())
         }
         ToolCall::Invalid { name, why, .. } => format!("invalid {name}: {}", why.as_str()),
