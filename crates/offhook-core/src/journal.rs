@@ -239,6 +239,8 @@ codes! {
     HandoffBy {
         Voice = "voice",
         Owner = "owner",
+        /// The user's own list of callers who are put through.
+        Passthrough = "passthrough",
     }
 
     /// Why the user did not come to the phone.

@@ -13,7 +13,7 @@ use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, Fact, Part, Party, TaskStatus};
 use offhook_core::policy::{Facts, HandoffAllow, Policy, PolicyConfig};
 use offhook_core::pump::{Heard, PumpEvent};
-use offhook_core::{PhoneNumber, SpeechCommand, Timestamp};
+use offhook_core::{LegCommand, PhoneNumber, SpeechCommand, Timestamp};
 use proptest::prelude::*;
 
 fn leg_event() -> impl Strategy<Value = LegEvent> {
@@ -309,6 +309,36 @@ impl Observer {
 }
 
 proptest! {
+    #[test]
+    fn who_is_put_through_meets_no_voice(inputs in proptest::collection::vec((0u64..20_000, input()), 0..40)) {
+        let mut call = Call::put_through(Brief::new(""), user(), Limits::default(), Timestamp::default());
+        let (mut now, mut user_there, mut user_hears) = (Timestamp::default(), false, false);
+        // Left alone at last.
+        let ticks = std::iter::repeat_with(|| (60 * 60_000, Input::Tick)).take(8);
+        for (pause_ms, input) in inputs.into_iter().chain(ticks) {
+            now = now + Duration::from_millis(pause_ms);
+            user_there |= matches!(&input, Input::Second(LegEvent::Answered { .. }));
+            user_hears |= matches!(&input, Input::Second(LegEvent::MediaUp { .. }));
+            call.handle(now, input);
+            while let Some(action) = call.poll() {
+                match action {
+                    Action::Speech(SpeechCommand::Close) => {}
+                    Action::Leg(LegCommand::Answer) => prop_assert!(user_there && user_hears, "answered for nobody"),
+                    Action::Speech(_) | Action::Attach(_) | Action::Company(_) => {
+                        prop_assert!(false, "{:?} without a voice", action)
+                    }
+                    Action::Journal(fact) => {
+                        let code = fact.code();
+                        let told = ["turn.", "tool.", "result.", "recording.", "leg.digit", "call.result"];
+                        prop_assert!(!told.iter().any(|told| code.starts_with(told)), "{} was written", code);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        prop_assert!(call.is_over());
+    }
+
     #[test]
     fn any_order_of_inputs_ends_exactly_once(
         inbound: bool,

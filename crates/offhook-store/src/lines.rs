@@ -43,6 +43,13 @@ impl fmt::Debug for InboundProfile {
     }
 }
 
+impl InboundProfile {
+    /// Whether this caller is put through.
+    pub fn passes(&self, caller: &str) -> bool {
+        self.passthrough_numbers.iter().any(|number| number == caller)
+    }
+}
+
 /// Why a line can't be reserved.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {

@@ -200,18 +200,18 @@ impl Admission {
         }
     }
 
-    /// A place for a call that reached us on this line; `alone`: it carries one call at a time.
+    /// A place for a call that reached us on this line, where it counts there; `alone`: it carries one at a time.
     pub fn take_inbound(
         &self,
         owner: OwnerId,
         ask: &Ask<'_>,
-        line: &PhoneNumber,
+        line: Option<&PhoneNumber>,
         alone: bool,
         now: Timestamp,
     ) -> Result<(Allow, Place), NoPlace> {
         let account = Counted::Account(Account::Owner(owner));
         let mut book = self.book();
-        if alone && book.on_line.get(line).is_some_and(|calls| *calls > 0) {
+        if alone && line.and_then(|line| book.on_line.get(line)).is_some_and(|calls| *calls > 0) {
             return Err(NoPlace::NoLine);
         }
         let facts = Facts {
@@ -222,11 +222,11 @@ impl Admission {
         };
         let decided = self.inner.policy.decide(ask, &facts, now).into_result();
         let allow = decided.map_err(NoPlace::Refused)?;
-        book.enter(std::slice::from_ref(&account), Some(line));
+        book.enter(std::slice::from_ref(&account), line);
         let place = Place {
             admission: self.clone(),
             keys: vec![account],
-            line: Some(line.clone()),
+            line: line.cloned(),
             call: None,
             placed_at: None,
             kept: false,

@@ -143,7 +143,10 @@ impl Engine {
         let parts = Parts {
             id: start.id,
             speech: self.inner.model.open(self.prompt(&brief, asked)),
-            call: Call::new(direction, brief, limits, clock.now()).with_user(allow.handoff().cloned()),
+            call: match allow.put_through() {
+                Some(user) => Call::put_through(brief, user.clone(), limits, clock.now()),
+                None => Call::new(direction, brief, limits, clock.now()).with_user(allow.handoff().cloned()),
+            },
             carrier: self.inner.carrier.clone(),
             origin,
             orders: inbox,

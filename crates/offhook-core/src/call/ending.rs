@@ -63,6 +63,7 @@ impl Call {
         // Without an answer nobody said anything: there is no transcript to wait for.
         let (joined, speech_open) = match &self.state {
             CallState::Bridged(bridge) => (true, bridge.speech_open()),
+            CallState::PuttingThrough(_) => (true, false),
             _ => (false, self.answered_at.is_some() && !self.speech_gone()),
         };
         self.give_up_question();
@@ -111,7 +112,8 @@ impl Call {
             _ => now,
         };
         let answered = self.answered_at.is_some();
-        if answered {
+        // Of a call that was put through there is nothing to tell.
+        if answered && !self.put_through {
             self.tell_answered_by();
             self.tell_result(true);
         }

@@ -111,6 +111,11 @@ impl Handoff {
 }
 
 impl Bridge {
+    /// There never was a voice.
+    pub(super) fn without_voice(joined_at: Timestamp, cut_off_at: Timestamp) -> Self {
+        Self { joined_at, cut_off_at, speech_open: false, user_open: true }
+    }
+
     pub(super) fn next(&self) -> (Timestamp, Due) {
         (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit))
     }
@@ -605,12 +610,13 @@ impl Call {
                 self.journal(Fact::HandoffEnded { by, joined_ms });
                 user_open
             }
+            CallState::PuttingThrough(_) => self.hang_up_through(by, reason),
             _ => false,
         }
     }
 }
 
-fn why_not(reason: EndReason) -> HandoffFailure {
+pub(super) fn why_not(reason: EndReason) -> HandoffFailure {
     match reason {
         EndReason::RemoteBusy => HandoffFailure::Busy,
         EndReason::RemoteDeclined => HandoffFailure::Declined,

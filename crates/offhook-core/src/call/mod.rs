@@ -25,6 +25,7 @@ mod setup;
 mod state;
 mod steer;
 mod talk;
+mod through;
 mod tools;
 mod turns;
 
@@ -196,6 +197,8 @@ pub struct Call {
     /// The only number the voice can have the user called on.
     user: Option<HandoffAllow>,
     dial_retried: bool,
+    /// The caller is for the user alone: there is no voice, and nothing to tell of what was said.
+    put_through: bool,
     /// Where the operator wants secrets masked.
     masker: Option<Masker>,
 }
@@ -225,6 +228,7 @@ impl Call {
             q850_cause: None,
             user: None,
             dial_retried: false,
+            put_through: false,
             masker,
         }
     }
@@ -262,11 +266,13 @@ impl Call {
 
     /// Take one input. After the end every input is ignored: carriers repeat and reorder themselves.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
-        if self.is_over() {
+        if self.is_over() || (self.put_through && through::is_of_the_voice(&input)) {
             return;
         }
-        if matches!(self.state, CallState::Bridged(_)) {
-            return self.handle_bridged(now, input);
+        match self.state {
+            CallState::Bridged(_) => return self.handle_bridged(now, input),
+            CallState::PuttingThrough(_) => return self.handle_through(now, input),
+            _ => {}
         }
         if self.is_private() {
             if let Some(input) = self.handle_private(now, input) {

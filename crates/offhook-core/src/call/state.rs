@@ -9,6 +9,7 @@ use super::handoff::{Bridge, Handoff};
 use super::hold::Hold;
 use super::menu::Menu;
 use super::steer::Steer;
+use super::through::Through;
 use super::{Limits, Utterance};
 use crate::end::EndReason;
 use crate::time::Timestamp;
@@ -38,6 +39,8 @@ pub enum CallState {
         dial_at: Timestamp,
     },
     Connected(Conversation),
+    /// The user's phone rings for somebody who is put through, and who was not answered yet.
+    PuttingThrough(Through),
     /// Remote and user talk to each other; the voice is gone.
     Bridged(Bridge),
     /// Leg and model are being closed; the last words may still arrive.
@@ -192,6 +195,7 @@ impl CallState {
             }
             Self::Redialing { dial_at } => Some((*dial_at, Due::Redial)),
             Self::Connected(conversation) => Some(conversation.next(limits)),
+            Self::PuttingThrough(through) => Some(through.next()),
             Self::Bridged(bridge) => Some(bridge.next()),
             Self::Ending(closing) => Some((closing.give_up_at, Due::Finish(closing.reason))),
             Self::Ended(_) => None,

@@ -39,6 +39,8 @@ pub struct Ask<'a> {
     pub line: Option<&'a PhoneNumber>,
     /// The user's own number, where the user may be connected.
     pub handoff: Option<&'a PhoneNumber>,
+    /// The user is all the call is for.
+    pub put_through: bool,
     /// `None`: what is usual.
     pub ring_limit: Option<Duration>,
     pub talk_limit: Option<Duration>,
@@ -95,6 +97,7 @@ pub struct Allow {
     destination: Option<PhoneNumber>,
     line: Option<PhoneNumber>,
     handoff: Option<HandoffAllow>,
+    put_through: bool,
     ring_limit: Duration,
     talk_limit: Duration,
     metered: bool,
@@ -152,6 +155,7 @@ impl Policy {
             destination: ask.destination.cloned(),
             line: ask.line.cloned(),
             handoff,
+            put_through: ask.put_through,
             ring_limit: self.config.ring_limit.grant(ask.ring_limit),
             // A conversation can't outlast what is left.
             talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
@@ -175,7 +179,14 @@ impl<'a> Ask<'a> {
 
     /// A call that reached us and waits to be answered.
     pub fn inbound() -> Self {
-        Self { destination: None, line: None, handoff: None, ring_limit: None, talk_limit: None }
+        Self {
+            destination: None,
+            line: None,
+            handoff: None,
+            put_through: false,
+            ring_limit: None,
+            talk_limit: None,
+        }
     }
 }
 
@@ -202,6 +213,11 @@ impl Allow {
     /// The user's number, where the user may be called into this call.
     pub fn handoff(&self) -> Option<&HandoffAllow> {
         self.handoff.as_ref()
+    }
+
+    /// The user, where it is only the user that the caller may be connected with.
+    pub fn put_through(&self) -> Option<&HandoffAllow> {
+        self.handoff.as_ref().filter(|_| self.put_through)
     }
 
     pub fn ring_limit(&self) -> Duration {

@@ -16,4 +16,5 @@ mod result;
 mod script;
 mod setup;
 mod steer;
+mod through;
 mod voicemail;

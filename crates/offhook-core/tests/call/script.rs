@@ -87,6 +87,12 @@ impl Scenario {
         run(call, script, expected);
     }
 
+    /// The same for a caller who is put through to the user.
+    #[track_caller]
+    pub fn check_put_through(self, script: &str, expected: Expect) {
+        run(Call::put_through(self.brief, user(), self.limits, START), script, expected);
+    }
+
     #[track_caller]
     pub fn check_connected(self, script: &str, expected: Expect) {
         let mut call = Call::new(self.direction, self.brief, self.limits, START).with_user(self.user);

@@ -36,9 +36,11 @@ impl Gateway {
             }
         };
         let (line, now) = (incoming.leg.line().clone(), clock::now());
-        let Answer { owner, brief, user, alone } = answer;
-        let ask = Ask { handoff: user.as_ref(), ..Ask::inbound() };
-        let (allow, mut place) = match self.inner.admission.take_inbound(owner, &ask, &line, alone, now) {
+        let Answer { owner, brief, user, alone, put_through } = answer;
+        let ask = Ask { handoff: user.as_ref(), put_through, ..Ask::inbound() };
+        // Who is put through keeps nobody else from the line.
+        let line = Some(&line).filter(|_| !put_through);
+        let (allow, mut place) = match self.inner.admission.take_inbound(owner, &ask, line, alone, now) {
             Ok(let_in) => let_in,
             Err(NoPlace::NoLine) => return decline(&mut incoming, EndReason::CarrierNoLine),
             Err(NoPlace::Refused(refusal)) => {
@@ -67,10 +69,14 @@ impl Gateway {
                 brief: self.inbound_brief(inbound),
                 user: None,
                 alone: false,
+                put_through: false,
             }));
         };
         let owner = holder.owner;
         let Some(profile) = self.inner.store.inbound_profile(owner).await? else { return Ok(None) };
+        if incoming.from.as_ref().is_some_and(|from| profile.passes(from.as_e164())) {
+            return Ok(self.put_through(owner, incoming).await);
+        }
         let preferred = self.inner.store.preferences(owner).await?.unwrap_or_default();
         let user = self.looped_in(owner, &profile, incoming).await;
         let introduction = match preferred.warm_greeting.unwrap_or(true) {
@@ -85,7 +91,21 @@ impl Gateway {
         };
         let handoff = user.as_ref().map(|_| introduction);
         let brief = Brief { handoff, ..self.inbound_brief(inbound) };
-        Ok(Some(Answer { owner, brief, user, alone: true }))
+        Ok(Some(Answer { owner, brief, user, alone: true, put_through: false }))
+    }
+
+    /// The owner's own phone rings for this caller; `None` where there is none that may be called.
+    async fn put_through(&self, owner: OwnerId, incoming: &IncomingCall) -> Option<Answer> {
+        let user = self.account_phone(owner).await.map_err(|error| error.to_string());
+        let user = self.connectable(user, incoming)?;
+        let inbound = Inbound {
+            instructions: String::new(),
+            greeting: None,
+            personality: None,
+            voice: VOICES[0].to_owned(),
+        };
+        let brief = self.inbound_brief(inbound);
+        Some(Answer { owner, brief, user: Some(user), alone: false, put_through: true })
     }
 
     /// Whom the owner of a line wants its callers to be connected with; `None` where there is nobody, or the number is
@@ -101,6 +121,10 @@ impl Gateway {
             Some(true) => self.account_phone(owner).await.map_err(|error| error.to_string()),
             None => profile.handoff_number.as_ref()?.parse().map_err(|error| format!("{error}")),
         };
+        self.connectable(user, incoming)
+    }
+
+    fn connectable(&self, user: Result<PhoneNumber, String>, incoming: &IncomingCall) -> Option<PhoneNumber> {
         let decided = user.and_then(|user| {
             let decided = self.inner.admission.check_user(&user, incoming.from.as_ref());
             decided.map(|_| user).map_err(|refusal| refusal.message)
@@ -132,6 +156,8 @@ struct Answer {
     user: Option<PhoneNumber>,
     /// The line carries one call at a time.
     alone: bool,
+    /// The user is all the call is for.
+    put_through: bool,
 }
 
 fn decline(incoming: &mut IncomingCall, reason: EndReason) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use offhook_core::journal::AnsweredBy;
+use offhook_core::journal::{AnsweredBy, HandoffBy};
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Outcome, Timestamp};
 use offhook_store::{CallFilter, CallRow, Direction, StoreError, Ties};
 
@@ -45,6 +45,8 @@ pub struct CallView {
     pub pending_question: Option<QuestionView>,
     /// How the user came into it, or did not.
     pub handoff: Option<HandoffView>,
+    /// The caller was put through to the user: there was no voice.
+    pub passthrough: bool,
     /// How long it waited on hold; `None` when it did not.
     pub held: Option<Duration>,
     pub end: Option<EndView>,
@@ -202,6 +204,9 @@ impl Gateway {
             result: ResultView::of(row.result, journal, row.lifecycle == Lifecycle::Finalized),
             pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
             handoff: HandoffView::of(journal, row.lifecycle == Lifecycle::Finalized),
+            passthrough: journal
+                .iter()
+                .any(|entry| matches!(entry.fact, Fact::HandoffAsked { by: HandoffBy::Passthrough, .. })),
             held: held(journal, row.finalized_at.unwrap_or_else(clock::now)),
             end: row.end.map(|end| EndView {
                 reason: end.reason,

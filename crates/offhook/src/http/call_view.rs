@@ -21,6 +21,7 @@ pub struct CallBody {
     pub id: String,
     #[schema(example = "outbound")]
     pub direction: &'static str,
+    /// `agent`, or `passthrough` where a caller was put through to the user without a voice.
     #[schema(example = "agent")]
     pub handling_mode: &'static str,
     pub task: String,
@@ -190,7 +191,7 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
     CallBody {
         id: view.id.to_string(),
         direction: if view.inbound { "inbound" } else { "outbound" },
-        handling_mode: "agent",
+        handling_mode: if view.passthrough { "passthrough" } else { "agent" },
         task: view.task,
         voice: view.voice,
         personality: view.personality,

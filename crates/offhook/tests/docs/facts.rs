@@ -104,7 +104,7 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     (
         "handoff.asked",
-        "The user is wanted on the line. `by`: the `voice` or the `owner`; `warm`: is told in private first who is there.",
+        "The user is wanted on the line. `by`: the `voice`, the `owner`, or the account's list of callers who are put through (`passthrough`); `warm`: is told in private first who is there.",
     ),
     ("handoff.dialing", "A dial request goes to the user. `line`: the number we call from."),
     ("handoff.ringing", "The user's phone rings."),

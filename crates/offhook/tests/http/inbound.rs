@@ -18,6 +18,11 @@ const PREFERENCES: &str = "/me/call-preferences";
 
 /// Two that have each other for a trunk: who is called, and who calls.
 async fn pair() -> (Server, Server) {
+    pair_with("").await
+}
+
+/// The one who calls has more in its configuration.
+async fn pair_with(more: &str) -> (Server, Server) {
     let [called, caller] = [free_port(Protocol::Udp), free_port(Protocol::Udp)];
     let trunk = |own: u16, other: u16| {
         format!(
@@ -28,9 +33,13 @@ async fn pair() -> (Server, Server) {
     };
     let line = |number: &str| format!("[[line]]\nnumber = \"{number}\"\nmax_calls = 4\n");
     let lines = [line(MIRAS), line(OURS)].concat();
+    // Tables come last.
+    let at = more.find("[[").unwrap_or(more.len());
+    let (inbound, lines_of_caller) = more.split_at(at);
     (
         Server::configured(&format!("{}{lines}", trunk(called, caller))).await,
-        Server::configured(&format!("{}{}", trunk(caller, called), line(CALLER))).await,
+        Server::configured(&format!("{inbound}{}{}{lines_of_caller}", trunk(caller, called), line(CALLER)))
+            .await,
     )
 }
 
@@ -236,4 +245,63 @@ async fn a_profile_is_replaced_as_a_whole_but_for_who_is_put_through() {
 /// Where nothing is called.
 fn trunk_to_nobody() -> String {
     format!("[[carrier.sip.trunk]]\nserver = \"127.0.0.1:{}\"\n", free_port(Protocol::Udp))
+}
+
+/// The user's own phone, which the other offhook answers.
+const USERS: &str = "+12065551235";
+
+#[tokio::test]
+async fn a_caller_is_put_through_to_the_user_and_nobody_listens() {
+    let answers = format!(
+        "inbound.instructions = \"Answer for Mira.\"\ninbound.greeting = \"Hello, this is Mira herself.\"\n\
+         [[line]]\nnumber = \"{USERS}\"\nmax_calls = 4\n"
+    );
+    let (called, caller) = pair_with(&answers).await;
+    let (mira, theirs) = (account(&called, false).await, account(&caller, false).await);
+    let operator = account(&caller, true).await;
+    reserve(&mira, MIRAS).await;
+    confirm(&mira, USERS).await;
+    let mut inbound = profile();
+    inbound["passthrough_numbers"] = json!([CALLER]);
+    assert_eq!(put(&mira, &json!({ "inbound": inbound })).await.status, 200);
+
+    let first = call(&theirs, MIRAS).await;
+    theirs.events_until(&first, "call.answered").await;
+    let live = mira.get("/calls?live=true").await.json();
+    let id = live["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("{live}")).to_owned();
+    mira.events_until(&id, "handoff.crossed").await;
+    // The two hear each other: what Mira says is what the caller understands.
+    theirs.events_until(&first, "turn.remote").await;
+    theirs.post(&format!("/call/{first}/hangup")).await;
+    let heard = theirs.finalized(&first).await;
+    let heard = heard["transcript"].as_array().unwrap().iter().find(|turn| turn["role"] == "user").unwrap();
+    assert!(heard["text"].as_str().unwrap().contains("Mira herself"), "{heard}");
+
+    let over = mira.finalized(&id).await;
+    for (field, expected) in [
+        ("direction", json!("inbound")),
+        ("handling_mode", json!("passthrough")),
+        ("transcript", Value::Null),
+        ("recording_url", Value::Null),
+        ("outcome", json!("answered")),
+        ("end_reason", json!("remote.hung_up")),
+    ] {
+        assert_eq!(over[field], expected, "{field} in {over}");
+    }
+    assert_eq!(over.get("result"), None);
+    let events = mira.events_until(&id, "call.ended").await;
+    let codes: Vec<&str> = events.iter().map(|event| event["code"].as_str().unwrap()).collect();
+    for code in ["turn.", "recording.", "tool.", "speech.", "call.result"] {
+        assert!(!codes.iter().any(|told| told.starts_with(code)), "{codes:?}");
+    }
+    assert_eq!(mira.get(&format!("/call/{id}/recording")).await.code(), "recording_not_available");
+
+    // Without a phone of the user's there is nobody to put anyone through to: the assistant does not step in.
+    let owner = owner(&mira).await;
+    assert!(called.app().gateway().store().remove_phone(owner, USERS).await.unwrap());
+    let declined = theirs.finalized(&call(&theirs, MIRAS).await).await;
+    assert_eq!(declined["outcome"], "rejected", "{declined}");
+    assert!(operator.get("/calls?direction=inbound").await.json()["calls"][0]["id"].is_string());
+    called.stop().await;
+    caller.stop().await;
 }
