@@ -16,6 +16,8 @@ use crate::rig::{HANGS_UP, LINE, NEVER_ANSWERS, RECEPTIONIST, Rig, Setup};
 
 /// The user's phone, as the test has it answer.
 const USER: &str = "+14155550151";
+/// Asks for the person on whose behalf we call.
+const BANK: &str = "+14155550110";
 /// Phones of the sandbox.
 const PRESSES_ONE: &str = "+14155550190";
 const DECLINES: &str = "+14155550192";
@@ -245,50 +247,60 @@ async fn a_user_who_says_yes_joins_too() {
     rig.stop().await;
 }
 
+/// The user does not come, for this reason: the voice tells the truth, goes on and ends the call as it should.
+async fn does_not_come(phone: &str, why: &str, user_says: &[&str], reply: Option<Reply>) {
+    let mut replies = vec![connects()];
+    replies.extend(reply);
+    replies.push(goodbye("I will call again tomorrow. Goodbye."));
+    let heard = [&[HELLO, ASKED], user_says, &["Call again tomorrow."]].concat();
+    let then = [
+        Step::Say(ASKED),
+        Step::Await { ms: 90_000 },
+        Step::Await { ms: 90_000 },
+        Step::Say("Call again tomorrow."),
+        Step::Linger { ms: 30_000 },
+    ];
+    let fake = FakeRealtime::start(model(replies, &heard)).await;
+    let rig = rig_with(fake.url(), person(&then), Vec::new(), |setup| {
+        setup.config.limits.user_ring = Duration::from_secs(3);
+    })
+    .await;
+    let call = place(&rig, phone, true).await;
+    let over = call.over().await;
+    assert_eq!(find(&call.journal().await, "handoff.failed")["why_not"], why);
+    assert_eq!((&over["handoff"]["state"], &over["handoff"]["reason"]), (&json!("failed"), &json!(why)));
+    let said = turns(&over);
+    assert!(said.contains(&("assistant", ABSENT)), "{said:#?}");
+    assert_eq!(over["end_reason"], "voice.finished", "{said:#?}");
+    let user = record(&rig, phone).await;
+    assert!(!matches!(user.stage, Stage::Ended(Ending::Lost)), "{user:?}");
+    rig.stop().await;
+}
+
 #[tokio::test]
-async fn a_user_who_does_not_come_leaves_the_voice_with_the_truth() {
-    for (phone, why) in [
-        (DECLINES, "declined"),
-        (BUSY, "busy"),
-        (PRESSES_TWO, "user_declined"),
-        (AWAY, "no_answer"),
-        (VOICEMAIL, "no_answer"),
-    ] {
-        let machine = Reply::call("report_voicemail", r#"{"kind":"voicemail"}"#);
-        let parts = goodbye("I will call again tomorrow. Goodbye.");
-        let replies = match phone {
-            VOICEMAIL => vec![connects(), machine, parts],
-            _ => vec![connects(), parts],
-        };
-        let heard: &[&str] = match phone {
-            VOICEMAIL => &[HELLO, ASKED, "You have reached a voicemail.", "Call again tomorrow."],
-            PRESSES_TWO => &[HELLO, ASKED, "Hello, this is Alex.", "Call again tomorrow."],
-            _ => &[HELLO, ASKED, "Call again tomorrow."],
-        };
-        let then = [
-            Step::Say(ASKED),
-            Step::Await { ms: 90_000 },
-            Step::Await { ms: 90_000 },
-            Step::Say("Call again tomorrow."),
-            Step::Linger { ms: 30_000 },
-        ];
-        let fake = FakeRealtime::start(model(replies, heard)).await;
-        let rig = rig_with(fake.url(), person(&then), Vec::new(), |setup| {
-            setup.config.limits.user_ring = Duration::from_secs(3);
-        })
-        .await;
-        let call = place(&rig, phone, true).await;
-        let over = call.over().await;
-        let journal = call.journal().await;
-        assert_eq!(find(&journal, "handoff.failed")["why_not"], why, "{phone}");
-        assert_eq!((&over["handoff"]["state"], &over["handoff"]["reason"]), (&json!("failed"), &json!(why)));
-        let said = turns(&over);
-        assert!(said.contains(&("assistant", ABSENT)), "{phone}: {said:#?}");
-        assert_eq!(over["end_reason"], "voice.finished", "{phone}: {said:#?}");
-        let user = record(&rig, phone).await;
-        assert!(!matches!(user.stage, Stage::Ended(Ending::Lost)), "{phone}: {user:?}");
-        rig.stop().await;
-    }
+async fn a_user_who_declines_the_call() {
+    does_not_come(DECLINES, "declined", &[], None).await;
+}
+
+#[tokio::test]
+async fn a_user_who_is_busy() {
+    does_not_come(BUSY, "busy", &[], None).await;
+}
+
+#[tokio::test]
+async fn a_user_who_does_not_pick_up() {
+    does_not_come(AWAY, "no_answer", &[], None).await;
+}
+
+#[tokio::test]
+async fn a_user_who_picks_up_and_presses_two() {
+    does_not_come(PRESSES_TWO, "user_declined", &["Hello, this is Alex."], None).await;
+}
+
+#[tokio::test]
+async fn a_voicemail_of_the_user() {
+    let machine = Reply::call("report_voicemail", r#"{"kind":"voicemail"}"#);
+    does_not_come(VOICEMAIL, "no_answer", &["You have reached a voicemail."], Some(machine)).await;
 }
 
 #[tokio::test]
@@ -438,5 +450,21 @@ async fn a_call_that_nobody_joins_tells_nothing_of_it() {
     let rig = Rig::start().await;
     let over = rig.owner().call(HANGS_UP).await.over().await;
     assert_eq!((over.get("handoff"), &over["numbers"]["bridge_from"]), (None, &Value::Null));
+    rig.stop().await;
+}
+
+/// What offhook does without any model, it does here too.
+#[tokio::test]
+async fn the_local_voice_connects_the_user_when_they_are_asked_for() {
+    let rig = Rig::start().await;
+    let task = "Ask North Bank to lift the limit of Jordan Lee. When they want to speak with the account holder, \
+                connect Jordan.";
+    let call = rig.owner().place(&json!({ "to": BANK, "task": task, "bridge_number": PRESSES_ONE })).await;
+    let journal = call.journal().await;
+    assert_eq!(find(&journal, "handoff.asked")["by"], "voice");
+    let joined = codes(&journal).contains(&"handoff.joined");
+    assert!(joined, "{:#?}", journal.iter().map(Value::to_string).collect::<Vec<_>>());
+    let user = record(&rig, PRESSES_ONE).await;
+    assert!(user.said.iter().any(|said| said == "Yes, I am here. I can talk now."), "{:?}", user.said);
     rig.stop().await;
 }
