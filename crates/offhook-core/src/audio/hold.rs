@@ -150,8 +150,8 @@ impl Found {
     /// Of the sound, before it is judged.
     const ENOUGH: u32 = hops(3_000);
 
-    /// Whether so far it is music: notes that are held, and do change. Tones and hum don't, speech does nothing else.
-    fn add(&mut self, kind: Kind) -> bool {
+    /// Whether it is music, once that can be told: notes that are held, and do change. Tones and hum don't, speech does nothing else.
+    fn add(&mut self, kind: Kind) -> Option<bool> {
         self.looks += 1;
         match kind {
             Kind::Silence => {}
@@ -160,10 +160,10 @@ impl Found {
             Kind::Other => self.others += 1,
         }
         if self.looks < Self::ENOUGH {
-            return false;
+            return None;
         }
         let Self { looks, tones, notes, others } = std::mem::take(self);
-        notes + tones > looks / 2 && notes > looks / 5 && others > looks / 50
+        Some(notes + tones > looks / 2 && notes > looks / 5 && others > looks / 50)
     }
 }
 
@@ -265,7 +265,13 @@ impl HoldListener {
             self.closely.get_or_insert_default();
         }
         let kind = self.closely.as_mut()?.look(hop, talking.silent > 0);
-        talking.found.add(kind).then_some(HoldSound::Music)
+        let is_music = talking.found.add(kind)?;
+        if !is_music {
+            // Nothing to see: whoever talks so much may do so for minutes.
+            self.closely = None;
+            talking.sounding = 0;
+        }
+        is_music.then_some(HoldSound::Music)
     }
 
     fn look_for_person(&mut self, hop: &[i16; HOP], silent: bool) -> Option<HoldSound> {
