@@ -105,12 +105,46 @@ fn webhook(log: &Value) -> Option<String> {
 pub fn report(call: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
     println!("Called      {}", text(&call["numbers"]["to"]));
+    let more =
+        |lines: Vec<(&str, String)>| lines.iter().for_each(|(what, said)| println!("{what:<11} {said}"));
     if call["lifecycle"] != "finalized" {
         println!("State       {}", text(&call["lifecycle"]));
+        more(ties(call));
         return;
     }
     show::outcome(call);
+    more(ties(call));
     println!("Recording   {}", text(&call["recording_url"]));
+}
+
+/// What a call waits for, and what it has to do with the user and with other calls.
+fn ties(call: &Value) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let mut line = |what: &'static str, said: Option<String>| lines.extend(said.map(|said| (what, said)));
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let question = &call["pending_question"];
+    line(
+        "Asks you",
+        text(&question["question"]).map(|asked| match question["answer_by"].as_str() {
+            Some(by) => format!("{asked} (until {by}: offhook answer)"),
+            None => asked,
+        }),
+    );
+    line("Not before", text(&call["not_before"]));
+    line("Not after", text(&call["not_after"]));
+    let handoff = &call["handoff"];
+    line(
+        "Handoff",
+        text(&handoff["state"]).map(|state| match handoff["reason"].as_str() {
+            Some(why) => format!("{state}: {why}"),
+            None => state,
+        }),
+    );
+    line("On hold", call["hold_seconds"].as_u64().map(|seconds| format!("{seconds} s")));
+    line("Follows", text(&call["follow_up_to"]));
+    line("Again for", text(&call["retry_of"]));
+    line("Campaign", text(&call["campaign_id"]));
+    lines
 }
 
 #[cfg(test)]
@@ -118,6 +152,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_call_has_to_do_with_others() {
+        let call = json!({
+            "pending_question": { "question": "When?", "answer_by": "2026-11-03T18:22:04.310Z" },
+            "handoff": { "state": "failed", "reason": "busy" }, "hold_seconds": 40, "follow_up_to": "1",
+        });
+        let line = |what: &'static str, said: &str| (what, said.to_owned());
+        assert_eq!(
+            ties(&call),
+            [
+                line("Asks you", "When? (until 2026-11-03T18:22:04.310Z: offhook answer)"),
+                line("Handoff", "failed: busy"),
+                line("On hold", "40 s"),
+                line("Follows", "1"),
+            ]
+        );
+        assert_eq!(ties(&json!({ "handoff": null })), []);
+    }
 
     #[test]
     fn a_webhook_in_a_line() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use offhook_core::PhoneNumber;
 use serde_json::{Map, Value, json};
 
 use super::door::{Answer, Ask, Door};
@@ -68,6 +69,11 @@ impl Use<'_> {
             Act::GetBalance => self.get("/balance".to_owned()).await,
             Act::GetLink => Ok(self.link()),
             Act::SetKey => self.set_key(),
+            Act::GetUserNumber => self.user_number(None),
+            Act::SetUserNumber => {
+                let number = self.take_text("number");
+                self.user_number(Some(number))
+            }
             Act::GetGuide => self.guide(),
             Act::GetSettings => self.get("/me/call-preferences".to_owned()).await,
             Act::UpdateSettings => self.update_settings().await,
@@ -193,6 +199,17 @@ impl Use<'_> {
                 Err("Set the key as the X-Api-Key header of this server in your client.".to_owned())
             }
         }
+    }
+
+    /// The number that is kept, or is from now on.
+    fn user_number(&self, change: Option<Option<String>>) -> Result<Value, String> {
+        let Door::There(there) = &self.door else { return Err("Nothing is kept here for users.".to_owned()) };
+        if let Some(number) = change {
+            let number = number.map(|number| PhoneNumber::parse(&number)).transpose();
+            let number = number.map_err(|error| format!("number: {error}"))?;
+            there.set_phone(number.as_ref().map(PhoneNumber::as_e164))?;
+        }
+        Ok(json!({ "user_phone_number": there.phone() }))
     }
 
     fn guide(&self) -> Result<Value, String> {

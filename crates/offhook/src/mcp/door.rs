@@ -178,6 +178,16 @@ impl There {
         self.state.save_key(key).map_err(|error| error.to_string())
     }
 
+    /// The user's own number.
+    pub fn phone(&self) -> Option<String> {
+        self.state.phone()
+    }
+
+    /// Keep it, or forget it.
+    pub fn set_phone(&self, phone: Option<&str>) -> Result<(), String> {
+        self.state.save_phone(phone).map_err(|error| error.to_string())
+    }
+
     async fn ask(&self, ask: Ask) -> Result<Answer, DoorError> {
         let _turn = match self.key() {
             None => Some(self.first.lock().await),

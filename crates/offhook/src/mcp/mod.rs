@@ -88,7 +88,7 @@ impl Tools {
         }
     }
 
-    fn keeps_keys(&self) -> bool {
+    fn is_beside(&self) -> bool {
         matches!(self.place, Place::Beside(_))
     }
 }
@@ -106,12 +106,12 @@ impl ServerHandler for Tools {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = tools::listed(self.keeps_keys()).cloned().collect();
+        let tools = tools::listed(self.is_beside()).cloned().collect();
         Ok(ListToolsResult::with_all_items(tools))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::listed(self.keeps_keys()).find(|tool| tool.name == name).cloned()
+        tools::listed(self.is_beside()).find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(

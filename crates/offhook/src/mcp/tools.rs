@@ -22,6 +22,8 @@ pub enum Act {
     GetBalance,
     GetLink,
     SetKey,
+    GetUserNumber,
+    SetUserNumber,
     GetGuide,
     GetSettings,
     UpdateSettings,
@@ -323,6 +325,22 @@ pub const TOOLS: &[Row] = &[
         ]],
     },
     Row {
+        name: "get_user_phone_number",
+        act: Act::GetUserNumber,
+        hint: Hint::ReadsHere,
+        says: "The user's own number, as it was kept: for callbacks, reservations and as bridge_number. Ask the user again \
+               only when the call is delicate, or the number may be old.",
+        takes: &[],
+    },
+    Row {
+        name: "set_user_phone_number",
+        act: Act::SetUserNumber,
+        hint: Hint::Keeps,
+        says: "Keep the user's own number when they give it for the first time, unless it was meant for once. Without \
+               number the one that is kept is forgotten.",
+        takes: &[&[may("number", Kind::Text, "In E.164: +13125550163.")]],
+    },
+    Row {
         name: "check_call",
         act: Act::CheckCall,
         hint: Hint::Reads,
@@ -459,6 +477,16 @@ pub fn row(name: &str) -> Option<&'static Row> {
 }
 
 impl Row {
+    /// Whether it may take minutes.
+    pub fn waits(&self) -> bool {
+        matches!(self.act, Act::PlaceCallAndWait | Act::WaitForCall)
+    }
+
+    /// Whether it keeps something beside the agent: where nothing is kept, there is no such tool.
+    fn keeps_here(&self) -> bool {
+        matches!(self.act, Act::SetKey | Act::GetUserNumber | Act::SetUserNumber)
+    }
+
     fn params(&self) -> impl Iterator<Item = &'static Param> {
         self.takes.iter().copied().flatten()
     }
@@ -523,11 +551,11 @@ fn objects(fields: &[&str]) -> Value {
     json!({ "type": "array", "items": item, "minItems": 1 })
 }
 
-/// What a client is told; a key is set only where it is kept, beside the agent.
-pub fn listed(keeps_keys: bool) -> impl Iterator<Item = &'static Tool> {
-    static LISTED: LazyLock<Vec<(Act, Tool)>> =
-        LazyLock::new(|| TOOLS.iter().map(|row| (row.act, row.tool())).collect());
-    LISTED.iter().filter(move |(act, _)| keeps_keys || *act != Act::SetKey).map(|(_, tool)| tool)
+/// What a client is told; what is kept beside the agent only there.
+pub fn listed(beside: bool) -> impl Iterator<Item = &'static Tool> {
+    static LISTED: LazyLock<Vec<(bool, Tool)>> =
+        LazyLock::new(|| TOOLS.iter().map(|row| (row.keeps_here(), row.tool())).collect());
+    LISTED.iter().filter(move |(keeps_here, _)| beside || !keeps_here).map(|(_, tool)| tool)
 }
 
 #[cfg(test)]

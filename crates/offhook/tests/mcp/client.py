@@ -42,7 +42,8 @@ async def tools_and_pages(client):
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert CONTRACT <= tools.keys(), CONTRACT - tools.keys()
     # A key is kept only beside the agent; a gateway is told it with each request.
-    assert ("set_api_key" in tools) == (transport == "stdio")
+    for kept in ("set_api_key", "get_user_phone_number", "set_user_phone_number"):
+        assert (kept in tools) == (transport == "stdio")
     assert tools["get_call"].annotations.read_only_hint is True
     assert tools["hangup_call"].annotations.idempotent_hint is True
     assert "task" in tools["place_call"].input_schema["required"]
@@ -193,6 +194,9 @@ async def errors(client):
 
 async def a_first_key(client):
     """Beside the agent the key of the first call is kept, and shown to nobody."""
+    await refused(client, "number: ", "set_user_phone_number", number="5550163")
+    await use(client, "set_user_phone_number", number="+1 (312) 555-0163")
+    assert (await use(client, "get_user_phone_number"))["user_phone_number"] == "+13125550163"
     link = await use(client, "get_account_link_url")
     assert "message" in link and "url" not in link, link
     await refused(client, "clawcall_sk_", "set_api_key", api_key="sk-hunter2")
