@@ -295,7 +295,7 @@ impl HoldListener {
         let since = if held.stretch <= Held::FRESH { held.stretch } else { self.evidence.since() };
         held.deciding += 1;
         let still = self.evidence.is_suspected();
-        let can_tell = self.memory.can_tell() && (still || since > Memory::SPAN);
+        let can_tell = self.memory.can_tell() && (still || since > Memory::SPAN + held.silent);
         if self.memory.knows_any() && !can_tell && !over && held.deciding < Held::DECIDE {
             // It may be an announcement: that takes a little more of it to tell.
             return None;

@@ -62,7 +62,7 @@ impl Memory {
         } else if !keeps_all && !self.worth_keeping && self.current.len() >= LOOK_BACK * 2 {
             self.current.drain(..LOOK_BACK);
         }
-        self.current.len() == SPAN
+        !silent && self.current.len() == SPAN
     }
 
     /// A hold begins: what is sounding from now on is another stretch.
@@ -92,9 +92,14 @@ impl Memory {
         !self.kept.is_empty()
     }
 
+    /// Without the silence at its end, in which all speech is alike.
+    fn sounding(&self) -> &[Look] {
+        &self.current[..self.current.len().saturating_sub(self.silent as usize)]
+    }
+
     /// Whether there is enough of the current stretch to recognise it.
     pub fn can_tell(&self) -> bool {
-        self.current.len() >= SPAN
+        self.sounding().len() >= SPAN
     }
 
     /// Whether a stretch began as the current one does.
@@ -108,8 +113,9 @@ impl Memory {
     }
 
     fn finds(&self, places: usize, alike: f32) -> bool {
-        let Some(from) = self.current.len().checked_sub(SPAN) else { return false };
-        let Some(pattern) = Pattern::of(&self.current[from..]) else { return false };
+        let sounding = self.sounding();
+        let Some(from) = sounding.len().checked_sub(SPAN) else { return false };
+        let Some(pattern) = Pattern::of(&sounding[from..]) else { return false };
         let mut windows = self.kept.iter().flat_map(|stretch| stretch.windows(SPAN).take(places));
         windows.any(|other| pattern.likeness(other) > alike)
     }
