@@ -234,8 +234,9 @@ fn profile(inbound: &Value) -> Result<NewProfile, ApiError> {
 
 fn globals(fields: &Map<String, Value>) -> Result<Preferences, ApiError> {
     let warm_greeting = match fields.get("warm_greeting") {
-        None | Some(Value::Null) => None,
-        Some(Value::Bool(warm)) => Some(*warm),
+        // As it is without being set: what was read can be sent back and changes nothing.
+        None | Some(Value::Null | Value::Bool(true)) => None,
+        Some(Value::Bool(false)) => Some(false),
         Some(_) => return Err(wrong("warm_greeting", "true or false")),
     };
     Ok(Preferences {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use offhook::gateway::linking;
+use offhook_core::Timestamp;
+use offhook_store::PhoneRow;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -176,5 +178,53 @@ async fn a_client_that_says_json_everywhere() {
     }
     agent.ask(Method::DELETE, "/me/call-preferences", None).await.unwrap();
     agent.hang_up(&id).await;
+    rig.stop().await;
+}
+
+/// Somebody there wants to talk to the user in person.
+const WANTS_THE_USER: &str = "+14155550110";
+/// Phones of the user: one that joins, one that is never picked up.
+const USER: &str = "+14155550190";
+const NOT_AT_HOME: &str = "+14155550191";
+
+/// Section 7: the user is connected, and what is said from then on is private.
+#[tokio::test]
+async fn the_user_is_connected_and_then_in_private() {
+    let rig = Rig::start().await;
+    let account = rig.stranger().await;
+    let agent = ClawCall::with_key(&rig, account.key().unwrap());
+    let owner = agent.get("/me").await.unwrap().body["userId"].as_str().unwrap().parse().unwrap();
+    let phone = PhoneRow { number: USER.to_owned(), primary: true, confirmed_at: Timestamp::default() };
+    assert!(rig.app.gateway().store().add_phone(owner, &phone).await.unwrap());
+    let task = "Call for Jordan Lee. If they want to talk to Jordan in person, connect Jordan.";
+    for (handoff, connected) in [
+        (json!({ "bridge_number": USER }), true),
+        (json!({ "bridge_number": USER, "warm_greeting": false }), true),
+        (json!({ "bridge_number": USER, "loop_in_user": false }), false),
+        // The phone of the account, whatever number is sent.
+        (json!({ "bridge_number": NOT_AT_HOME, "loop_in_user": true }), true),
+        (json!({}), false),
+    ] {
+        let mut wish = json!({ "to": WANTS_THE_USER, "task": task });
+        wish.as_object_mut().unwrap().extend(handoff.as_object().unwrap().clone());
+        let id = agent.place(&wish).await.unwrap_or_else(|refused| panic!("{handoff}: {refused:?}"));
+        if connected {
+            agent.poll(&id, |call| call["handoff"]["state"] == "joined").await;
+            agent.hang_up(&id).await;
+        }
+        let followed = agent.finalized(&id).await;
+        assert_eq!(followed.lifecycles.last().unwrap(), "finalized", "{handoff}");
+        let call = &followed.call;
+        assert_eq!(call["numbers"]["bridge_from"].is_string(), connected, "{handoff}: {call:#}");
+        assert_eq!(call["outcome"], "answered", "{handoff}");
+        let Some(joined_at) = call["handoff"]["joined_at"].as_str() else {
+            assert!(!connected, "{handoff}: {call:#}");
+            continue;
+        };
+        let turns = call["transcript"].as_array().unwrap();
+        let late: Vec<&Value> =
+            turns.iter().filter(|turn| turn["timestamp"].as_str().unwrap() > joined_at).collect();
+        assert!(late.is_empty(), "{handoff}: {late:#?}");
+    }
     rig.stop().await;
 }

@@ -62,7 +62,7 @@ fn type_of(document: &Value, schema: &Value) -> String {
     };
     let parts = ["oneOf", "anyOf"].iter().filter_map(|of| schema[*of].as_array()).flatten();
     let mut kinds: Vec<String> = own.into_iter().chain(parts.map(|part| type_of(document, part))).collect();
-    kinds.retain(|kind| kind != "null");
+    kinds.retain(|kind| kind != "null" && !kind.is_empty());
     kinds.dedup();
     kinds.join(" or ")
 }
