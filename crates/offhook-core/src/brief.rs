@@ -213,7 +213,8 @@ impl Brief {
         }
     }
 
-    /// The prompt of the voice. Nothing else is told to it: what the other side says is never part of this text.
+    /// The prompt of the voice. Nothing else is told to it: what the other side says is never part of this text, but for
+    /// what was said on the call that this one follows up, and that is told as such.
     pub fn instructions(&self) -> String {
         prompt::of(self)
     }

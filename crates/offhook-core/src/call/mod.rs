@@ -7,7 +7,8 @@
 //! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
 //! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `consult.rs` what
 //! it is asked, `menu.rs` keypresses, `answering.rs` what picked up, `hold.rs` waiting for a person, `handoff.rs` the user
-//! on a second leg, `ending.rs` the hang-up, `report.rs` what became of the task. `turns.rs` is the transcript.
+//! on a second leg, `ending.rs` the hang-up, `report.rs` what became of the task, held against
+//! `evidence.rs`. `turns.rs` is the transcript.
 
 mod answering;
 mod consult;
