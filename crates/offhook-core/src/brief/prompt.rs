@@ -70,9 +70,14 @@ fn boundaries(brief: &Brief) -> String {
     format!("{may}{MORE}{otherwise}")
 }
 
+/// On one line, so that no text can begin a section of its own.
 fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+    let text = one_line(text);
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Words of people, told as such.
@@ -120,7 +125,7 @@ fn to_find_out(fields: &[ResultField]) -> String {
         let needed = if *required { ", needed" } else { "" };
         text.push_str(&format!("\n- {name} ({kind}{needed})"));
         if let Some(description) = description {
-            text.push_str(&format!(": {description}"));
+            text.push_str(&format!(": {}", one_line(description)));
         }
     }
     text
