@@ -195,3 +195,103 @@ async fn the_door_is_as_narrow_as_the_api_s() {
     owner.known(placed["call_id"].as_str().unwrap()).hang_up().await;
     rig.stop().await;
 }
+
+/// The text of a tool's result, and whether it is an error.
+async fn answered(rig: &Rig, key: &str, name: &str, arguments: Value) -> (bool, String) {
+    let request = rig.door.request(Method::POST, "/mcp").header("X-Api-Key", key);
+    let answer = request.json(&tool(name, arguments)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{name}");
+    let text = answer.text().await.unwrap();
+    // A tool that waits answers with a stream of events.
+    let data = text.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap_or(&text);
+    let answer: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+    let result = &answer["result"];
+    let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{name}: {answer}"));
+    (result["isError"] == true, text.to_owned())
+}
+
+async fn tools(rig: &Rig) -> Vec<Value> {
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let answer = rig.door.request(Method::POST, "/mcp").json(&list).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["result"]["tools"].as_array().unwrap().clone()
+}
+
+/// Something of the right kind for each argument that is needed.
+fn fitting(tool: &Value, call: &str, campaign: &str) -> Value {
+    let schema = &tool["inputSchema"];
+    let needed = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let value = |name: &str| match name {
+        "call_id" => json!(call),
+        "campaign_id" => json!(campaign),
+        "to" => json!(HANGS_UP),
+        "targets" => json!([{ "to": HANGS_UP }]),
+        "digits" => json!("1"),
+        _ => json!("Ask."),
+    };
+    needed.iter().map(|name| name.as_str().unwrap()).map(|name| (name.to_owned(), value(name))).collect()
+}
+
+/// Whatever tool there is or will be: with another's key it finds no call and no campaign.
+#[tokio::test]
+async fn another_s_calls_are_not_there_whatever_the_tool() {
+    let rig = rig().await;
+    let (victim, stranger) = (rig.stranger().await, rig.stranger().await);
+    let key = stranger.key().unwrap();
+    let call = victim.call(NEVER_ANSWERS).await;
+    let start = json!({ "task": "Ask.", "targets": [{ "to": BUSY }] });
+    let (wrong, started) = answered(&rig, victim.key().unwrap(), "start_campaign", start).await;
+    assert!(!wrong, "{started}");
+    let campaign: Value = serde_json::from_str(&started).unwrap();
+    let campaign = campaign["id"].as_str().unwrap();
+    let mut tried = 0;
+    for tool in tools(&rig).await {
+        let (name, properties) = (tool["name"].as_str().unwrap(), &tool["inputSchema"]["properties"]);
+        if properties["call_id"].is_null() && properties["campaign_id"].is_null() {
+            continue;
+        }
+        let (wrong, text) = answered(&rig, key, name, fitting(&tool, &call.id, campaign)).await;
+        let unknown = text.contains("(not_found)") || text.contains("(recording_not_available)");
+        assert!(wrong && unknown, "{name}: {text}");
+        tried += 1;
+    }
+    assert!(tried > 10, "only {tried} tools take a call or a campaign");
+    for name in ["list_calls", "list_campaigns"] {
+        let (wrong, text) = answered(&rig, key, name, json!({})).await;
+        assert!(!wrong && !text.contains(&call.id) && !text.contains(campaign), "{name}: {text}");
+    }
+    assert_ne!(call.view().await["lifecycle"], "finalized", "nobody hung it up");
+    call.hang_up().await;
+    call.over().await;
+    rig.stop().await;
+}
+
+/// An argument of the wrong kind is told to the agent; it is no fault of the server, and calls nobody.
+#[tokio::test]
+async fn arguments_of_the_wrong_kind_are_said_to_be_so() {
+    let rig = rig().await;
+    let agent = rig.stranger().await;
+    let key = agent.key().unwrap();
+    let id = "0199a1e0-0000-7000-8000-000000000000";
+    let junk =
+        [json!(-1), json!("\u{0}\u{1f}/../?#"), json!([[[]]]), json!({ "a": { "b": [1e300] } }), json!(true)];
+    for tool in tools(&rig).await {
+        let name = tool["name"].as_str().unwrap();
+        for argument in tool["inputSchema"]["properties"].as_object().unwrap().keys() {
+            for junk in &junk {
+                let mut arguments = fitting(&tool, id, id);
+                // Nobody is to be called, whatever the rest is.
+                for to in
+                    ["to", "targets"].iter().filter(|to| !tool["inputSchema"]["properties"][*to].is_null())
+                {
+                    arguments[*to] = json!("+442071234567");
+                }
+                arguments[argument] = junk.clone();
+                let (_, text) = answered(&rig, key, name, arguments).await;
+                assert!(!text.contains("internal_error"), "{name} {argument} {junk}: {text}");
+            }
+        }
+    }
+    let calls = answered(&rig, key, "list_calls", json!({})).await.1;
+    assert_eq!(serde_json::from_str::<Value>(&calls).unwrap()["calls"], json!([]), "{calls}");
+    rig.stop().await;
+}
