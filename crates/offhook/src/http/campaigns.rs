@@ -36,6 +36,7 @@ pub struct NewCampaign {
     /// for price, availability, timing and conditions, and whether it can be held without payment and for how long.
     #[schema(
         min_length = 1,
+        pattern = r"\S",
         example = "Ask what a new chain for a road bicycle costs, fitted, and when it can be done."
     )]
     task: String,

@@ -24,7 +24,7 @@ pub struct NewCall {
     #[schema(value_type = String, required, pattern = r"^\s*\+[\s\d.()-]+$", example = "+14155550100")]
     to: Value,
     /// The call instructions: all the voice knows.
-    #[schema(value_type = String, required, min_length = 1, example = "Ask whether they are open on Sunday, for Mira Okafor.")]
+    #[schema(value_type = String, required, min_length = 1, pattern = r"\S", example = "Ask whether they are open on Sunday, for Mira Okafor.")]
     task: Value,
     /// Identity, tone and boundaries, in one to three sentences.
     #[schema(value_type = Option<String>)]
