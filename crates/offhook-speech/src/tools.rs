@@ -80,7 +80,8 @@ pub const TOOLS: &[Tool] = &[
         description: "Only while you speak with the person you are calling for, in private: what they said to the \
                       question whether they join the call.",
         parameters: user_decides,
-        is_offered: |brief| brief.handoff.is_some(),
+        // Whoever asked for the call can have the user connected at any time.
+        is_offered: |_| true,
     },
 ];
 
@@ -205,8 +206,8 @@ fn loop_in_user(_: &Brief) -> Value {
     object(json!({
         "reason": {
             "type": "string",
-            "description": "What they are wanted for, in one sentence that can be understood without having heard \
-                            the call.",
+            "description": "Who is on the line and what they want, in one sentence in the language of the call. They \
+                            hear it before they join, and have not heard the call.",
         },
     }))
 }
@@ -507,11 +508,11 @@ mod tests {
     fn what_is_of_no_use_is_not_offered() {
         use offhook_core::brief::Introduction;
         let names = |brief: &Brief| offered(brief).map(|tool| tool.name).collect::<Vec<_>>();
-        let always = ["end_call", "send_digits", "report_voicemail", "wait_on_hold"];
+        let always = ["end_call", "send_digits", "report_voicemail", "wait_on_hold", "user_decides"];
         let brief = Brief::new("Ask.");
         assert_eq!(names(&brief), always);
         let ask_owner = Some(std::time::Duration::from_secs(60));
-        assert_eq!(names(&Brief { ask_owner, ..brief.clone() })[4..], ["ask_owner"]);
+        assert_eq!(names(&Brief { ask_owner, ..brief.clone() })[4..], ["ask_owner", "user_decides"]);
         for introduction in [Introduction::Warm, Introduction::Straight] {
             let brief = Brief { handoff: Some(introduction), ..brief.clone() };
             assert_eq!(names(&brief)[4..], ["loop_in_user", "user_decides"]);

@@ -136,8 +136,8 @@ pub const IN_PRIVATE: &str = "From now on you speak with the user whom you are c
                           as they say whether they join, use user_decides. If it is a machine, use report_voicemail.";
 /// Told to the voice when it is back with the other side.
 pub const ALONE_AGAIN: &str = "You are with the other side of the call again; the user can't join now. Agree to nothing \
-                           new. Find out what the next step is, and when and where they can be called back; then \
-                           say goodbye.";
+                               new, and say nothing of what they told you in private. Find out what the next step is, \
+                               and when and where they can be called back; then say goodbye.";
 const NOT_NOW: &str = "not now: you are speaking with the user in private. Use user_decides as soon as they say \
                        whether they join";
 const JOIN: char = '1';

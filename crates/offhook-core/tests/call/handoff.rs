@@ -172,7 +172,7 @@ fn a_user_who_declines_leaves_the_voice_with_the_remote_and_the_truth() {
         19000 speech: suspend
         19000 attach the remote
         19000 speech: resume
-        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         19000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
         25100 journal: turn.remote turn=2 started_ms=24000 ended_ms=24500 text="Call again tomorrow." confidence=-
         25100 journal: call.answered_by answered_by="human"
@@ -193,7 +193,7 @@ fn saying_no_and_hanging_up_decline_too() {
         19000 speech: suspend
         19000 attach the remote
         19000 speech: resume
-        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         19000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
     warm().check_after(&told(), "19000 user remote_hangs_up", expect![[r#"
@@ -203,7 +203,7 @@ fn saying_no_and_hanging_up_decline_too() {
         19000 speech: suspend
         19000 attach the remote
         19000 speech: resume
-        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         19000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
 }
@@ -218,7 +218,7 @@ fn whoever_does_not_decide_is_not_waited_for() {
         36000 speech: suspend
         36000 attach the remote
         36000 speech: resume
-        36000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        36000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         36000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
 }
@@ -236,7 +236,7 @@ fn a_machine_of_the_users_is_nobody() {
         19000 speech: suspend
         19000 attach the remote
         19000 speech: resume
-        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        19000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         19000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
 }
@@ -267,7 +267,7 @@ fn while_the_user_is_asked_the_voice_does_nothing_else() {
             19400 speech: suspend
             19400 attach the remote
             19400 speech: resume
-            19400 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+            19400 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
             19400 speech: say "Hello."
             19400 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
         "#]],
@@ -279,25 +279,25 @@ fn a_user_who_can_not_be_reached_leaves_the_voice_with_the_remote_and_the_truth(
     warm().check_after(RINGING, "9000 user sip 486", expect![[r#"
         9000 journal: handoff.failed why_not="busy"
         9000 company: false
-        9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         9000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
     warm().check_after(RINGING, "9000 user sip 603\n9500 remote_starts\n10500 remote_stops", expect![[r#"
         9000 journal: handoff.failed why_not="declined"
         9000 company: false
-        9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         9000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
     warm().check_after(RINGING, "9000 remote_starts\n9500 user sip 404\n10500 remote_stops", expect![[r#"
          9500 journal: handoff.failed why_not="unreachable"
          9500 company: false
-         9500 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+         9500 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         10500 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
     warm().check_after("5000 wants_user A code.", "5000 user no_line", expect![[r#"
         5000 journal: handoff.failed why_not="failed"
         5000 company: false
-        5000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        5000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         5000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
 }
@@ -312,7 +312,7 @@ fn a_phone_that_only_rings_is_given_up_on_and_the_remote_may_speak_meanwhile() {
         35000 journal: handoff.failed why_not="no_answer"
         35000 company: false
         35000 user's leg: HangUp(owner.cancelled)
-        35000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        35000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         35000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
     "#]]);
 }
@@ -360,7 +360,7 @@ fn the_model_is_lost_while_the_user_is_asked() {
         13000 speech: suspend
         13000 attach the remote
         13000 speech: resume
-        13000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        13000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         13000 journal: call.problem part="speech" code="lost" message="gone"
         13000 speech: truncate 2 at 1800 of 6000 ms
     "#]]);
@@ -451,7 +451,7 @@ fn the_user_is_called_twice_at_most() {
          8500 speech: tool 1 answered "the user is being called already; wait for them"
          9000 journal: handoff.failed why_not="busy"
          9000 company: false
-         9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+         9000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
          9000 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
         10000 journal: tool.called tool="loop_in_user" arguments="A code."
         10000 journal: tool.answered tool="loop_in_user" output="the user is being called. Until they come you stay with the other side: keep them company, answer what they ask, promise nothing"
@@ -462,7 +462,7 @@ fn the_user_is_called_twice_at_most() {
         10000 speech: say "One moment please, I am connecting you."
         10500 journal: handoff.failed why_not="busy"
         10500 company: false
-        10500 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        10500 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
         10500 speech: say "I am sorry, they cannot join us right now. What would be the next step without them?"
         11000 journal: tool.called tool="loop_in_user" arguments="A code."
         11000 journal: tool.answered tool="loop_in_user" output="not called: they were called and did not come; find out what the next step is without them"
@@ -530,7 +530,7 @@ fn a_user_may_come_while_the_voice_is_on_hold() {
         16000 stop playout
         16000 speech: suspend
         16000 attach the remote
-        16000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new. Find out what the next step is, and when and where they can be called back; then say goodbye."
+        16000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
     "#]]);
 }
 
