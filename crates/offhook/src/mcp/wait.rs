@@ -100,7 +100,7 @@ fn headline(id: &str, call: &Value) -> String {
     let Some(last) = turns.last() else { return format!("call {id}: {lifecycle}") };
     let who = if last["role"] == "assistant" { "voice" } else { "other side" };
     let said = short::clip(last["text"].as_str().unwrap_or_default(), SAID_CHARS);
-    format!("call {id}: {lifecycle}, {} turns; {who}: {said}", turns.len())
+    format!("call {id}: {lifecycle}, turn {}; {who}: {said}", turns.len())
 }
 
 fn still_running(id: &str, last: Value) -> Value {
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn one_line_of_how_it_goes() {
         let call = json!({ "lifecycle": "answered", "transcript": [{ "role": "user", "text": "Hello?" }] });
-        assert_eq!(headline("7", &call), "call 7: answered, 1 turns; other side: Hello?");
+        assert_eq!(headline("7", &call), "call 7: answered, turn 1; other side: Hello?");
         assert_eq!(headline("7", &json!({ "lifecycle": "dialing" })), "call 7: dialing");
     }
 }
