@@ -53,6 +53,11 @@ impl Dial {
     pub fn user(allow: &HandoffAllow) -> Self {
         Self { to: allow.user().clone(), from: None }
     }
+
+    /// The same from this line of ours.
+    pub fn on(self, line: &PhoneNumber) -> Self {
+        Self { from: Some(line.clone()), ..self }
+    }
 }
 
 /// Why a call was not placed. In every case nothing has left this machine.

@@ -8,6 +8,8 @@
 //! forgets it when none of theirs is under way any more.
 
 pub mod limits;
+#[cfg(test)]
+mod tests;
 pub mod usage;
 
 use std::collections::{HashMap, VecDeque};

@@ -9,7 +9,7 @@ use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook_speech::local;
 use offhook_testkit::quiet::Quiet;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
@@ -476,6 +476,61 @@ async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
     Machine::expect(&run(&["key", "revoke", row["id"].as_str().unwrap()], "").await, 0);
     Machine::expect(&run(&["calls"], &key).await, 4);
     Machine::expect(&run(&["key", "revoke", "nobody"], "").await, 1);
+    stop(app).await;
+}
+
+#[tokio::test]
+async fn an_account_has_limits_phones_and_a_line_beside_a_running_server() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let run = async |args: &[&str], code| {
+        let mut command = machine.command(args);
+        let output = command.env("OFFHOOK_DATA_DIR", data.path()).arg("--json").output().await.unwrap();
+        let printed = Machine::expect(&output, code);
+        serde_json::from_str::<Value>(printed.lines().last().unwrap_or("null")).unwrap()
+    };
+    let made = run(&["account", "create", "--email", "mira@example.com"], 0).await;
+    let id = made["id"].as_str().unwrap();
+    assert!(run(&["account", "code", id], 0).await["code"].as_str().unwrap().len() > 16);
+    let limits = run(&["account", "limits", id, "--calls-per-day", "5", "--balance-minutes", "90"], 0).await;
+    assert_eq!((&limits["limits"], &limits["balance_minutes"]), (&json!({ "calls_per_day": 5 }), &json!(90)));
+    for (number, primary) in [("+13605550911", false), ("+13605550912", true)] {
+        let args = ["account", "phone", id, number, "--primary"];
+        run(if primary { &args[..] } else { &args[..4] }, 0).await;
+    }
+    run(&["account", "reserve", id, "+14155550199"], 0).await;
+    let shown = run(&["account", "show", id], 0).await;
+    assert_eq!((&shown["balance_seconds"], &shown["lines"]), (&json!(5_400), &json!(["+14155550199"])));
+    let phones = json!([
+        { "number": "+13605550912", "primary": true }, { "number": "+13605550911", "primary": false },
+    ]);
+    assert_eq!((&shown["phones"], &shown["email"]), (&phones, &json!("mira@example.com")));
+
+    // Each call of it says all.
+    let limits = run(&["account", "limits", id, "--unlimited"], 0).await;
+    assert_eq!(limits["limits"], json!({ "unlimited": true }));
+    run(&["account", "phone", id, "+13605550911", "--remove"], 0).await;
+    run(&["account", "release", "+14155550199"], 0).await;
+    let shown = run(&["account", "show", id], 0).await;
+    assert_eq!((&shown["balance_seconds"], &shown["lines"]), (&Value::Null, &json!([])));
+    assert_eq!(shown["phones"].as_array().unwrap().len(), 1);
+
+    let nobody = "00000000-0000-7000-8000-000000000009";
+    for (args, code) in [
+        (&["account", "show", nobody][..], 1),
+        (&["account", "limits", nobody], 1),
+        (&["account", "phone", nobody, "+13605550911"], 1),
+        (&["account", "phone", id, "12"], 2),
+        (&["account", "phone", id, "+13605550911", "--remove"], 1),
+        (&["account", "reserve", nobody, "+14155550199"], 1),
+        (&["account", "release", "+14155550199"], 1),
+        (&["account", "limits", id, "--unlimited", "--minutes-per-day", "5"], 2),
+        (&["account", "limits", id, "--spend-per-day", "much"], 1),
+    ] {
+        run(args, code).await;
+    }
     stop(app).await;
 }
 

@@ -4,6 +4,7 @@
 use offhook_carrier::{Dial, DialError, LegOutput};
 use offhook_core::call::{DialFailure, Input, LegEvent};
 use offhook_core::journal::Part;
+use offhook_core::policy::HandoffAllow;
 use offhook_core::{EndReason, Fact, LegCommand, call::CallCommand};
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ impl Session {
                 let why = "the store is away".to_owned();
                 self.user_not_dialled(&DialError::Unsent { why });
             } else {
-                self.dial_user(&Dial::user(&user));
+                self.dial_user(&user);
             }
         }
     }
@@ -60,8 +61,17 @@ impl Session {
         }
     }
 
-    fn dial_user(&mut self, dial: &Dial) {
-        match self.carrier.dial(dial) {
+    /// From the line of the call, which is its owner's to show; from any other one only when that carries no more.
+    fn dial_user(&mut self, user: &HandoffAllow) {
+        let own = match &self.remote {
+            Some(remote) => Dial::user(user).on(remote.line()),
+            None => Dial::user(user),
+        };
+        let dialled = match self.carrier.dial(&own) {
+            Err(DialError::NoLine) => self.carrier.dial(&Dial::user(user)),
+            dialled => dialled,
+        };
+        match dialled {
             Ok(leg) => {
                 self.write(Fact::HandoffDialing { line: leg.line().to_string() });
                 self.user = Some(Side::new(Box::new(leg)));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use offhook_carrier::{Leg, LegOutput, MediaStats};
-use offhook_core::{AudioFormat, Frame, LegCommand, LegEvent};
+use offhook_core::{AudioFormat, Frame, LegCommand, LegEvent, PhoneNumber};
 
 #[derive(Debug)]
 pub struct Side {
@@ -89,6 +89,11 @@ impl Side {
 
     pub fn is_open(&self) -> bool {
         !self.closed
+    }
+
+    /// Our number on it.
+    pub fn line(&self) -> &PhoneNumber {
+        self.leg.line()
     }
 
     /// What it carries; `None` as long as there is no audio.
