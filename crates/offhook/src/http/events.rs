@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use offhook_core::journal::Value;
 use offhook_core::{JournalEntry, Timestamp};
@@ -19,6 +20,7 @@ use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::request::{InPath, Known};
 use crate::clock::iso;
+use crate::gateway::JournalStream;
 
 /// Often enough for every proxy that closes silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -89,11 +91,26 @@ pub async fn follow(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let written = move |entry: &JournalEntry| Ok::<_, Infallible>(event(entry, call.queued_at));
-    let rest = stream::unfold(journal, async |mut journal| Some((journal.next().await?, journal)));
+    let rest = stream::unfold((journal, api, headers), async |(mut journal, api, headers)| {
+        let entry = api.next(&mut journal, &headers).await?;
+        Some((entry, (journal, api, headers)))
+    });
     let events = stream::iter(first.flatten()).chain(rest).map(move |entry| written(&entry));
     // Proxies must pass each event on at once.
     let headers = AppendHeaders([(HeaderName::from_static("x-accel-buffering"), "no")]);
     Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))).into_response())
+}
+
+impl Api {
+    /// The next fact. One that had to be waited for is told only to a key that is still good.
+    async fn next(&self, journal: &mut JournalStream, headers: &HeaderMap) -> Option<JournalEntry> {
+        let mut next = std::pin::pin!(journal.next());
+        if let Some(at_once) = next.as_mut().now_or_never() {
+            return at_once;
+        }
+        let entry = next.await?;
+        self.is_good(headers).await.then_some(entry)
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,6 +13,7 @@ use super::Api;
 use super::call_view::{PendingQuestion, lifecycle, pending_question};
 use super::error::{ApiError, ErrorBody};
 use super::request::{InPath, Known};
+use crate::gateway::AuthError;
 
 /// Well within what clients wait for an answer.
 const LONGEST: u64 = 25;
@@ -52,6 +54,7 @@ pub async fn wait(
     Known(caller): Known,
     InPath(id): InPath,
     query: Result<Query<Patience>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Json<Question>, ApiError> {
     let wrong = |message: String| ApiError::bad_request("invalid_query", message);
     let Query(patience) = query.map_err(|error| wrong(error.body_text()))?;
@@ -60,6 +63,9 @@ pub async fn wait(
         return Err(wrong(format!("wait_seconds must be 0 to {LONGEST}")));
     }
     let call = api.gateway.await_question(caller, id, Duration::from_secs(seconds)).await?;
+    if seconds > 0 && !api.is_good(&headers).await {
+        return Err(AuthError::InvalidKey.into());
+    }
     let question = call.pending_question.map(pending_question);
     let (call_id, lifecycle) = (id.to_string(), lifecycle(call.lifecycle));
     Ok(Json(Question { call_id, lifecycle, pending_question: question }))

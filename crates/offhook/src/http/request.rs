@@ -49,6 +49,13 @@ impl FromRequestParts<Api> for Known {
     }
 }
 
+impl Api {
+    /// Whether the key of a request has not been revoked since it was let in.
+    pub async fn is_good(&self, headers: &HeaderMap) -> bool {
+        !matches!(self.gateway.authenticate(key(headers)).await, Err(AuthError::InvalidKey))
+    }
+}
+
 /// The call a path names. What is no id is the id of no call.
 #[derive(Clone, Copy, Debug)]
 pub struct InPath(pub CallId);

@@ -3,7 +3,6 @@
 use offhook::gateway::keys;
 use offhook_sandbox::Step;
 use reqwest::{Method, RequestBuilder};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer, Call};
@@ -240,13 +239,16 @@ async fn actors(rig: &Rig) -> Vec<Actor> {
 }
 
 async fn revoked(rig: &Rig) -> Agent {
-    let store = rig.app.gateway().store();
-    let before: Vec<String> = keys::list(store).await.unwrap().into_iter().map(|key| key.id).collect();
-    let key = keys::create(store, None, false).await.unwrap();
-    let all = keys::list(store).await.unwrap();
-    let new = all.iter().find(|key| !before.contains(&key.id)).unwrap();
-    assert!(keys::revoke(store, &new.id).await.unwrap());
-    Agent::new(rig.door.clone(), Some(key.expose_secret()))
+    let agent = rig.stranger().await;
+    revoke(rig, &agent).await;
+    agent
+}
+
+/// As the operator does it.
+async fn revoke(rig: &Rig, agent: &Agent) {
+    let listed = agent.get("/me/keys").await.json();
+    let id = listed["keys"][0]["id"].as_str().unwrap();
+    assert!(keys::revoke(rig.app.gateway().store(), id).await.unwrap());
 }
 
 /// What must come of a row, for somebody: a status and a code, or anything that is about themselves.
@@ -393,5 +395,29 @@ async fn a_link_to_a_recording_can_t_be_guessed() {
         let answer = Answer::to(rig.door.get(&forged)).await;
         assert_eq!(answer.error(), (404, "recording_not_available".to_owned()), "{forged}");
     }
+    rig.stop().await;
+}
+
+/// A key is worthless at once, also for what was begun with it: streams and waits tell it nothing more.
+#[tokio::test]
+async fn a_revoked_key_hears_no_more() {
+    let rig = Rig::start().await;
+    let (agent, admin) = (rig.stranger().await, rig.admin().await);
+    let call = agent.call(SILENT).await;
+    let told = call.until_code("call.answered").await;
+    let mut events = call.events(told.last().unwrap()["seq"].as_u64().unwrap()).await;
+    let waiting =
+        tokio::spawn(Answer::to(agent.request(Method::GET, &call.path("/question?wait_seconds=25"))));
+    events.next().await.expect("the call goes on");
+    revoke(&rig, &agent).await;
+    // What was told already may still be on its way; the end is not.
+    admin.known(&call.id).hang_up().await;
+    let mut last = String::new();
+    while let Some(event) = events.next().await {
+        last = event["code"].to_string();
+    }
+    assert_ne!(last, "\"call.ended\"", "the stream goes on for a key that was revoked");
+    assert_eq!(waiting.await.unwrap().error(), (401, "invalid_api_key".to_owned()));
+    assert_eq!(agent.get(&call.path("")).await.error(), (401, "invalid_api_key".to_owned()));
     rig.stop().await;
 }
