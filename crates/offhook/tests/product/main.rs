@@ -7,10 +7,12 @@ mod asking;
 mod campaigns;
 mod contract;
 mod fault;
-mod handoff;
 mod follow_up;
+mod handoff;
+mod hold;
 mod idempotency;
 mod killed;
+mod masking;
 mod menus;
 mod numbers;
 #[path = "../http/python.rs"]

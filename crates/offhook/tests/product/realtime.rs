@@ -37,13 +37,18 @@ pub fn goodbye(text: &str) -> Reply {
 }
 
 pub async fn rig(base_url: String, person: Vec<Step>) -> Rig {
+    setup(base_url, person).start().await
+}
+
+/// The same, to be changed before it starts.
+pub fn setup(base_url: String, person: Vec<Step>) -> Setup {
     let mut setup = Setup::new();
     let auth = openai::Auth::Bearer("sk-test-not-a-real-key".to_owned().into());
     setup.config.speech =
         SpeechModel::OpenAi(openai::Config::new(base_url, auth, "gpt-realtime-2.1".to_owned()));
     setup.exchange.numbers = vec![(CLINIC.to_owned(), person)];
     setup.exchange.keep_audio = true;
-    setup.start().await
+    setup
 }
 
 /// Role and text of each turn.
