@@ -53,7 +53,7 @@ impl Settings {
 }
 
 /// The facts of a call that are sent, by their codes. The last one is the last of every call.
-pub const EVENTS: [&str; 13] = [
+pub const EVENTS: [&str; 14] = [
     "call.answered",
     "call.answered_by",
     "hold.started",
@@ -65,6 +65,7 @@ pub const EVENTS: [&str; 13] = [
     "handoff.joined",
     "handoff.failed",
     "handoff.ended",
+    "result.item",
     "call.result",
     LAST_EVENT,
 ];
