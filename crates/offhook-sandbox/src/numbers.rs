@@ -59,7 +59,7 @@ const fn blocked(
 const GOODBYE: &[EndReason] = &[EndReason::VoiceFinished, EndReason::RemoteHungUp];
 const RING_LIMIT: &[EndReason] = &[EndReason::PolicyRingLimit];
 
-const LISTEN: Step = Listen { patience_ms: 6_000 };
+const LISTEN: Step = Listen { patience_ms: 8_000 };
 const LINGER: Step = Linger { ms: 4_000 };
 
 /// All of them, in order.

@@ -99,7 +99,7 @@ async fn call_one(agent: &Agent, case: &Case, json: bool) -> Result<bool, DemoEr
 
 /// Calls at a time: each needs a recognizer now and then, and the machine may be small.
 fn at_once() -> usize {
-    std::thread::available_parallelism().map_or(3, |cores| (cores.get() * 2).clamp(3, 8))
+    std::thread::available_parallelism().map_or(3, |cores| (cores.get() * 5 / 2).clamp(3, 8))
 }
 
 async fn call_all(agent: &Agent, cases: &[Case], json: bool) -> Result<bool, DemoError> {
