@@ -412,6 +412,11 @@ fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// Tasks that are not over.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
 #[tokio::test]
 async fn a_hundred_handoffs_in_a_row_leave_nothing() {
     const AT_ONCE: usize = 10;
@@ -435,12 +440,12 @@ async fn a_hundred_handoffs_in_a_row_leave_nothing() {
         let live = admin.get("/calls?live=true").await.json();
         assert_eq!(live["calls"], json!([]), "calls that are not over");
         rig.exchange.until(|calls| calls.iter().all(CallRecord::is_over).then_some(())).await;
-        open.push(open_descriptors());
+        open.push((open_descriptors(), tasks()));
     }
     assert_eq!(rig.exchange.calls().len(), 200);
     // The first rounds open what is kept: connections of the pool, files of the database.
     let (warm, last) = (open[2], open[open.len() - 1]);
-    assert!(last <= warm + 4, "descriptors after each round: {open:?}");
+    assert!(last.0 <= warm.0 + 4 && last.1 <= warm.1 + 4, "descriptors and tasks after each round: {open:?}");
     rig.stop().await;
 }
 
