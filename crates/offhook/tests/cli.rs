@@ -345,6 +345,25 @@ async fn the_user_s_number_is_kept_and_used_for_handoffs() {
     let output = machine.run(&["me"]).await;
     Machine::expect(&output, 4);
     assert!(errors(&output).contains("/sign-up?token="), "{}", errors(&output));
+    // What is told to a call that is over comes too late, with or without a number.
+    let calls = Machine::expect(&machine.run(&["calls", "--json"]).await, 0);
+    let calls: Value = serde_json::from_str(&calls).unwrap();
+    let id = calls["calls"][0]["id"].as_str().unwrap();
+    for told in [&["bridge", id, "--straight"][..], &["bridge", id, "+14155550192"], &["say", id, "Hello?"]] {
+        let output = machine.run(told).await;
+        Machine::expect(&output, 4);
+        assert!(errors(&output).contains("(conflict)"), "{told:?}: {}", errors(&output));
+    }
+    let log = Machine::expect(&machine.run(&["webhook", "log", id]).await, 0);
+    assert_eq!(log, "This call was placed without a webhook.\n");
+    let secret = async |more: &[&str]| machine.run(&[&["webhook", "secret"][..], more].concat()).await;
+    let first = Machine::expect(&secret(&[]).await, 0);
+    assert!(first.starts_with("whsec_"), "{first}");
+    assert_ne!(Machine::expect(&secret(&["--rotate"]).await, 0), first);
+    // Following a call that is over shows it, and ends.
+    let shown = Machine::expect(&machine.run(&["follow", id]).await, 1);
+    assert!(shown.contains("ended: remote.busy") && shown.contains("Outcome     busy"), "{shown}");
+
     assert_eq!(Machine::expect(&machine.run(&["phone", "--forget"]).await, 0), "none is kept\n");
     assert!(file().contains("clawcall_sk_"));
     stop(app).await;
