@@ -124,6 +124,7 @@ fn the_table_of_the_documentation() {
         | `policy.silence` | `failed` | `ask_first` | 102 | The line stayed silent. |
         | `policy.hold_limit` | `failed` | `ask_first` | 102 | The call stayed on hold past the limit. |
         | `policy.refused` | `failed` | `never` | 21 | A calling rule refused the call. |
+        | `policy.window` | `cancelled` | `ask_first` | 102 | The time for this call had passed. |
         | `carrier.unreachable` | `network_error` | `once_silently` | 38 | The telephone carrier could not be reached. |
         | `carrier.failed` | `network_error` | `once_silently` | 41 | The telephone carrier failed. |
         | `carrier.refused` | `failed` | `never` | 57 | The telephone carrier refused the call; check account, credentials and caller ID. |
@@ -135,6 +136,7 @@ fn the_table_of_the_documentation() {
         | `speech.lost` | `system_error` | `ask_first` | 41 | The speech model was lost. |
         | `gateway.shutdown` | `system_error` | `ask_first` | 16 | offhook was shut down during the call. |
         | `gateway.restarted` | `system_error` | `ask_first` | 16 | offhook stopped unexpectedly during the call. |
+        | `user.hung_up` | `failed` | `never` | 16 | You hung up. |
         | `gateway.fault` | `system_error` | `once_silently` | 16 | An internal error ended the call. |
     "#]].assert_eq(&EndReason::markdown_table());
 }

@@ -175,6 +175,21 @@ mod tests {
             "",
         ];
         let table: String = rows.iter().map(|text| format!("{:?}: {text}\n", Greeting::of(text))).collect();
-        expect![[""]].assert_eq(&table);
+        expect![[r#"
+            Some(Short): Hello?
+            Some(Short): Rivera Dental, Sam speaking.
+            None: Good morning, this is the front desk of the Grand Hotel, how may I help you today?
+            Some(Voicemail): Hi, you've reached Sam. Please leave a message after the tone.
+            Some(Voicemail): The person you are calling is not available. At the tone, please record your message.
+            None: Sam can't come to the phone right now. Would you like to leave a message with me?
+            Some(Menu): Thank you for calling. For sales, press 1. For support, press two.
+            Some(Menu): Please listen carefully as our options have changed.
+            None: If you know your party's extension you may press it at any time.
+            Some(Screening): Please state your name and the reason for your call, and I'll see if this person is available.
+            Some(Voicemail): Guten Tag, bitte hinterlassen Sie eine Nachricht nach dem Signalton.
+            Some(Menu): Pour le service client, tapez 1.
+            None: The press is here, how can I help you with the story of today?
+            None: 
+        "#]].assert_eq(&table);
     }
 }
