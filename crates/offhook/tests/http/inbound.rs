@@ -305,3 +305,48 @@ async fn a_caller_is_put_through_to_the_user_and_nobody_listens() {
     called.stop().await;
     caller.stop().await;
 }
+
+#[tokio::test]
+async fn a_caller_is_connected_with_whom_the_profile_says() {
+    let answers = format!(
+        "inbound.instructions = \"Answer for Mira.\"\ninbound.greeting = \"Hello, this is Mira herself.\"\n\
+         [[line]]\nnumber = \"{USERS}\"\nmax_calls = 4\n"
+    );
+    let (called, caller) = pair_with(&answers).await;
+    let (mira, theirs) = (account(&called, false).await, account(&caller, false).await);
+    reserve(&mira, MIRAS).await;
+    confirm(&mira, USERS).await;
+    let with = |more: Value| {
+        let mut inbound = profile();
+        inbound.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "warm_greeting": false, "inbound": inbound })
+    };
+    for (more, connected) in [
+        (json!({ "handoff_number": USERS }), true),
+        (json!({ "loop_in_user": true }), true),
+        // The caller is no user to connect the caller with; the call is answered all the same.
+        (json!({ "handoff_number": CALLER }), false),
+    ] {
+        assert_eq!(put(&mira, &with(more.clone())).await.status, 200);
+        let first = call(&theirs, MIRAS).await;
+        theirs.events_until(&first, "turn.remote").await;
+        let live = mira.get("/calls?live=true").await.json();
+        let id = live["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("{live}")).to_owned();
+        mira.events_until(&id, "turn.remote").await;
+        if connected {
+            let asked = post_json(&mira, &format!("/call/{id}/bridge")).await;
+            assert_eq!(asked.status, 202, "{asked:?}");
+            mira.events_until(&id, "handoff.joined").await;
+        }
+        theirs.post(&format!("/call/{first}/hangup")).await;
+        let over = mira.finalized(&id).await;
+        assert_eq!(over["handling_mode"], "agent");
+        assert_eq!(over["handoff"]["state"].as_str(), connected.then_some("ended"), "{more}");
+    }
+    called.stop().await;
+    caller.stop().await;
+}
+
+async fn post_json(agent: &Agent<'_>, path: &str) -> Answer {
+    send(agent.server.post(path).header("X-Api-Key", &agent.key).json(&json!({}))).await
+}
