@@ -52,7 +52,9 @@ fn retries_follow_the_outcome() {
     for row in EndReason::TABLE {
         let permitted: &[Retry] = match row.unanswered {
             Outcome::NoAnswer | Outcome::Busy | Outcome::Rejected => &[Retry::AskFirst],
-            Outcome::InvalidNumber | Outcome::Unreachable | Outcome::Cancelled => &[Retry::Never],
+            Outcome::InvalidNumber | Outcome::Unreachable => &[Retry::Never],
+            // Whoever cancelled it does not want it; a time that has passed can be set anew.
+            Outcome::Cancelled => &[Retry::Never, Retry::AskFirst],
             // Once silently, unless the remote may have heard of the first attempt.
             Outcome::NetworkError | Outcome::SystemError => &[Retry::OnceSilently, Retry::AskFirst],
             Outcome::Failed | Outcome::Answered => &[Retry::AskFirst, Retry::Never],
