@@ -1,0 +1,7 @@
+//! The command line as people and scripts use it: the real program, its output and its exit codes.
+
+mod calling;
+mod doctor;
+mod machine;
+mod operating;
+mod usage;
