@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, Failure, failed};
 use crate::admission::limits;
 use crate::clock;
+use crate::config::Config;
 use crate::gateway::linking;
 
 #[derive(Debug, clap::Subcommand)]
@@ -120,7 +121,11 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Phone { id, number, primary, remove } => {
             vec![phone(&store, id, &number, primary, remove).await?]
         }
-        Command::Reserve { id, number } => vec![reserve(&store, id, &number).await?],
+        Command::Reserve { id, number } => {
+            let reserved = reserve(&store, id, &number).await?;
+            warn_of_a_stranger(context, &number);
+            vec![reserved]
+        }
         Command::Release { number } => vec![release(&store, &number).await?],
         Command::Show { id } => vec![show(&store, id).await?],
     };
@@ -182,6 +187,16 @@ async fn reserve(store: &Store, id: OwnerId, number: &PhoneNumber) -> Result<(St
     let line = store.reserve(number.as_e164(), id, clock::now()).await.map_err(failed)?;
     let shown = json!({"id": line, "number": number.as_e164(), "account": id.to_string()});
     Ok((format!("{} is reserved for {id}", number.as_e164()), shown))
+}
+
+/// A line that is none of ours may become one; a slip of the finger does not. A configuration that can't be read says
+/// nothing: the command works without the secrets of the server.
+fn warn_of_a_stranger(context: &Context, number: &PhoneNumber) {
+    let Ok((config, _)) = Config::load(context.config_file.as_deref(), &context.env) else { return };
+    let Some(sip) = config.sip else { return };
+    if sip.lines.iter().all(|line| line.number != *number) {
+        eprintln!("offhook: {} is no line[].number of the configuration yet", number.as_e164());
+    }
 }
 
 async fn release(store: &Store, number: &PhoneNumber) -> Result<(String, Value), Failure> {

@@ -474,7 +474,7 @@ pub const KEYS: &[Key] = &[
         "inbound.instructions",
         Text,
         "",
-        "What to do when one of our lines is called. Without it such calls are declined.",
+        "What to do when one of our lines is called that is reserved for no account ([accounts](accounts.md)). Without it such calls are declined.",
     ),
     key("inbound.greeting", Text, "", "The first words, after the disclosure."),
     key("inbound.personality", Text, "", "Identity, tone and boundaries, in one to three sentences."),
