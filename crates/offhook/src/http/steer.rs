@@ -20,7 +20,7 @@ use crate::gateway::{Caller, Steer, Steered};
 #[schema(as = Say)]
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct SayBody {
-    #[schema(min_length = 1, max_length = 2_000, example = "Sunday would be fine as well.")]
+    #[schema(pattern = r"\S", max_length = 2_000, example = "Sunday would be fine as well.")]
     text: String,
 }
 
@@ -29,7 +29,7 @@ pub struct SayBody {
 #[schema(as = Instruct)]
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct InstructBody {
-    #[schema(min_length = 1, max_length = 2_000, example = "Ask about parking, too.")]
+    #[schema(pattern = r"\S", max_length = 2_000, example = "Ask about parking, too.")]
     text: String,
 }
 
@@ -48,7 +48,7 @@ pub struct DigitsBody {
 #[schema(as = Answer)]
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct AnswerBody {
-    #[schema(min_length = 1, max_length = 2_000, example = "The fifth of May 1980.")]
+    #[schema(pattern = r"\S", max_length = 2_000, example = "The fifth of May 1980.")]
     answer: String,
     /// Which question this answers; the one that is open when absent.
     #[schema(minimum = 1)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::rig::Setup;
+use crate::campaigns::Campaigning as _;
+use crate::rig::{BUSY, SILENT, Setup};
 
 /// Two minutes on an idle machine at most; CI may be busy.
 const PATIENCE: Duration = Duration::from_secs(210);
@@ -34,6 +35,7 @@ fn limitless() -> Setup {
         *limit = 100_000;
     }
     policy.cool_down = Duration::ZERO;
+    setup.config.limits.silence = Duration::from_secs(900);
     setup
 }
 
@@ -49,7 +51,13 @@ async fn a_fuzzer_finds_nothing() {
     command.args(["--header", &format!("X-Api-Key: {}", owner.key().unwrap())]);
     command.arg(format!("{}/openapi.json", rig.app.url()));
     let key_id = owner.get("/me/keys").await.json()["keys"][0]["id"].as_str().unwrap().to_owned();
-    command.env("FUZZER_KEY_ID", key_id);
+    let (live, bridged, over) = (owner.call(SILENT).await, owner.call(SILENT).await, owner.call(BUSY).await);
+    live.until_code("call.answered").await;
+    bridged.until_code("call.answered").await;
+    over.over().await;
+    command.env("FUZZER_KEY_ID", key_id).env("FUZZER_CAMPAIGN", owner.campaign(BUSY).await);
+    command.env("FUZZER_LIVE_CALL", &live.id).env("FUZZER_OVER_CALL", &over.id);
+    command.env("FUZZER_BRIDGED_CALL", &bridged.id);
     command.current_dir(scratch.path()).env("PYTHONPATH", &folder).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output =
@@ -61,8 +69,11 @@ async fn a_fuzzer_finds_nothing() {
     let cases =
         printed.lines().find_map(|line| line.trim().split_once(" generated,")?.0.parse::<usize>().ok());
     assert!(cases.is_some_and(|cases| cases > 1_000), "{printed}");
+    let steered =
+        live.events(0).await.until("a word of the owner's", |event| event["code"] == "owner.said").await;
+    assert!(!steered.is_empty(), "the fuzzer guided a call that was under way");
     // After all of it a call still works.
-    let call = rig.stranger().await.call(crate::rig::BUSY).await;
+    let call = rig.stranger().await.call(BUSY).await;
     assert_eq!(call.over().await["outcome"], "busy");
     rig.stop().await;
 }
