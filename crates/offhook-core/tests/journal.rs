@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use offhook_core::call::{Action, Input, ToolCall, ToolCallId, Utterance};
-use offhook_core::journal::{AnsweredBy, Fact, Part, Release, TaskStatus, Value};
+use offhook_core::journal::{
+    AnsweredBy, BlockerKind, Fact, HandoffBy, HandoffFailure, HoldBy, ItemKind, Part, Party, Release, SecretKind,
+    TaskStatus, Value,
+};
 use offhook_core::{Digit, EndReason, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 use proptest::prelude::*;
 
@@ -28,8 +31,19 @@ fn sample() -> impl Strategy<Value = Sample> {
         one_of(EndReason::TABLE.iter().map(|row| row.code).collect()),
         ".{0,12}".prop_map(Value::Text),
     );
-    let values =
-        values.prop_map(|v| vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null]);
+    let more = (
+        one_of(BlockerKind::ALL.iter().map(|code| code.code()).collect()),
+        one_of(ItemKind::ALL.iter().map(|code| code.code()).collect()),
+        one_of(HoldBy::ALL.iter().map(|code| code.code()).collect()),
+        one_of(HandoffBy::ALL.iter().map(|code| code.code()).collect()),
+        one_of(HandoffFailure::ALL.iter().map(|code| code.code()).collect()),
+        one_of(Party::ALL.iter().map(|code| code.code()).collect()),
+        one_of(SecretKind::ALL.iter().map(|code| code.code()).collect()),
+    );
+    let values = (values, more).prop_map(|(v, w)| {
+        let v = vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null];
+        [v, vec![w.0, w.1, w.2, w.3, w.4, w.5, w.6]].concat()
+    });
     values.prop_shuffle().prop_map(Sample)
 }
 
@@ -162,7 +176,7 @@ fn what_people_said_is_not_in_debug() {
         leg.digits_sent digits=<5 characters>
         turn.remote turn=3 started_ms=1 ended_ms=2 text=<14 characters> confidence=900
         tool.called tool=send_digits arguments=<5 characters>
-        call.result status=done summary=<11 characters> evidence_turns=[3]
+        call.result status=achieved summary=<11 characters> evidence_turns=[3]
         call.problem part=leg code=sip message=<21 characters>
         Leg(Digit(Digit))
         Speech(VoiceText { utterance: Utterance(1), text: <15 characters> })
