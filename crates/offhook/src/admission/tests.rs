@@ -118,20 +118,20 @@ async fn a_call_that_ends_while_somebody_looks_is_counted_once() {
                 story.over_in_the_store(id).await;
             }
             if moment == "before" {
-                first.take().map(leave);
+                first.take().into_iter().for_each(leave);
             }
             let looked = story.visit(1, on_trial).await;
             if moment == "between" {
                 story.over_in_the_store(id).await;
             }
             if moment == "between" || moment == "written before" {
-                first.take().map(leave);
+                first.take().into_iter().for_each(leave);
             }
             let second = story.take(looked, 1);
             assert!(second.is_ok(), "{moment} {on_trial} {prepaid}: {:?}", second.err());
             if moment == "after" {
                 story.over_in_the_store(id).await;
-                first.take().map(leave);
+                first.take().into_iter().for_each(leave);
             }
             // The second is under way: there is no third.
             let third = story.take(story.visit(0, on_trial).await, 0);

@@ -51,15 +51,16 @@ impl Gateway {
             return Err(KeyError::TooMany);
         }
         let minted = Minted::of(caller.owner);
-        let id = self.inner.store.create_key(&new_key(&minted, label, KeyKind::Owner)).await.map_err(|error| {
-            match error {
-                CreateKeyError::Store(error) => unwritable(&error),
-                error @ CreateKeyError::Exists => {
-                    tracing::error!(%error, "a key could not be made");
-                    KeyError::Store
+        let id =
+            self.inner.store.create_key(&new_key(&minted, label, KeyKind::Owner)).await.map_err(|error| {
+                match error {
+                    CreateKeyError::Store(error) => unwritable(&error),
+                    error @ CreateKeyError::Exists => {
+                        tracing::error!(%error, "a key could not be made");
+                        KeyError::Store
+                    }
                 }
-            }
-        })?;
+            })?;
         self.note_key("key.created", caller.owner, id).await;
         Ok(MadeKey { id: id.to_string(), key: minted.key })
     }

@@ -32,7 +32,9 @@ impl Gateway {
             let asked_or_over = async {
                 loop {
                     match live.recv().await {
-                        Ok(entry) if matches!(entry.fact, Fact::OwnerAsked { .. } | Fact::Ended { .. }) => return,
+                        Ok(entry) if matches!(entry.fact, Fact::OwnerAsked { .. } | Fact::Ended { .. }) => {
+                            return;
+                        }
                         Ok(_) => {}
                         // Some of it was missed; the store knows.
                         Err(RecvError::Lagged(_) | RecvError::Closed) => return,

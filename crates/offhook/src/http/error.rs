@@ -11,7 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, codes, link, request};
-use crate::gateway::{AccountError, AccountPhoneError, AuthError, CallError, KeyError, PlaceCallError, SteerError};
+use crate::gateway::{
+    AccountError, AccountPhoneError, AuthError, CallError, KeyError, PlaceCallError, SteerError,
+};
 
 /// When to ask again after the store was away.
 const STORE_BACK: Duration = Duration::from_secs(5);
