@@ -212,13 +212,15 @@ fn a_call_that_ends_on_hold_says_how_long_it_waited() {
 #[test]
 fn where_every_minute_is_paid_for_a_hold_is_talk() {
     let limits = Limits { talk: Duration::from_secs(60), hold_is_talk: true, ..Limits::default() };
-    Scenario { limits, ..Scenario::default() }
-        .check_talking("5000 sounds_like music\n90000 tick", expect![[r#"
+    Scenario { limits, ..Scenario::default() }.check_talking(
+        "5000 sounds_like music\n90000 tick",
+        expect![[r#"
              5000 journal: hold.started by="sound"
              5000 speech: suspend
             60000 journal: hold.ended waited_ms=55000
             60000 stop playout
             60000 leg: hang up, policy.talk_limit
             60000 speech: close
-        "#]]);
+        "#]],
+    );
 }

@@ -70,13 +70,16 @@ fn what_the_owner_answers_is_masked_and_told_to_the_voice() {
 /// A person may understand it in the recording.
 #[test]
 fn a_secret_that_nobody_understood_is_silent_too() {
-    check_masked("4000 said_at 3000 What is your PIN?\n6000 remote_mumbled", expect![[r#"
+    check_masked(
+        "4000 said_at 3000 What is your PIN?\n6000 remote_mumbled",
+        expect![[r#"
         4000 journal: turn.remote turn=1 started_ms=3000 ended_ms=3500 text="What is your PIN?" confidence=-
         4000 journal: call.answered_by answered_by="human"
         6000 journal: turn.not_understood turn=2 started_ms=0 ended_ms=500
         6000 mask recording 0-800 ms
         6000 journal: turn.masked turn=2 from_ms=0 to_ms=800 kind="code"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

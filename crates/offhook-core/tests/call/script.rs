@@ -7,8 +7,8 @@ use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::Brief;
 use offhook_core::call::{
-    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits, SpeechEvent, ToolCall,
-    ToolCallId, Utterance,
+    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
+    SpeechEvent, ToolCall, ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
 use offhook_core::journal::{AnsweredBy, TaskStatus};
