@@ -6,6 +6,7 @@ use std::time::Duration;
 use offhook_sandbox::{CallRecord, Ending, Stage, Step};
 use offhook_speech::local::tagged;
 use offhook_testkit::realtime::{FakeRealtime, Reply};
+use offhook_testkit::tone::{RATE, level_at, level_dbfs};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -37,10 +38,12 @@ fn asks_for_user() -> Vec<Step> {
     // The voice's word that it connects, and then the user's.
     let then = [
         Step::Say(ASKED),
-        Step::Await { ms: 60_000 },
-        Step::Await { ms: 90_000 },
+        Step::Await { ms: 30_000 },
+        Step::Await { ms: 30_000 },
         Step::Say(REMOTE_SAYS),
-        Step::Linger { ms: 30_000 },
+        Step::Pause { ms: 1_500 },
+        Step::Say(REMOTE_SAYS),
+        Step::StaySilent,
     ];
     person(&then)
 }
@@ -53,8 +56,10 @@ fn user_talks() -> Vec<Step> {
         Step::Answer,
         Step::Pause { ms: 600 },
         Step::Say(USER_SAYS),
-        Step::Await { ms: 60_000 },
-        Step::Pause { ms: 300 },
+        // Once more: on a busy machine what comes late is left out, and one whole sentence is enough.
+        Step::Pause { ms: 1_500 },
+        Step::Say(USER_SAYS),
+        Step::Pause { ms: 24_000 },
         Step::HangUp,
     ]
 }
@@ -218,7 +223,8 @@ async fn a_warm_user_hears_in_private_who_is_there_and_joins_with_a_key() {
     let remote = record(&rig, CLINIC).await;
     let heard = heard(&remote);
     assert!(!heard.contains("Hello, this is Alex."), "{heard}");
-    assert!(heard.contains("Yes, I am here. I can talk now."), "{heard}");
+    let user_says = ["Yes, I am here. I can talk now.", "Thank you for your help. That is good for me."];
+    assert!(user_says.iter().any(|sentence| heard.contains(sentence)), "{heard}");
     let told: String = fake.events("response.create").iter().map(Value::to_string).collect();
     assert!(told.contains("They want to speak with you about your results."), "the user is told why");
     let crossed = find(&journal, "handoff.crossed");
@@ -255,8 +261,8 @@ async fn does_not_come(phone: &str, why: &str, user_says: &[&str], reply: Option
     let heard = [&[HELLO, ASKED], user_says, &["Call again tomorrow."]].concat();
     let then = [
         Step::Say(ASKED),
-        Step::Await { ms: 90_000 },
-        Step::Await { ms: 90_000 },
+        Step::Await { ms: 45_000 },
+        Step::Await { ms: 45_000 },
         Step::Say("Call again tomorrow."),
         Step::Linger { ms: 30_000 },
     ];
@@ -303,16 +309,36 @@ async fn a_voicemail_of_the_user() {
     does_not_come(VOICEMAIL, "no_answer", &["You have reached a voicemail."], Some(machine)).await;
 }
 
+/// How often the note was heard that keeps company.
+fn notes(audio: &[i16]) -> usize {
+    const HZ: f64 = 587.3;
+    let is_note = |piece: &[i16]| {
+        let (note, all) = (level_at(piece, RATE, HZ), level_dbfs(piece));
+        note > -40.0 && all - note < 2.0
+    };
+    let found = audio.windows(640).step_by(80).map(is_note);
+    let mut quiet_for = 100;
+    let begins = |heard: bool| {
+        let begins = heard && quiet_for > 50;
+        quiet_for = if heard { 0 } else { quiet_for + 1 };
+        begins
+    };
+    found.map(begins).filter(|begins| *begins).count()
+}
+
 #[tokio::test]
 async fn the_other_side_leaves_while_the_user_is_called() {
     let fake = FakeRealtime::start(model(vec![connects()], &[HELLO, ASKED])).await;
-    let then = [Step::Say(ASKED), Step::Await { ms: 60_000 }, Step::HangUp];
+    let then = [Step::Say(ASKED), Step::Pause { ms: 20_000 }, Step::HangUp];
     let rig = rig(fake.url(), person(&then), Vec::new()).await;
     let call = place(&rig, AWAY, true).await;
     let over = call.over().await;
     assert_eq!(over["end_reason"], "remote.hung_up");
     assert_eq!(over["handoff"]["reason"], "remote_left");
     assert_eq!(record(&rig, AWAY).await.stage, Stage::Ended(Ending::Cancelled));
+    // Until then they heard, now and then, that the line was not dead.
+    let notes = notes(&record(&rig, CLINIC).await.audio);
+    assert!((1..=2).contains(&notes), "{notes} notes in seven seconds");
     rig.stop().await;
 }
 
