@@ -22,6 +22,8 @@ pub struct Masker {
     /// Turns for which a code, or a card, is still what digits are about.
     code: u32,
     card: u32,
+    /// Turns without a digit since the last that had one, or asked for one.
+    waited: u32,
     /// Keys of the remote since anybody spoke.
     typed: u32,
     /// The digits of what was found.
@@ -54,6 +56,8 @@ impl Masker {
     /// Turns in which a code that was asked for is given, repeated and confirmed; a card takes longer to read out.
     const CODE_TURNS: u32 = 4;
     const CARD_TURNS: u32 = 8;
+    /// Turns in which somebody looks for a code without saying a digit.
+    const PATIENCE: u32 = 8;
     /// Digits of a code, and the fewest of anything while a card is talked about: those on its back.
     const CODE: std::ops::RangeInclusive<usize> = 4..=8;
     const BACK: usize = 3;
@@ -62,19 +66,33 @@ impl Masker {
 
     /// Somebody said this, or wrote it in answer to what was said; `None` when there is nothing to mask.
     pub fn said(&mut self, text: &str) -> Option<Masked> {
-        (self.code, self.card) = (self.code.saturating_sub(1), self.card.saturating_sub(1));
-        self.typed = 0;
         let parts = Parts::of(text);
+        self.count(&parts);
+        self.typed = 0;
         if words::mention_code(&parts.words) {
-            self.code = Self::CODE_TURNS;
+            (self.code, self.waited) = (Self::CODE_TURNS, 0);
         }
         if words::mention_card(&parts.words) {
-            self.card = Self::CARD_TURNS;
+            (self.card, self.waited) = (Self::CARD_TURNS, 0);
         }
         let kind = |number: &Number| self.kind(number, parts.only_numbers, (self.code > 0, self.card > 0));
         let found: Vec<_> = parts.numbers.iter().filter_map(|number| Some((number, kind(number)?))).collect();
         self.remember(&found);
         masked(text, &found)
+    }
+
+    /// Who fetches a code says other things meanwhile: only a turn with digits counts, until there were none for long.
+    fn count(&mut self, parts: &Parts) {
+        // "One moment" holds no digits.
+        if parts.numbers.iter().any(|number| number.digits.len() > 1) {
+            self.waited = 0;
+            (self.code, self.card) = (self.code.saturating_sub(1), self.card.saturating_sub(1));
+            return;
+        }
+        self.waited += 1;
+        if self.waited >= Self::PATIENCE {
+            (self.code, self.card) = (0, 0);
+        }
     }
 
     /// A text about the conversation, such as its summary, that is no part of it.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use offhook_core::call::{Action, Input, ToolCall, ToolCallId, Utterance};
 use offhook_core::journal::{
-    AnsweredBy, BlockerKind, Fact, HandoffBy, HandoffFailure, HoldBy, ItemKind, Part, Party, Release, SecretKind,
-    TaskStatus, Value,
+    AnsweredBy, BlockerKind, Fact, HandoffBy, HandoffFailure, HoldBy, ItemKind, Part, Party, Release,
+    SecretKind, TaskStatus, Value,
 };
 use offhook_core::{Digit, EndReason, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 use proptest::prelude::*;

@@ -60,6 +60,18 @@ fn codes_in_answer_to_what_was_asked() {
 }
 
 #[test]
+fn a_code_that_takes_a_while_to_find() {
+    let turns = [
+        "We texted you a code. What is it?",
+        "Let me check.",
+        "One moment.",
+        "Are you still there?",
+        "Yes, it is 4 8 2 9 1 3",
+    ];
+    assert_eq!(last(&turns), ("Yes, it is • • • • • •".to_owned(), vec![SecretKind::Code]));
+}
+
+#[test]
 fn cards_show_themselves() {
     for (said, masked) in [
         ("4242 4242 4242 4242", "•••• •••• •••• ••••"),
@@ -117,6 +129,10 @@ fn what_stays() {
             "Hold on.",
             "No.",
             "I can't find it.",
+            "Then let us talk of something else.",
+            "As you like.",
+            "Well then.",
+            "How big are you?",
             "We have 1200 rooms.",
         ],
     ] {

@@ -168,6 +168,8 @@ impl Call {
     }
 
     fn treat_voicemail(&mut self, now: Timestamp) {
+        // A machine is nobody to be connected with.
+        self.cancel_handoff(now);
         match self.brief.voicemail.clone() {
             Voicemail::HangUp => {
                 self.claim(voicemail("Voicemail answered; no message was left."));
@@ -186,7 +188,9 @@ impl Call {
     }
 
     pub(super) fn answered_by(&mut self, answered_by: AnsweredBy) {
-        self.answered_by = Some(answered_by);
+        if self.answered_by.replace(answered_by) == Some(answered_by) {
+            return;
+        }
         self.journal(Fact::AnsweredByDetected { answered_by });
     }
 

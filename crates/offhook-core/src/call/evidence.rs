@@ -116,16 +116,18 @@ impl Said {
         found
     }
 
-    /// The turn that has the most words of the quote in order, and at least half of them: a model quotes what it heard,
-    /// and the transcript may have understood it a little differently. Of equals the latest that is not `taken`.
+    /// The turn that has the most words of the quote in order, and enough of them: a model quotes what it heard, and the
+    /// transcript may have understood it a little differently. Of equals the latest that is not `taken`.
     fn turn_of(&self, quote: &str, by: Option<Speaker>, taken: &[u32]) -> Option<u32> {
         let quote = words(quote);
-        let common = |turn: &Turn| in_common(&quote, &turn.words);
+        if quote.iter().all(is_courtesy) {
+            return None;
+        }
         let turns = self.turns.iter().filter(|turn| by.is_none_or(|by| turn.by == by));
-        let likely = turns.filter(|turn| common(turn) > 0 && common(turn) * 2 >= quote.len());
-        likely
-            .max_by_key(|turn| (common(turn), !taken.contains(&turn.number), turn.number))
-            .map(|turn| turn.number)
+        turns
+            .filter_map(|turn| Some((quoted(&quote, &turn.words)?, turn)))
+            .max_by_key(|(common, turn)| (*common, !taken.contains(&turn.number), turn.number))
+            .map(|(_, turn)| turn.number)
     }
 
     /// Every commitment so far, and every wish for one.
@@ -159,6 +161,85 @@ impl Turn {
         let text: String = self.words.iter().map(|word| format!(" {}", word.replace('’', "'"))).collect();
         phrases.iter().any(|phrase| format!("{text} ").contains(&format!(" {phrase} ")))
     }
+}
+
+/// How many words of the quote are said here; `None` where that is too few to be a quote of it. Three in four must be there,
+/// in order and close together: words picked from here and there in a long turn say anything.
+fn quoted(quote: &[Words], said: &[Words]) -> Option<usize> {
+    let enough = (quote.len() * 3).div_ceil(4);
+    if in_common(quote, said) < enough {
+        return None;
+    }
+    let span = (quote.len() + quote.len() / 2 + 1).min(said.len());
+    let common = said.windows(span).map(|part| in_common(quote, part)).max()?;
+    (common >= enough).then_some(common)
+}
+
+/// Said by anybody about anything: to quote it shows nothing.
+fn is_courtesy(word: &Words) -> bool {
+    const COURTESIES: &[&str] = &[
+        "hello",
+        "hi",
+        "hey",
+        "good",
+        "morning",
+        "afternoon",
+        "evening",
+        "day",
+        "bye",
+        "goodbye",
+        "thank",
+        "thanks",
+        "you",
+        "please",
+        "welcome",
+        "for",
+        "calling", // German, French, Spanish, Italian, Portuguese, Dutch.
+        "hallo",
+        "guten",
+        "tag",
+        "morgen",
+        "abend",
+        "danke",
+        "bitte",
+        "tschüss",
+        "auf",
+        "wiederhören",
+        "bonjour",
+        "bonsoir",
+        "allô",
+        "merci",
+        "au",
+        "revoir",
+        "hola",
+        "buenos",
+        "buenas",
+        "días",
+        "tardes",
+        "gracias",
+        "adiós",
+        "ciao",
+        "pronto",
+        "buongiorno",
+        "buonasera",
+        "grazie",
+        "arrivederci",
+        "olá",
+        "bom",
+        "dia",
+        "boa",
+        "tarde",
+        "obrigado",
+        "obrigada",
+        "adeus",
+        "goedemorgen",
+        "goedemiddag",
+        "dag",
+        "dank",
+        "u",
+        "wel",
+    ];
+    COURTESIES.contains(&word.as_str())
 }
 
 /// By which somebody says, in English, that it goes no further.

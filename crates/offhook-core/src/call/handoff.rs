@@ -130,6 +130,9 @@ const TOOL: &str = "loop_in_user";
 const NOBODY: &str = "nobody can be connected on this call; say so, and offer a call back";
 const CALLING: &str = "the user is being called. Until they come you stay with the other side: keep them company, \
                        answer what they ask, promise nothing";
+/// Told to a voice that did not ask for the user itself.
+const OWNER_CALLS: &str = "The user whom you are calling for is being called, and will join this call. Until then you \
+                           stay with the other side: keep them company, answer what they ask, promise nothing.";
 /// Told to the voice before it speaks to the user.
 pub const IN_PRIVATE: &str = "From now on you speak with the user whom you are calling for, in private: the other side \
                           waits and does not hear you. Answer their questions about the call in a few words. As soon \
@@ -140,6 +143,8 @@ pub const ALONE_AGAIN: &str = "You are with the other side of the call again; th
                                and when and where they can be called back; then say goodbye.";
 const NOT_NOW: &str = "not now: you are speaking with the user in private. Use user_decides as soon as they say \
                        whether they join";
+/// Who has not heard who is there has agreed to nothing; and a mailbox begins by saying something.
+const NOT_TOLD: &str = "not yet: the user has not heard to the end who is there. Wait for their answer to it";
 const JOIN: char = '1';
 const DECLINE: char = '2';
 /// To decide in, once all was told.
@@ -210,8 +215,13 @@ impl Call {
             media_up: false,
             give_up_at,
         });
-        if conversation.has_company() && !conversation.voice_speaking {
+        // Whoever is told by the voice need not be told by us.
+        let untold = by == HandoffBy::Owner || !conversation.voice_speaking;
+        if conversation.has_company() && untold {
             conversation.steer.say_next(connecting.into());
+        }
+        if by == HandoffBy::Owner {
+            self.speech(SpeechCommand::Note { text: OWNER_CALLS.into(), respond: false });
         }
         self.journal(Fact::HandoffAsked { by, warm: introduction == Introduction::Warm });
         self.actions.push_back(Action::Company(true));
@@ -416,6 +426,9 @@ impl Call {
         if !self.is_private() {
             return self.tool_answered(id, TOOL, "nobody was asked to join", false);
         }
+        if joins && !self.introducing().is_some_and(|introducing| introducing.told) {
+            return self.tool_answered(id, TOOL, NOT_TOLD, false);
+        }
         if joins {
             // The model is closed in the same moment.
             self.journal(Fact::ToolAnswered { tool: TOOL.to_owned(), output: "joined".to_owned() });
@@ -483,6 +496,9 @@ impl Call {
     /// The voice leaves, and takes recorder and recognizer with it; then the two hear each other.
     fn join(&mut self, now: Timestamp) {
         let at_ms = self.call_ms(now);
+        // If the other side is not back yet, it is the user who waits for them.
+        self.leave_hold(now);
+        self.settle_hold(now);
         self.give_up_question();
         self.tell_answered_by();
         self.tell_connected();

@@ -43,8 +43,7 @@ impl Call {
         let disclosure = self.brief.disclosure.words(self.brief.fixed_words());
         let itself = disclosure.is_some_and(|words| self.turns.begins_with(utterance, words));
         let Some(conversation) = self.conversation() else { return false };
-        let free =
-            matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking);
+        let free = matches!(conversation.phase, Phase::Listening { .. } | Phase::Talking);
         if !conversation.undisclosed || !free {
             return false;
         }

@@ -240,7 +240,8 @@ impl Conversation {
             self.silence_ends(limits),
             self.consult.next(),
             self.menu.next(),
-            self.answering.next(),
+            // What the remote is has time until the voice is back with it.
+            self.answering.next().filter(|_| !self.handoff.is_private()),
             self.handoff.next(),
         ];
         let cut_off = (self.cut_off_at, Due::HangUp(EndReason::PolicyTalkLimit));

@@ -476,21 +476,22 @@ fn the_owner_hands_over_without_a_word_of_it_in_the_brief() {
     check_talking(
         script,
         expect![[r#"
-        5000 journal: handoff.asked by="owner" warm=true
-        5000 company: true
-        5000 dial the user
-        5000 speech: say "One moment please, I am connecting you."
-        5100 journal: tool.called tool="loop_in_user" arguments="A code."
-        5100 journal: tool.answered tool="loop_in_user" output="nobody can be connected on this call; say so, and offer a call back"
-        5100 speech: tool 1 answered "nobody can be connected on this call; say so, and offer a call back", wants an answer
-        9000 journal: handoff.answered
-        9000 stop playout
-        9000 speech: suspend
-        9000 attach the user
-        9000 speech: resume
-        9000 speech: note "From now on you speak with the user whom you are calling for, in private: the other side waits and does not hear you. Answer their questions about the call in a few words. As soon as they say whether they join, use user_decides. If it is a machine, use report_voicemail."
-        9000 speech: open with "Hello, this is your AI assistant. I have somebody on the line who would like to speak with you. To join the call, press 1 or say yes. If you cannot join now, press 2 or say no."
-    "#]],
+            5000 speech: note "The user whom you are calling for is being called, and will join this call. Until then you stay with the other side: keep them company, answer what they ask, promise nothing."
+            5000 journal: handoff.asked by="owner" warm=true
+            5000 company: true
+            5000 dial the user
+            5000 speech: say "One moment please, I am connecting you."
+            5100 journal: tool.called tool="loop_in_user" arguments="A code."
+            5100 journal: tool.answered tool="loop_in_user" output="nobody can be connected on this call; say so, and offer a call back"
+            5100 speech: tool 1 answered "nobody can be connected on this call; say so, and offer a call back", wants an answer
+            9000 journal: handoff.answered
+            9000 stop playout
+            9000 speech: suspend
+            9000 attach the user
+            9000 speech: resume
+            9000 speech: note "From now on you speak with the user whom you are calling for, in private: the other side waits and does not hear you. Answer their questions about the call in a few words. As soon as they say whether they join, use user_decides. If it is a machine, use report_voicemail."
+            9000 speech: open with "Hello, this is your AI assistant. I have somebody on the line who would like to speak with you. To join the call, press 1 or say yes. If you cannot join now, press 2 or say no."
+        "#]],
     );
 }
 
@@ -514,6 +515,7 @@ fn a_user_may_come_while_the_voice_is_on_hold() {
     let script = "6000 owner_hands_over\n9000 user answered\n9000 user media_up\n9200 playing 1\n9500 opened 1\n15000 played 1 5800
         16000 user digit 2\n16100 user closed";
     warm().check_after("5000 hold", script, expect![[r#"
+         6000 speech: note "The user whom you are calling for is being called, and will join this call. Until then you stay with the other side: keep them company, answer what they ask, promise nothing."
          6000 journal: handoff.asked by="owner" warm=true
          6000 company: true
          6000 dial the user
@@ -545,5 +547,129 @@ fn a_voice_that_says_goodbye_calls_nobody_any_more() {
         9000 company: false
         9000 user's leg: HangUp(owner.cancelled)
     "#]],
+    );
+}
+
+#[test]
+fn whoever_joins_out_of_a_hold_ends_it() {
+    straight().check_after(
+        "5000 hold",
+        "6000 owner_hands_over\n9000 user answered\n9000 user media_up\n60000 remote_hangs_up\n60100 user closed\n60100 speech_lost x",
+        expect![[r#"
+             6000 speech: note "The user whom you are calling for is being called, and will join this call. Until then you stay with the other side: keep them company, answer what they ask, promise nothing."
+             6000 journal: handoff.asked by="owner" warm=false
+             6000 company: true
+             6000 dial the user
+             9000 journal: handoff.answered
+             9000 journal: hold.ended waited_ms=4000
+             9000 journal: call.answered_by answered_by="unknown"
+             9000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+             9000 company: false
+             9000 stop playout
+             9000 speech: close
+             9000 stop recording
+             9000 journal: handoff.joined
+             9000 join
+            60000 user's leg: HangUp(remote.hung_up)
+            60000 journal: handoff.ended by="remote" joined_ms=51000
+            60100 journal: call.ended reason="remote.hung_up" answered=true talk_ms=60000 sip_status=- q850_cause=16
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_joins_who_has_not_heard_who_is_there() {
+    warm().check_after(
+        "5000 owner_hands_over",
+        "8000 user answered\n8000 user media_up\n8100 user_joins\n8200 playing 1\n8300 opened 1\n14000 played 1 5700\n15000 user_joins",
+        expect![[r#"
+             8000 journal: handoff.answered
+             8000 stop playout
+             8000 speech: suspend
+             8000 attach the user
+             8000 speech: resume
+             8000 speech: note "From now on you speak with the user whom you are calling for, in private: the other side waits and does not hear you. Answer their questions about the call in a few words. As soon as they say whether they join, use user_decides. If it is a machine, use report_voicemail."
+             8000 speech: open with "Hello, this is your AI assistant. I have somebody on the line who would like to speak with you. To join the call, press 1 or say yes. If you cannot join now, press 2 or say no."
+             8100 journal: tool.called tool="user_decides" arguments="true"
+             8100 journal: tool.answered tool="user_decides" output="not yet: the user has not heard to the end who is there. Wait for their answer to it"
+             8100 speech: tool 1 answered "not yet: the user has not heard to the end who is there. Wait for their answer to it"
+            14000 journal: handoff.introduced
+            15000 journal: tool.called tool="user_decides" arguments="true"
+            15000 journal: tool.answered tool="user_decides" output="joined"
+            15000 journal: call.answered_by answered_by="unknown"
+            15000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+            15000 company: false
+            15000 stop playout
+            15000 speech: close
+            15000 stop recording
+            15000 journal: handoff.joined
+            15000 join
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_is_connected_with_a_machine() {
+    warm().check_after(
+        "5000 wants_user They ask for the account holder.\n6000 user ringing",
+        "7000 voicemail\n7100 user closed\n8000 closed\n8001 speech_lost over",
+        expect![[r#"
+            7000 journal: tool.called tool="report_voicemail" arguments="voicemail"
+            7000 journal: call.answered_by answered_by="voicemail"
+            7000 journal: tool.answered tool="report_voicemail" output="noted; hanging up without a message"
+            7000 speech: tool 1 answered "noted; hanging up without a message"
+            7000 journal: handoff.failed why_not="cancelled"
+            7000 company: false
+            7000 user's leg: HangUp(owner.cancelled)
+            7000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; no message was left." turns=[]
+            7000 journal: call.result status="blocked" summary="Voicemail answered; no message was left." evidence_turns=[]
+            7000 stop playout
+            7000 leg: hang up, voice.voicemail
+            7000 speech: close
+            8001 journal: call.ended reason="voice.voicemail" answered=true talk_ms=7000 sip_status=- q850_cause=-
+        "#]],
+    );
+}
+
+#[test]
+fn what_sounded_like_a_machine_waits_until_the_voice_is_back() {
+    warm().check_after(
+        "5000 wants_user x\n6000 user ringing",
+        "7000 said_at 6500 Please leave a message after the tone.
+         8000 user answered
+         8000 user media_up
+         8100 playing 1
+         8200 opened 1
+         14000 played 1 5800
+         16000 user_stays_out
+         16100 user closed",
+        expect![[r#"
+             7000 journal: turn.remote turn=1 started_ms=6500 ended_ms=7000 text="Please leave a message after the tone." confidence=-
+             8000 journal: handoff.answered
+             8000 stop playout
+             8000 speech: suspend
+             8000 attach the user
+             8000 speech: resume
+             8000 speech: note "From now on you speak with the user whom you are calling for, in private: the other side waits and does not hear you. Answer their questions about the call in a few words. As soon as they say whether they join, use user_decides. If it is a machine, use report_voicemail."
+             8000 speech: open with "Hello, this is your AI assistant. I have somebody on the line who would like to speak with you. x To join the call, press 1 or say yes. If you cannot join now, press 2 or say no."
+            14000 journal: handoff.introduced
+            16000 journal: tool.called tool="user_decides" arguments="false"
+            16000 journal: tool.answered tool="user_decides" output="noted; going back to the other side"
+            16000 speech: tool 1 answered "noted; going back to the other side"
+            16000 journal: handoff.failed why_not="user_declined"
+            16000 company: false
+            16000 user's leg: HangUp(owner.cancelled)
+            16000 stop playout
+            16000 speech: suspend
+            16000 attach the remote
+            16000 speech: resume
+            16000 speech: note "You are with the other side of the call again; the user can't join now. Agree to nothing new, and say nothing of what they told you in private. Find out what the next step is, and when and where they can be called back; then say goodbye."
+            16000 journal: call.answered_by answered_by="voicemail"
+            16000 journal: result.item kind="blocker" name="voicemail" value="Voicemail answered; no message was left." turns=[]
+            16000 journal: call.result status="blocked" summary="Voicemail answered; no message was left." evidence_turns=[]
+            16000 stop playout
+            16000 leg: hang up, voice.voicemail
+            16000 speech: close
+        "#]],
     );
 }

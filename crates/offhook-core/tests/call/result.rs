@@ -145,6 +145,35 @@ fn a_claim_stands_with_its_turns() {
 }
 
 #[test]
+fn words_picked_from_a_turn_are_no_quote_of_it() {
+    let claimed = |status, said| claim(status, "A table is booked for Friday at seven.", &[said]);
+    for (remote, quote, stands) in [
+        (
+            "We are closed on Friday, call back on Monday at seven.",
+            "Your table on Friday at seven is booked",
+            false,
+        ),
+        ("Hello, Bay Dental.", "Hello", false),
+        ("Good morning, thank you for calling.", "Thank you for calling", false),
+        (
+            "No, sorry, on Friday everything at seven is booked, try the table at the bar.",
+            "your table is booked",
+            false,
+        ),
+        ("Yes, on Friday at seven, I have put you down.", "on Friday at seven I've put you down", true),
+        ("So that would be a table for two at 7, okay? Let me see.", "it's booked, a table for two", false),
+        ("It is booked: a table for two.", "It's booked a table for two", true),
+        ("Yes.", "Yes", true),
+    ] {
+        let mut talk = Talk::new(asking());
+        talk.remote(remote).claims(claimed(TaskStatus::Achieved, quote));
+        talk.input(Input::Leg(LegEvent::HungUp { q850_cause: None }));
+        talk.speech(SpeechEvent::Lost { why: "closed".to_owned() });
+        assert_eq!(talk.found.contains("[2]"), stands, "{quote:?} of {remote:?}: {}", talk.found);
+    }
+}
+
+#[test]
 fn achieved_without_a_turn_of_the_remote_is_unclear() {
     let nobody_said = claim(TaskStatus::Achieved, "Booked.", &["your table is booked for tonight"]);
     Talk::new(asking()).remote("Hello?").claims(nobody_said).ends_with(expect![[r#"
