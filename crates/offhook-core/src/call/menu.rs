@@ -25,6 +25,8 @@ pub(super) struct Menu {
     presses: VecDeque<Press>,
     /// Keys were sent, and nothing has answered them: until when nothing is said.
     quiet_until: Option<Timestamp>,
+    /// The voice has something to say meanwhile, which nobody heard.
+    unsaid: bool,
     /// The menu leads nowhere: when the call ends, unless the voice finds a way out.
     stuck_until: Option<Timestamp>,
 }
@@ -69,9 +71,15 @@ impl Menu {
         self.quiet_until.is_some()
     }
 
+    /// Whoever would speak now speaks once nothing has answered the keys.
+    pub fn speak_later(&mut self) {
+        self.unsaid |= self.is_quiet();
+    }
+
     /// The remote speaks: that is the answer to the keys, if any were sent.
     pub fn answered(&mut self) {
         self.quiet_until = None;
+        self.unsaid = false;
     }
 
     /// How often these keys were pressed on the words that were said last.
@@ -107,6 +115,8 @@ const SENT: &str = "sent; now listen to what the menu says";
 const STUCK: &str = "not sent: these keys brought the same words each time, so the menu leads nowhere with them. Try \
                      another option if there is one; otherwise end the call with the result blocked, and say that the \
                      menu is stuck and where";
+/// Told to a voice that had something to say when a menu might have answered, and none did.
+const UNHEARD: &str = "Nothing answered the keys. What you wanted to say meanwhile was not heard: say it now.";
 /// Told to the voice when its owner pressed keys.
 const PRESSED: &str = "Keys were pressed for you just now. Listen to what answers them.";
 
@@ -165,6 +175,7 @@ impl Call {
         if !conversation.remote_speaking {
             conversation.menu.quiet_until = Some(now + Menu::ANSWER);
         }
+        self.is_system = true;
         self.journal(Fact::DigitsSent { digits: digits.into() });
         if self.answered_by == Some(AnsweredBy::Menu) {
             self.owe_disclosure();
@@ -177,8 +188,12 @@ impl Call {
 
     /// Nothing answered the keys; whoever has something to say may say it.
     pub(super) fn keys_heard(&mut self) {
-        if let Some(conversation) = self.conversation() {
-            conversation.menu.answered();
+        let Some(conversation) = self.conversation() else { return };
+        let unsaid = conversation.menu.unsaid;
+        conversation.menu.answered();
+        if unsaid {
+            let respond = conversation.is_idle();
+            self.speech(SpeechCommand::Note { text: UNHEARD.into(), respond });
         }
     }
 
@@ -187,6 +202,7 @@ impl Call {
         let Some(conversation) = self.conversation() else { return false };
         let too_soon = matches!(conversation.phase, Phase::Talking) && conversation.menu.is_quiet();
         if too_soon {
+            conversation.menu.speak_later();
             self.actions.push_back(Action::StopPlayout);
         }
         too_soon

@@ -102,7 +102,9 @@ impl Call {
     /// A note to the voice. It answers to it at once only where nobody is speaking; otherwise its next turn does.
     pub(super) fn owner_instructs(&mut self, text: Words) {
         self.journal(Fact::OwnerInstructed { text: text.to_string() });
-        let respond = self.conversation().is_some_and(|conversation| conversation.is_idle());
+        let Some(conversation) = self.conversation() else { return };
+        let respond = conversation.is_idle();
+        conversation.menu.speak_later();
         self.speech(SpeechCommand::Instruct { text, respond });
     }
 

@@ -239,3 +239,21 @@ fn a_transcript_that_lags_behind_does_not_hide_that_it_is_the_same() {
         "#]],
     );
 }
+
+#[test]
+fn what_was_not_heard_is_said_once_nothing_answers() {
+    check_talking(
+        "3000 owner_presses 1\n3200 digits_sent\n3400 playing 1\n3400 cut_off 1 0 900\n3500 owner_instructs Ask for Rosa.\n6000 tick",
+        expect![[r#"
+            3000 journal: owner.pressed digits="1"
+            3000 leg: send digits 1
+            3200 journal: leg.digits_sent digits="1"
+            3200 speech: note "Keys were pressed for you just now. Listen to what answers them."
+            3400 stop playout
+            3400 speech: truncate 1 at 0 of 900 ms
+            3500 journal: owner.instructed text="Ask for Rosa."
+            3500 speech: instruct "Ask for Rosa."
+            4700 speech: note "Nothing answered the keys. What you wanted to say meanwhile was not heard: say it now.", wants an answer
+        "#]],
+    );
+}
