@@ -6,10 +6,13 @@
 
 mod english;
 mod germanic;
+mod leave;
 mod pattern;
 mod romance;
 
 use crate::journal::codes;
+use leave::Ways;
+pub use leave::{is_taking, is_tasked};
 use pattern::{Sentence, sentences};
 
 codes! {
@@ -77,8 +80,9 @@ struct Phrases {
     asked: &'static [(Act, &'static str)],
     /// Yes, to a question.
     assents: &'static [&'static str],
-    /// By which a task names an act.
+    /// By which a task names an act; whether it orders it, `ways` tell.
     tasks: &'static [(Act, &'static str)],
+    ways: &'static Ways,
 }
 
 const ALL: &[&Phrases] = &[
@@ -133,18 +137,6 @@ pub fn agrees(text: &str, language: &str) -> bool {
         && !sentences
             .iter()
             .any(|sentence| sentence.says(phrases.negations) || sentence.says(phrases.puts_off))
-}
-
-/// Whether call instructions name this act as something to be done, in whatever language they are written.
-pub fn is_tasked(task: &str, act: Act) -> bool {
-    ALL.iter().any(|phrases| {
-        let fits = |(named, pattern): &(Act, &'static str), sentence: &Sentence<'_>| {
-            (*named == act || act == Act::Agreement)
-                && sentence.find(pattern).any(|found| !sentence.is_negated(found, phrases.negations))
-        };
-        let sentences = sentences(task, phrases);
-        sentences.iter().any(|sentence| phrases.tasks.iter().any(|row| fits(row, sentence)))
-    })
 }
 
 impl Phrases {

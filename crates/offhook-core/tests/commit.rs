@@ -1,6 +1,6 @@
 //! Which words bind somebody, and which only sound like it.
 
-use offhook_core::commit::{Act, agrees, asked, is_tasked, reads, spoken};
+use offhook_core::commit::{Act, agrees, asked, is_taking, is_tasked, reads, spoken};
 
 use Act::{Agreement, Booking, Cancellation, Change, Payment, Purchase};
 
@@ -246,22 +246,123 @@ fn a_yes_to_what_was_asked() {
     }
 }
 
+fn leave_in(task: &str) -> Vec<Act> {
+    Act::ALL.iter().copied().filter(|act| is_tasked(task, *act)).collect()
+}
+
+#[track_caller]
+fn check_leave(rows: &[(&str, &[Act])]) {
+    let wrong: Vec<String> = rows
+        .iter()
+        .filter(|(task, expected)| leave_in(task) != *expected)
+        .map(|(task, expected)| format!("{task}: {:?} and not {expected:?}", leave_in(task)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
-fn what_a_task_names() {
-    let acts =
-        |task: &str| -> Vec<Act> { Act::ALL.iter().copied().filter(|act| is_tasked(task, *act)).collect() };
-    for (task, expected) in [
-        ("Ask when they open on Sunday, for Mira Okafor.", &[][..]),
-        ("Book a table for four on Friday at seven, for Mira Okafor.", &[Booking, Agreement]),
-        ("Get an appointment for Jordan Lee.", &[Booking, Agreement]),
-        ("Ask for openings. Do not book anything.", &[]),
-        ("Don't pay a deposit; book the room under Lee.", &[Booking, Agreement]),
-        ("Cancel the subscription of Jordan Lee.", &[Cancellation, Agreement]),
+fn what_a_task_orders_has_leave() {
+    check_leave(&[
+        ("Book a table for two at seven.", &[Booking]),
+        ("Book a table for four on Friday at seven, for Mira Okafor.", &[Booking]),
+        ("Please book a table for two.", &[Booking]),
+        ("Get an appointment for Jordan Lee.", &[Booking]),
+        ("Make a dental appointment for Jordan Lee.", &[Booking]),
+        ("Call Luigi's to book a table for two at seven.", &[Booking]),
+        ("Call Dr. Rivera's office on behalf of Jordan Lee to schedule an appointment.", &[Booking]),
+        ("Jordan Lee would like to reserve a room.", &[Booking]),
+        ("I want you to book the early slot.", &[Booking]),
+        ("Ask them to cancel the order.", &[Cancellation]),
+        ("Ask for openings after two and book the first one.", &[Booking]),
+        ("Find out what it costs, then book it.", &[Booking]),
+        ("Ask whether seven is free, and book it.", &[Booking]),
+        ("Ask whether they can seat two at seven and, if so, book it.", &[Booking]),
+        ("If they have a table at seven, book it.", &[Booking]),
+        ("Don't pay a deposit; book the room under Lee.", &[Booking]),
+        ("Book a table, but do not pay a deposit.", &[Booking]),
+        ("Book a table without paying a deposit.", &[Booking]),
+        ("Goal: cancel the membership.", &[Cancellation]),
+        ("Cancel the subscription of Jordan Lee.", &[Cancellation]),
+        ("Reschedule the cleaning to Thursday.", &[Change]),
+        ("Move the appointment to Thursday.", &[Change]),
+        ("You may order two of the blue ones, and pay up to 40 dollars.", &[Purchase, Payment]),
+        ("You can pay by card.", &[Payment]),
+        ("Order a large pizza.", &[Purchase]),
         ("Take the first slot they offer.", &[Agreement]),
-        ("Reserviere einen Tisch für vier.", &[Booking, Agreement]),
-        ("Réservez une table pour deux.", &[Booking, Agreement]),
+        ("Accept any price below 50 dollars.", &[Agreement]),
+        ("Reserviere einen Tisch für vier.", &[Booking]),
+        ("Ich möchte den Vertrag kündigen.", &[Cancellation]),
+        ("Réservez une table pour deux.", &[Booking]),
+        ("Reserva una mesa para dos.", &[Booking]),
+        ("Prenota un tavolo per due.", &[Booking]),
+        ("Reserve uma mesa para dois.", &[Booking]),
+        ("Reserveer een tafel voor twee.", &[Booking]),
+    ]);
+}
+
+#[test]
+fn what_a_task_only_speaks_of_has_none() {
+    let tasks = [
+        "Ask when they open on Sunday, for Mira Okafor.",
+        "Ask for openings. Do not book anything.",
+        "Ring Harbour Cycles for Mira Okafor. Ask if the rear wheel for work order HC-3381 is trued.",
+        "Order HC-3381 is the one this is about.",
+        "Order 55019: ask where it is.",
+        "Ask how long the repair will take.",
+        "Ask what it costs to cancel the membership.",
+        "Find out the fee to cancel.",
+        "Find out whether one can book a table online.",
+        "Ask whether they can book, and pay nothing.",
+        "Ask whether I can book and pay online.",
+        "Ask how to cancel, change or move it to Friday.",
+        "Ask whether they can hold it, book it online, and cancel it later.",
+        "Ask whether the appointment can be moved to Friday; I will decide.",
+        "Can I book a table for two at seven?",
+        "Ask about my booking.",
+        "Ask how one can pay.",
+        "Take down their opening hours.",
+        "Take a message.",
+        "Agree to nothing.",
+        "Do not agree to anything and book nothing.",
+        "Do not book, reserve, order or pay anything.",
+        "Ask for the price. Under no circumstances pay a deposit.",
+        "This is an enquiry only: book, buy, cancel, change and agree to nothing, and say that you will call back.",
+        "The call is not needed any more: thank them, say that no further help is needed, agree to nothing, say goodbye and end the call now.",
+        "The clinic wants to cancel the appointment; find out why.",
+        "Only ask. Never buy or order anything.",
+        "Find out the price. No booking.",
+        "They need a deposit to book; ask how much.",
+        "If they want you to pay a deposit, say that you will call back.",
+        "Pay no deposit.",
+        "Ask before you book.",
+        "Frag, ob man dort reservieren kann.",
+        "Frag, was es kostet, den Vertrag zu kündigen.",
+        "Demande s'il faut réserver.",
+        "Pregunta si se puede reservar en línea.",
+        "No reserves nada.",
+    ];
+    check_leave(&tasks.map(|task| (task, &[] as &[Act])));
+    // What is forbidden takes nothing from what is ordered, and the other way round.
+    check_leave(&[(
+        "Ask what it costs to cancel the membership. Under no circumstances pay a deposit. Book the trial lesson.",
+        &[Booking],
+    )]);
+}
+
+#[test]
+fn to_take_what_was_offered_is_not_to_agree_to_anything() {
+    for (language, text, expected) in [
+        ("en", "I'll take it.", true),
+        ("en", "We'll take the three o'clock slot.", true),
+        ("en", "Let's do Tuesday.", true),
+        ("en", "I agree to the terms.", false),
+        ("en", "We accept the offer.", false),
+        ("en", "You have our word.", false),
+        ("de", "Ja, ich nehme den Termin.", true),
+        ("de", "Ich bin damit einverstanden.", false),
+        ("ja", "I'll take it.", false),
     ] {
-        assert_eq!(acts(task), expected, "{task}");
+        assert_eq!(is_taking(text, language), expected, "{text}");
     }
 }
 

@@ -136,8 +136,13 @@ impl Call {
             Fact::OwnerAsked { question, .. } => {
                 report.asked.push((question.as_str().into(), report.said.last_of_remote()));
             }
-            Fact::OwnerAnswered { answer, .. } => report.grant(answer, commit::agrees(answer, language)),
-            Fact::OwnerSaid { text } | Fact::OwnerInstructed { text } => report.grant(text, false),
+            Fact::OwnerAnswered { answer, .. } => {
+                report.grant(answer);
+                if commit::agrees(answer, language) {
+                    report.grant_asked(language);
+                }
+            }
+            Fact::OwnerSaid { text } | Fact::OwnerInstructed { text } => report.grant(text),
             _ => {}
         }
         false
@@ -145,8 +150,9 @@ impl Call {
 
     /// Tell at once who agreed to something, or wanted that: it is what it is, whatever comes of the call.
     pub(super) fn tell_commitments(&mut self) {
-        for bond in self.report.said.bonds() {
-            let allowed = self.report.granted.contains(&bond.act) || self.brief.lets(bond.act);
+        let bonds = self.report.said.bonds();
+        for bond in &bonds {
+            let allowed = bond.is_made && self.report.lets(&self.brief, bond, &bonds);
             let kind = match bond.is_made {
                 false => ItemKind::AskedToCommit,
                 true if allowed => ItemKind::Commitment,
@@ -155,16 +161,16 @@ impl Call {
             let Bond { act, turns, text, .. } = bond;
             let seen = |(other, for_what, at): &(ItemKind, Act, Vec<u32>)| {
                 (*other == ItemKind::AskedToCommit) == (kind == ItemKind::AskedToCommit)
-                    && *for_what == act
+                    && for_what == act
                     && at.last() == turns.last()
             };
             if !self.report.seen.iter().any(seen) {
-                self.report.seen.push((kind, act, turns.clone()));
+                self.report.seen.push((kind, *act, turns.clone()));
                 self.journal(Fact::ResultItem {
                     kind,
                     name: act.code().to_owned(),
-                    value: text.into(),
-                    turns,
+                    value: text.to_string(),
+                    turns: turns.clone(),
                 });
             }
         }
@@ -172,9 +178,41 @@ impl Call {
 }
 
 impl Report {
-    fn grant(&mut self, text: &str, everything: bool) {
-        let granted = Act::ALL.iter().filter(|act| everything || commit::is_tasked(text, **act));
-        self.granted.extend(granted);
+    /// What the owner orders to be done.
+    fn grant(&mut self, text: &str) {
+        self.granted.extend(Act::ALL.iter().filter(|act| commit::is_tasked(text, **act)));
+    }
+
+    /// The owner says yes: to what the question names; where it names nothing (*is that all right?*), to what the remote
+    /// asked for before it; else only to take what was offered.
+    fn grant_asked(&mut self, language: &str) {
+        const OFFERED: [Act; 3] = [Act::Booking, Act::Change, Act::Agreement];
+        let Some((question, turn)) = self.asked.last() else { return };
+        let named = [language, "en"].into_iter().flat_map(|language| commit::asked(question, language));
+        let mut acts: Vec<Act> = named.map(|found| found.act).collect();
+        if acts.iter().all(|act| *act == Act::Agreement) {
+            let bonds = self.said.bonds();
+            let before = bonds.iter().filter(|bond| !bond.is_made && bond.turns.last() == turn.as_ref());
+            acts.extend(before.map(|bond| bond.act));
+        }
+        match acts.as_slice() {
+            [] => self.granted.extend(OFFERED),
+            acts => self.granted.extend(acts),
+        }
+    }
+
+    /// Whether the voice had leave for this.
+    fn lets(&self, brief: &Brief, bond: &Bond, bonds: &[Bond]) -> bool {
+        let lets = |act: Act| self.granted.contains(&act) || brief.lets(act);
+        let takes = |bond: &Bond| commit::is_taking(&bond.text, &brief.language);
+        // Somebody may book a table with "I'll take it", and with a yes to "would you like the one at seven?".
+        let asked = |other: &&Bond| !other.is_made && bond.turns.contains(&other.turns[0]);
+        let is_taken =
+            || takes(bond) || bonds.iter().filter(asked).any(|other| other.act == bond.act && takes(other));
+        lets(bond.act)
+            || bond.act == Act::Agreement
+                && [Act::Booking, Act::Purchase, Act::Change].into_iter().any(lets)
+                && is_taken()
     }
 
     fn finds_all_of(&self, claim: &Claim) -> bool {
@@ -300,7 +338,7 @@ impl Scales<'_> {
     }
 
     /// What the voice says that it agreed to. Whether it was allowed to is known of what was said; of what only it
-    /// knows of, by the instructions as a whole.
+    /// knows of, by whether it had leave for anything.
     fn commitments(&self, claimed: &[Shown], weighed: &mut Weighed) {
         for Shown { what, quotes } in claimed {
             let turns = self.report.said.find(quotes, None).turns;
@@ -309,7 +347,7 @@ impl Scales<'_> {
             if turns.is_empty() || told {
                 continue;
             }
-            let barred = self.brief.commit == Commit::Never && self.report.granted.is_empty();
+            let barred = self.report.granted.is_empty() && !Act::ALL.iter().any(|act| self.brief.lets(*act));
             let kind = if barred { ItemKind::Breach } else { ItemKind::Commitment };
             weighed.items.push(Item { kind, name: String::new(), value: what.clone(), turns });
         }

@@ -141,6 +141,7 @@ pub(super) static GERMAN: Phrases = Phrases {
         (Act::Cancellation, "sage|sag … ab"),
         (Act::Agreement, "nimm|annehmen|zusagen|zustimmen|akzeptiere|akzeptieren"),
     ],
+    ways: &super::leave::GERMAN,
 };
 
 pub(super) static DUTCH: Phrases = Phrases {
@@ -229,4 +230,5 @@ pub(super) static DUTCH: Phrases = Phrases {
         (Act::Cancellation, "annuleer|annuleren|opzeggen|afzeggen"),
         (Act::Agreement, "accepteer|accepteren|aannemen"),
     ],
+    ways: &super::leave::DUTCH,
 };

@@ -1,8 +1,8 @@
 //! Phrases, and finding them in what was said.
 //!
 //! A phrase is words with spaces between them: `a|b` is either, `stem*` every word that begins so, `…` up to six words
-//! of any kind, `!a|b` that none of these comes next, `^` the beginning of a clause, `+` that a name, a
-//! number or one of the language's objects comes next.
+//! of any kind, `*` any one word, `!a|b` that none of these comes next, `!#` that no reference (*HC-3381*) does, `^` the
+//! beginning of a clause, `+` that a name, a number or one of the language's objects comes next.
 
 use super::Phrases;
 
@@ -34,7 +34,7 @@ pub(super) fn sentences<'a>(text: &'a str, phrases: &Phrases) -> Vec<Sentence<'a
     while let Some((at, c)) = chars.next() {
         // A full stop within a word or a number ends nothing.
         let is_apart = chars.peek().is_none_or(|(_, next)| !next.is_alphanumeric());
-        let is_end = matches!(c, '?' | '!' | ';' | '\n') || (c == '.' && is_apart);
+        let is_end = matches!(c, '?' | '!' | ';' | '\n') || (c == '.' && is_apart && !is_title(&text[from..at]));
         if is_end {
             sentences.push((&text[from..at + c.len_utf8()], c == '?'));
             from = at + c.len_utf8();
@@ -43,6 +43,12 @@ pub(super) fn sentences<'a>(text: &'a str, phrases: &Phrases) -> Vec<Sentence<'a
     sentences.push((&text[from..], false));
     let read = |(text, is_question): (&'a str, bool)| Sentence::of(text.trim(), is_question, phrases);
     sentences.into_iter().map(read).filter(|sentence| !sentence.words.is_empty()).collect()
+}
+
+/// Whether a full stop after this only shortens it: *Dr. Rivera*.
+fn is_title(text: &str) -> bool {
+    const TITLES: &[&str] = &["Dr", "Mr", "Mrs", "Ms", "Prof", "St", "Hr", "Fr", "Sr", "Sra", "Mme", "Dott"];
+    text.rsplit(|c: char| !c.is_alphabetic()).next().is_some_and(|word| TITLES.contains(&word))
 }
 
 impl<'a> Sentence<'a> {
@@ -104,6 +110,8 @@ impl<'a> Sentence<'a> {
                 });
                 is_object.then(|| self.fits(rest, at, false)).flatten()
             }
+            "!#" if self.is_reference(at) => None,
+            "!#" => self.fits(rest, at, false),
             token => match token.strip_prefix('!') {
                 Some(others) if word.is_some_and(|word| is_one_of(others, word)) => None,
                 Some(_) => self.fits(rest, at, false),
@@ -115,6 +123,81 @@ impl<'a> Sentence<'a> {
                 }
             },
         }
+    }
+
+    /// *55019*, or *HC-3381*.
+    fn is_reference(&self, at: usize) -> bool {
+        let numbers = |at: usize| {
+            self.words.get(at).is_some_and(|word| word.text.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let is_long = self.words.get(at).is_some_and(|word| word.text.len() > 2);
+        numbers(at) && is_long || self.words.get(at).is_some_and(|word| word.is_name) && numbers(at + 1)
+    }
+
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Which clause the word stands in.
+    pub fn clause(&self, at: usize) -> usize {
+        self.words[at].clause
+    }
+
+    /// One after the last word of the clause of this one.
+    pub fn end_of_clause(&self, at: usize) -> usize {
+        let clause = self.clause(at);
+        at + self.words[at..].iter().take_while(|word| word.clause == clause).count()
+    }
+
+    fn start_of_clause(&self, at: usize) -> usize {
+        let clause = self.clause(at);
+        at - self.words[..at].iter().rev().take_while(|word| word.clause == clause).count()
+    }
+
+    /// Whether nothing but fillers comes before this word in its clause.
+    pub fn begins_clause(&self, at: usize) -> bool {
+        self.are_fillers(self.start_of_clause(at), at)
+    }
+
+    pub fn clause_begins_with(&self, at: usize, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| self.goes_on(self.start_of_clause(at), phrase).is_some())
+    }
+
+    /// Whether one of these stands right before this word.
+    pub fn stands_before(&self, at: usize, phrases: &[&str]) -> bool {
+        let here =
+            |(from, to): Place| to <= at && self.clause(from) == self.clause(at) && self.are_fillers(to, at);
+        phrases.iter().any(|phrase| match phrase.strip_suffix(" …") {
+            // Then it stands anywhere before.
+            Some(phrase) => self.last_before(at, &[phrase]).is_some(),
+            None => self.find(phrase).any(here),
+        })
+    }
+
+    /// The last of these before this word, in its clause.
+    pub fn last_before(&self, at: usize, phrases: &[&str]) -> Option<Place> {
+        let start = self.start_of_clause(at);
+        self.places(phrases).filter(|(from, to)| *from >= start && *to <= at).max()
+    }
+
+    /// The last of these in the clauses before that of this word.
+    pub fn last_of_earlier_clauses(&self, at: usize, phrases: &[&str]) -> Option<Place> {
+        let start = self.start_of_clause(at);
+        self.places(phrases).filter(|(_, to)| *to <= start).max()
+    }
+
+    pub fn says_between(&self, from: usize, to: usize, phrases: &[&str]) -> bool {
+        self.places(phrases).any(|place| place.0 >= from && place.1 <= to)
+    }
+
+    fn places(&self, phrases: &[&str]) -> impl Iterator<Item = Place> {
+        phrases.iter().flat_map(|phrase| self.find(phrase))
+    }
+
+    fn are_fillers(&self, from: usize, to: usize) -> bool {
+        self.words
+            .get(from..to)
+            .is_some_and(|words| words.iter().all(|word| self.fillers.contains(&word.text.as_str())))
     }
 
     fn past_fillers(&self, at: usize) -> Option<&Word> {

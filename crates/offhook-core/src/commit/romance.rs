@@ -133,6 +133,7 @@ pub(super) static FRENCH: Phrases = Phrases {
         (Act::Cancellation, "annuler|annule|annulez|résilier|résilie|résiliez"),
         (Act::Agreement, "accepter|accepte|acceptez"),
     ],
+    ways: &super::leave::FRENCH,
 };
 
 pub(super) static SPANISH: Phrases = Phrases {
@@ -235,7 +236,8 @@ pub(super) static SPANISH: Phrases = Phrases {
         "me|nos parece bien",
     ],
     tasks: &[
-        (Act::Booking, "reserva|reservar|reserve|agenda|agendar"),
+        (Act::Booking, "reserva|reservar|agenda|agendar|resérva*"),
+        (Act::Booking, "reserve un|una|dos|la|el|mesa|para"),
         (Act::Booking, "pedir|pide|pida|conseguir|sacar … cita"),
         (Act::Purchase, "compra|comprar|compre|encarga|encargar|contratar"),
         (Act::Payment, "paga|pagar|pague"),
@@ -243,6 +245,7 @@ pub(super) static SPANISH: Phrases = Phrases {
         (Act::Cancellation, "cancela|cancelar|cancele|anula|anular|anule"),
         (Act::Agreement, "acepta|aceptar|acepte"),
     ],
+    ways: &super::leave::SPANISH,
 };
 
 pub(super) static ITALIAN: Phrases = Phrases {
@@ -340,6 +343,7 @@ pub(super) static ITALIAN: Phrases = Phrases {
         (Act::Cancellation, "disdici|disdire|annulla|annullare|cancella|cancellare"),
         (Act::Agreement, "accetta|accettare"),
     ],
+    ways: &super::leave::ITALIAN,
 };
 
 pub(super) static PORTUGUESE: Phrases = Phrases {
@@ -419,11 +423,13 @@ pub(super) static PORTUGUESE: Phrases = Phrases {
         "muito bem",
     ],
     tasks: &[
-        (Act::Booking, "reserve|reservar|reserva|marcar|marque|marca|agendar|agende"),
+        (Act::Booking, "reservar|reserva|marcar|marque|marca|agendar|agende"),
+        (Act::Booking, "reserve um|uma|o|a|mesa|para"),
         (Act::Purchase, "comprar|compre|compra|encomendar|encomende"),
         (Act::Payment, "pagar|pague|paga"),
         (Act::Change, "remarcar|remarque|mudar|mude"),
         (Act::Cancellation, "cancelar|cancele|cancela|desmarcar|desmarque"),
         (Act::Agreement, "aceitar|aceite"),
     ],
+    ways: &super::leave::PORTUGUESE,
 };

@@ -439,6 +439,72 @@ fn what_the_task_asks_for_is_no_breach_and_nothing_else_is_covered_by_it() {
 }
 
 #[test]
+fn what_the_task_speaks_of_or_forbids_has_no_leave() {
+    let task = "For Jordan Lee: ask what it costs to cancel the membership. Under no circumstances pay a deposit.";
+    Talk::new(Brief::new(task))
+        .remote("Shall I cancel it now?")
+        .voice("Yes, please cancel the membership. I will pay the deposit.")
+        .ends_with(expect![[r#"
+            asked_to_commit cancellation "Shall I cancel it now?" [2]
+            breach cancellation "Yes, please cancel the membership." [3]
+            breach payment "I will pay the deposit." [3]
+            unclear: The call ended before the voice reported a result; the transcript shows how far it came. []
+        "#]]);
+}
+
+#[test]
+fn whoever_is_to_book_may_take_what_is_offered_and_sign_nothing() {
+    Talk::new(Brief::new("Book a table for two on Friday at seven, for Jordan Lee."))
+        .remote("Would you like the table at seven?")
+        .voice("Yes, please.")
+        .remote("It comes with our dinner plan, ninety dollars a month.")
+        .voice("I agree to the terms.")
+        .ends_with(expect![[r#"
+            asked_to_commit agreement "Would you like the table at seven?" [2]
+            commitment agreement "Yes, please." [2, 3]
+            breach agreement "I agree to the terms." [5]
+            unclear: The call ended before the voice reported a result; the transcript shows how far it came. []
+        "#]]);
+}
+
+#[test]
+fn a_yes_of_the_owner_lets_what_was_asked_and_no_more() {
+    let answer = |text: &str| CallCommand::Answer { question_id: None, text: text.into() };
+    let brief = || Brief { commit: Commit::Never, ask_owner: Some(Duration::from_secs(60)), ..asking() };
+    Talk::new(brief())
+        .remote("Shall I book it and charge the card on file?")
+        .asks("They have a table at seven. Should I book it?")
+        .owner(answer("Yes."))
+        .voice("Please book it and charge the card.")
+        .ends_with(expect![[r#"
+            asked_to_commit booking "Shall I book it and charge the card on file?" [2]
+            asked_to_commit payment "Shall I book it and charge the card on file?" [2]
+            commitment booking "Please book it and charge the card." [3]
+            breach payment "Please book it and charge the card." [3]
+            unclear: The call ended before the voice reported a result; the transcript shows how far it came. []
+        "#]]);
+    // A yes to a question that names nothing is one to what they asked for.
+    Talk::new(brief())
+        .remote("Shall I cancel it then?")
+        .asks("That is the last date. Is that all right?")
+        .owner(answer("Yes, go ahead."))
+        .voice("Please cancel it and book another one.")
+        .ends_with(expect![[r#"
+            asked_to_commit cancellation "Shall I cancel it then?" [2]
+            commitment cancellation "Please cancel it and book another one." [3]
+            breach booking "Please cancel it and book another one." [3]
+            unclear: The call ended before the voice reported a result; the transcript shows how far it came. []
+        "#]]);
+    // An instruction lets what it orders, not what it speaks of.
+    let mut talk = Talk::new(brief());
+    talk.owner(CallCommand::Instruct { text: "Ask what it costs to cancel. Book nothing.".into() });
+    talk.voice("Please cancel it.").ends_with(expect![[r#"
+        breach cancellation "Please cancel it." [2]
+        unclear: The call ended before the voice reported a result; the transcript shows how far it came. []
+    "#]]);
+}
+
+#[test]
 fn whoever_may_commit_does_not_breach() {
     Talk::new(Brief { commit: Commit::Within(Some("Up to 50 dollars.".to_owned())), ..asking() })
         .remote("Shall I book it for you?")
