@@ -28,6 +28,8 @@ pub struct Masker {
     typed: u32,
     /// The digits of what was found.
     known: Vec<(String, SecretKind)>,
+    /// What was taken for the back of a card: too short to look for within other numbers.
+    backs: Vec<String>,
 }
 
 /// A text without its secrets.
@@ -62,7 +64,6 @@ impl Masker {
     const CODE: std::ops::RangeInclusive<usize> = 4..=8;
     const BACK: usize = 3;
     const CARD: std::ops::RangeInclusive<usize> = 13..=19;
-    const KNOWN: usize = 16;
 
     /// Somebody said this, or wrote it in answer to what was said; `None` when there is nothing to mask.
     pub fn said(&mut self, text: &str) -> Option<Masked> {
@@ -116,7 +117,7 @@ impl Masker {
     /// A key of the remote's, who presses them one by one; whether it is not to be shown.
     pub fn typed(&mut self) -> bool {
         self.typed += 1;
-        self.code > 0 || self.card > 0 || self.typed > 3
+        self.code > 0 || self.card > 0 || self.typed > 1
     }
 
     /// What the next digits would most likely be.
@@ -136,11 +137,15 @@ impl Masker {
         if number.has_letters {
             return code.then_some(SecretKind::Code);
         }
-        if Self::CARD.contains(&length) && (card || has_check_digit(&number.digits)) {
+        let is_card = Self::CARD.contains(&length) && (card || has_check_digit(&number.digits));
+        if is_card || front_of_card(&number.digits).is_some() {
             return Some(SecretKind::Card);
         }
         if number.is_amount {
             return None;
+        }
+        if self.backs.contains(&number.digits) {
+            return Some(SecretKind::Card);
         }
         match () {
             () if card && length >= if alone { 1 } else { Self::BACK } => Some(SecretKind::Card),
@@ -152,19 +157,36 @@ impl Masker {
     /// It will be repeated, and there may be more of it.
     fn remember(&mut self, found: &[(&Number, SecretKind)]) {
         for (number, kind) in found {
+            if let Some((front, rest)) = front_of_card(&number.digits) {
+                keep(&mut self.known, (front.to_owned(), SecretKind::Card));
+                if rest.len() == Self::BACK {
+                    keep(&mut self.backs, rest.to_owned());
+                }
+            }
             match kind {
                 SecretKind::Code => self.code = self.code.max(Self::CODE_TURNS - 1),
                 SecretKind::Card => self.card = self.card.max(Self::CODE_TURNS),
             }
-            let known = self.known.iter().any(|(known, _)| *known == number.digits);
-            if number.digits.len() >= *Self::CODE.start() && !known {
-                if self.known.len() == Self::KNOWN {
-                    self.known.remove(0);
-                }
-                self.known.push((number.digits.clone(), *kind));
+            if number.digits.len() >= *Self::CODE.start() {
+                keep(&mut self.known, (number.digits.clone(), *kind));
+            } else if number.digits.len() == Self::BACK && *kind == SecretKind::Card {
+                keep(&mut self.backs, number.digits.clone());
             }
         }
     }
+}
+
+/// How many secrets of a kind are remembered.
+const KNOWN: usize = 16;
+
+fn keep<T: PartialEq>(kept: &mut Vec<T>, secret: T) {
+    if kept.contains(&secret) {
+        return;
+    }
+    if kept.len() == KNOWN {
+        kept.remove(0);
+    }
+    kept.push(secret);
 }
 
 fn masked(text: &str, found: &[(&Number, SecretKind)]) -> Option<Masked> {
@@ -191,6 +213,18 @@ fn masked(text: &str, found: &[(&Number, SecretKind)]) -> Option<Masked> {
 
 fn masked_digit(c: char) -> char {
     if c.is_ascii_digit() { MASK } else { c }
+}
+
+/// The number of a card that is read out with what else stands on it, in one breath: the number, and the rest.
+fn front_of_card(digits: &str) -> Option<(&str, &str)> {
+    let front = match digits.get(..2)? {
+        "34" | "37" => 15,
+        _ => 16,
+    };
+    // The date, the three on the back, or both.
+    let longer =
+        (front + 3..=front + 7).contains(&digits.len()) && digits.starts_with(['2', '3', '4', '5', '6']);
+    (longer && has_check_digit(&digits[..front])).then(|| digits.split_at(front))
 }
 
 /// ISO/IEC 7812-1, annex B (Luhn): what every card number ends with.

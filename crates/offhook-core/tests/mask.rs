@@ -160,6 +160,21 @@ fn what_was_found_is_found_again_wherever_it_stands() {
 }
 
 #[test]
+fn the_back_of_a_card_is_known_again() {
+    let mut masker = Masker::default();
+    let said = masker.said("It is 4242 4242 4242 4242, 737 on the back.").expect("a card");
+    assert_eq!(said.text, "It is •••• •••• •••• ••••, ••• on the back.", "in one breath");
+    assert_eq!(masker.noted("It is 4242424242424242.").expect("the card").text, "It is ••••••••••••••••.");
+    assert_eq!(
+        masker.noted("They took the payment with 737.").expect("its back").text,
+        "They took the payment with •••."
+    );
+    for note in ["They took $737.", "Their number is 14155737100.", "Ask for room 738."] {
+        assert_eq!(masker.noted(note), None, "{note}");
+    }
+}
+
+#[test]
 fn keys() {
     let mut masker = Masker::default();
     for menu in ["2", "1w1", "1234#"] {
@@ -177,7 +192,11 @@ fn keys() {
 fn keys_of_the_remote() {
     let mut masker = Masker::default();
     let hidden: Vec<bool> = (0..6).map(|_| masker.typed()).collect();
-    assert_eq!(hidden, [false, false, false, true, true, true], "no menu takes so many");
+    assert_eq!(
+        hidden,
+        [false, true, true, true, true, true],
+        "a choice is one key; three of a PIN are too many to show"
+    );
     masker.said("Thank you.");
     assert!(!masker.typed(), "a new beginning");
     masker.said("Now type your PIN.");

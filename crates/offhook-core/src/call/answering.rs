@@ -179,11 +179,15 @@ impl Call {
         }
     }
 
-    /// If nobody said that it was a machine, whoever spoke counts as a person.
+    /// If nobody said that it was a machine, whoever spoke counts as a person; what says nothing, and lets us wait or
+    /// takes keys, as a phone system.
     pub(super) fn tell_answered_by(&mut self) {
         if self.answered_by.is_none() {
-            let spoke = self.turns.remote_spoke();
-            self.answered_by(if spoke { AnsweredBy::Human } else { AnsweredBy::Unknown });
+            self.answered_by(match (self.turns.remote_spoke(), self.is_system) {
+                (true, _) => AnsweredBy::Human,
+                (false, true) => AnsweredBy::Menu,
+                (false, false) => AnsweredBy::Unknown,
+            });
         }
     }
 

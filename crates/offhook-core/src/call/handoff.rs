@@ -31,6 +31,8 @@ pub(super) struct Handoff {
     stage: Stage,
     /// How often the user was dialled.
     tries: u32,
+    /// Why the voice wanted the user last, as it said itself.
+    reason: Option<Words>,
     /// The user's leg has not said its last word.
     leg_open: bool,
 }
@@ -47,8 +49,6 @@ enum Stage {
 #[derive(Debug)]
 struct Calling {
     introduction: Introduction,
-    /// Why the voice wants the user, as it says itself.
-    reason: Option<Words>,
     rang: bool,
     answered: bool,
     media_up: bool,
@@ -145,6 +145,8 @@ const NOT_NOW: &str = "not now: you are speaking with the user in private. Use u
                        whether they join";
 /// Who has not heard who is there has agreed to nothing; and a mailbox begins by saying something.
 const NOT_TOLD: &str = "not yet: the user has not heard to the end who is there. Wait for their answer to it";
+const CONNECTED: &str =
+    "The user was connected with the other side; what they said to each other is not recorded.";
 const JOIN: char = '1';
 const DECLINE: char = '2';
 /// To decide in, once all was told.
@@ -207,9 +209,9 @@ impl Call {
         let handoff = &mut conversation.handoff;
         handoff.tries += 1;
         handoff.leg_open = true;
+        handoff.reason = reason;
         handoff.stage = Stage::Calling(Calling {
             introduction,
-            reason,
             rang: false,
             answered: false,
             media_up: false,
@@ -302,18 +304,16 @@ impl Call {
         let Some(calling) = there else { return };
         match calling.introduction {
             Introduction::Straight => self.join(now),
-            Introduction::Warm => {
-                let reason = calling.reason.take();
-                self.introduce(now, reason);
-            }
+            Introduction::Warm => self.introduce(now),
         }
     }
 
     /// Leave the remote for a moment, and tell the user who is there.
-    fn introduce(&mut self, now: Timestamp, reason: Option<Words>) {
-        let words = self.brief.fixed_words().introduction(reason.as_deref());
-        let (decide_by, at_ms) = (now + self.limits.introduction, self.call_ms(now));
+    fn introduce(&mut self, now: Timestamp) {
+        let (fixed, at_ms) = (self.brief.fixed_words(), self.call_ms(now));
+        let decide_by = now + self.limits.introduction;
         let Some(conversation) = self.conversation() else { return };
+        let words = fixed.introduction(conversation.handoff.reason.as_deref());
         let introducing = Introducing { words: MustHear::default(), told: false, decide_by };
         conversation.handoff.stage = Stage::Introducing(introducing);
         self.move_voice(Party::User);
@@ -523,10 +523,13 @@ impl Call {
 
     /// What the voice knows is the result; the rest is between the two.
     fn tell_connected(&mut self) {
-        self.claim(Claim::new(
-            TaskStatus::Partly,
-            "The user was connected with the other side; what they said to each other is not recorded.",
-        ));
+        let reason = self.conversation().and_then(|conversation| conversation.handoff.reason.take());
+        let mut summary = CONNECTED.to_owned();
+        if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+            summary.push_str(" Why the user was wanted: ");
+            summary.push_str(&reason);
+        }
+        self.claim(Claim::new(TaskStatus::Partly, summary.as_str()));
         self.tell_result(true);
     }
 

@@ -124,6 +124,7 @@ impl Call {
     }
 
     fn begin_hold(&mut self, now: Timestamp, by: HoldBy) {
+        self.is_system = true;
         self.enter(Phase::OnHold { since: now }, now);
         self.journal(Fact::HoldStarted { by });
         self.owe_disclosure();

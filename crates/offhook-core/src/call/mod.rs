@@ -193,6 +193,8 @@ pub struct Call {
     /// What the owner was asked and did not answer.
     missing: Vec<Words>,
     answered_by: Option<AnsweredBy>,
+    /// Whoever answered let us wait, or took keys.
+    is_system: bool,
     sip_status: Option<u16>,
     q850_cause: Option<u8>,
     /// The only number the voice can have the user called on.
@@ -225,6 +227,7 @@ impl Call {
             report: Report::default(),
             missing: Vec::new(),
             answered_by: None,
+            is_system: false,
             sip_status: None,
             q850_cause: None,
             user: None,

@@ -52,7 +52,7 @@ fn a_straight_handoff_joins_in_one_step() {
          8000 journal: handoff.ringing
         11000 journal: handoff.answered
         11000 journal: call.answered_by answered_by="unknown"
-        11000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+        11000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded. Why the user was wanted: They ask for the account holder." evidence_turns=[]
         11000 company: false
         11000 stop playout
         11000 speech: close
@@ -71,7 +71,7 @@ fn who_can_be_heard_has_not_answered() {
     straight().check_after(RINGING, "9000 user media_up\n12000 user answered", expect![[r#"
         12000 journal: handoff.answered
         12000 journal: call.answered_by answered_by="unknown"
-        12000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+        12000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded. Why the user was wanted: They ask for the account holder." evidence_turns=[]
         12000 company: false
         12000 stop playout
         12000 speech: close
@@ -82,7 +82,7 @@ fn who_can_be_heard_has_not_answered() {
     straight().check_after(RINGING, "9000 user answered\n12000 user media_up", expect![[r#"
          9000 journal: handoff.answered
         12000 journal: call.answered_by answered_by="unknown"
-        12000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+        12000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded. Why the user was wanted: They ask for the account holder." evidence_turns=[]
         12000 company: false
         12000 stop playout
         12000 speech: close
@@ -133,7 +133,7 @@ fn a_warm_handoff_asks_the_user_first_and_keeps_it_private() {
         19700 journal: call.answered_by answered_by="human"
         20000 journal: tool.called tool="user_decides" arguments="true"
         20000 journal: tool.answered tool="user_decides" output="joined"
-        20000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+        20000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded. Why the user was wanted: They ask for the account holder." evidence_turns=[]
         20000 company: false
         20000 stop playout
         20000 speech: close
@@ -149,7 +149,7 @@ fn a_key_is_enough_to_join() {
     let script = "11200 playing 2\n14000 user digit 5\n14500 user digit 1\n14500 cut_off 2 2800 6000\n14600 voice_text 2 Somebody wants you.";
     warm().check_after(&answered(), script, expect![[r#"
         14500 journal: call.answered_by answered_by="unknown"
-        14500 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
+        14500 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded. Why the user was wanted: They ask for the account holder." evidence_turns=[]
         14500 company: false
         14500 stop playout
         14500 speech: close
@@ -562,7 +562,7 @@ fn whoever_joins_out_of_a_hold_ends_it() {
              6000 dial the user
              9000 journal: handoff.answered
              9000 journal: hold.ended waited_ms=4000
-             9000 journal: call.answered_by answered_by="unknown"
+             9000 journal: call.answered_by answered_by="ivr"
              9000 journal: call.result status="partly" summary="The user was connected with the other side; what they said to each other is not recorded." evidence_turns=[]
              9000 company: false
              9000 stop playout

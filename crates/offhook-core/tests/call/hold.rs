@@ -151,7 +151,7 @@ fn a_hold_does_not_eat_the_limit_of_the_conversation() {
         420000 stop playout
         420000 leg: hang up, policy.talk_limit
         420000 speech: close
-        460000 journal: call.answered_by answered_by="unknown"
+        460000 journal: call.answered_by answered_by="ivr"
         460000 journal: call.result status="unclear" summary="The call ended before the voice reported a result; the transcript shows how far it came." evidence_turns=[]
         460000 journal: call.ended reason="policy.talk_limit" answered=true talk_ms=420000 sip_status=- q850_cause=-
     "#]]);
