@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offhook_core::policy::{
     Ask, Countries, Country, Decision, Facts, LimitRange, NumberPattern, OwnerLimits, Policy, PolicyConfig,
-    Recent, Refusal, RefusalCode, Rule,
+    Recent, Refusal, RefusalCode, Rule, UserNumbers,
 };
 use offhook_core::{PhoneNumber, Timestamp};
 
@@ -326,4 +326,39 @@ fn a_user_who_is_connected_is_a_number_that_may_be_called() {
     let ask = Ask { handoff: Some(&user), ..Ask::outbound(&remote) };
     let allow = Policy::default().decide(&ask, &Facts::default(), NOW).into_result().expect("allowed");
     assert_eq!(allow.handoff().map(|handoff| handoff.user()), Some(&user));
+}
+
+#[test]
+fn who_may_be_the_user_and_how_often() {
+    let (user, own) = (number("+13605551234"), [number("+13605551234")]);
+    let often = Recent { count: 2, oldest_at: Some(NOW - HOUR) };
+    let once = Recent { count: 1, ..often };
+    for (user_numbers, own_phones, calls_to_user, expected) in [
+        (UserNumbers::Any, &[][..], once, "-"),
+        (UserNumbers::Any, &[], often, "handoff quota_exceeded"),
+        (UserNumbers::Any, &own, often, "-"),
+        (UserNumbers::Account, &[], once, "handoff destination_blocked"),
+        (UserNumbers::Account, &own, once, "-"),
+        (UserNumbers::Account, &own, often, "-"),
+    ] {
+        let calls_per_day_per_destination = 2;
+        let config = PolicyConfig { user_numbers, calls_per_day_per_destination, ..PolicyConfig::default() };
+        let facts = Facts { own_phones, calls_to_user, ..Facts::default() };
+        let decided = Policy::new(config).decide_handoff(&user, None, &facts, NOW);
+        let told = decided.map_or_else(|no| format!("{} {}", no.rule, no.code), |_| "-".to_owned());
+        assert_eq!(told, expected, "{user_numbers:?} {own_phones:?} {calls_to_user:?}");
+    }
+}
+
+#[test]
+fn a_talk_limit_that_was_asked_for_holds_for_the_user_too() {
+    let to = number("+12067797979");
+    for (talk_limit, talk_per_day_per_owner, holds) in
+        [(None, None, false), (Some(MINUTE), None, true), (None, Some(HOUR), true)]
+    {
+        let config = PolicyConfig { talk_per_day_per_owner, ..PolicyConfig::default() };
+        let ask = Ask { talk_limit, ..Ask::outbound(&to) };
+        let allow = Policy::new(config).decide(&ask, &Facts::default(), NOW).into_result().expect("allowed");
+        assert_eq!(allow.limits_user(), holds, "{talk_limit:?} {talk_per_day_per_owner:?}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Amount, Ask, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Prepaid, Prices, Refusal, Tariff, Trial,
-    TrialUse,
+    Amount, Ask, Countries, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Prepaid, Prices, Refusal,
+    Tariff, Trial, TrialUse,
 };
 use offhook_core::{PhoneNumber, Timestamp};
 
@@ -237,5 +237,60 @@ fn where_a_plan_is_required_the_operator_gives_it() {
         let told =
             decide(&config, &facts).map_or_else(|refusal| refusal.code.to_string(), |_| "-".to_owned());
         assert_eq!(told, expected, "{facts:?}");
+    }
+}
+
+/// A limit of 1.00 a day, where calls to GB cost 0.30 a minute, to CA 0.10, and the rest nothing.
+#[test]
+fn the_user_in_a_call_costs_as_much_as_a_call() {
+    let prices = [("GB", "0.30"), ("CA", "0.10")];
+    let prices = prices.map(|(country, price)| (country.parse().expect("a country"), amount(price)));
+    let config = PolicyConfig {
+        countries: Countries::Any,
+        spend_per_day_per_owner: Some(amount("1.00")),
+        prices: Prices { usual: Amount::ZERO, special: prices.to_vec() },
+        ..PolicyConfig::default()
+    };
+    let [us, ca, gb] = ["+12067797979", "+16135550200", "+442079460958"]
+        .map(|text| text.parse::<PhoneNumber>().expect("a number"));
+    for (to, user, metered, price, talk) in [
+        (Some(&us), None, false, "0", mins(15)),
+        (Some(&us), Some(&gb), true, "0.30", mins(3)),
+        (Some(&ca), None, true, "0.10", mins(10)),
+        (Some(&ca), Some(&gb), true, "0.40", mins(2)),
+        (None, None, false, "0", mins(15)),
+        (None, Some(&ca), true, "0.10", mins(10)),
+        (None, Some(&gb), true, "0.30", mins(3)),
+    ] {
+        let ask = Ask { destination: to, handoff: user, ..Ask::inbound() };
+        let decided = Policy::new(config.clone()).decide(&ask, &Facts::default(), NOW);
+        let allow = decided.into_result().expect("allowed");
+        let found = (allow.is_metered(), allow.price(), allow.talk_limit());
+        assert_eq!(found, (metered, amount(price), talk), "{to:?} {user:?}");
+        assert_eq!(allow.handoff().map(|allow| allow.user()), user);
+    }
+}
+
+/// Whoever calls is answered, but with nothing left nobody is called for them.
+#[test]
+fn an_owner_with_nothing_left_has_nobody_called_into_calls_to_its_line() {
+    let user = "+12067797979".parse().expect("a number");
+    let config = PolicyConfig { talk_per_day_per_owner: Some(mins(10)), ..PolicyConfig::default() };
+    for (used, put_through, expected) in [
+        (mins(4), false, "connects, 360 s"),
+        (mins(4), true, "connects, 360 s"),
+        (mins(10), false, "answers, 900 s"),
+        (mins(10), true, "minutes_per_day_per_owner balance_depleted"),
+    ] {
+        let facts = Facts { used_today: talks(&[used]), ..Facts::default() };
+        let ask = Ask { handoff: Some(&user), put_through, ..Ask::inbound() };
+        let told = match Policy::new(config.clone()).decide(&ask, &facts, NOW).into_result() {
+            Ok(allow) => {
+                let what = if allow.handoff().is_some() { "connects" } else { "answers" };
+                format!("{what}, {} s", allow.talk_limit().as_secs())
+            }
+            Err(refusal) => format!("{} {}", refusal.rule, refusal.code),
+        };
+        assert_eq!(told, expected, "{used:?} {put_through}");
     }
 }

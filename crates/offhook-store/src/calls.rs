@@ -28,6 +28,8 @@ pub struct CallRequest {
     pub voice: String,
     pub language: String,
     pub bridge_number: Option<String>,
+    /// Who may be called into the call: that number, or whichever one is the user's.
+    pub user_number: Option<String>,
     /// A JSON object of the gateway's own.
     pub extra: Option<String>,
 }
@@ -139,7 +141,7 @@ macro_rules! select_calls {
     ($tail:literal) => {
         concat!(
             "SELECT calls.id AS id, owner_id, direction, to_number, from_number, requested_line, task, \
-             personality, greeting, voice, language, bridge_number, extra, queued_at, \
+             personality, greeting, voice, language, bridge_number, user_number, extra, queued_at, \
              not_before, not_after, waits, follows, repeats, campaign, lifecycle, line, dialing_at, \
              answered_at, finalized_at, answered_by, end_reason, outcome, talk_ms, sip_status, q850_cause, \
              result_status, result_summary, result_evidence, transcript_removed_at, \
@@ -153,6 +155,12 @@ macro_rules! select_calls {
 }
 
 impl Store {
+    /// Who was called into a call, where that is somebody else than who was named when it was placed.
+    pub async fn set_user(&self, call: CallId, number: &str) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE calls SET user_number = $2 WHERE id = $1";
+        self.db.execute(SQL, params![call, number]).await.map(drop)
+    }
+
     /// Writes a call with its first facts, unless its idempotency key stands for one already.
     ///
     /// Of any number of simultaneous inserts with the same key exactly one is [`Inserted::New`]. Trying again with
@@ -295,8 +303,8 @@ async fn claim_key(
 async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO calls (id, owner_id, direction, to_number, from_number, requested_line, task, \
             personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle, \
-            not_before, not_after, waits, follows, repeats, campaign) \
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21 \
+            user_number, not_before, not_after, waits, follows, repeats, campaign) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 \
         WHERE EXISTS (SELECT 1 FROM owners WHERE id = $2) ON CONFLICT (id) DO NOTHING";
     let request = new.request.clone();
     let mut params = params![
@@ -315,6 +323,7 @@ async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
         request.extra,
         new.queued_at,
         Lifecycle::Queued.code(),
+        request.user_number,
     ];
     params.extend(new.ties.params());
     Ok(tx.execute(SQL, params).await? == 1)
@@ -360,6 +369,7 @@ fn call_of(row: &Row) -> Result<CallRow, StoreError> {
             voice: row.text("voice")?,
             language: row.text("language")?,
             bridge_number: row.get("bridge_number")?,
+            user_number: row.get("user_number")?,
             extra: row.get("extra")?,
         },
         ties: Ties::of(row)?,

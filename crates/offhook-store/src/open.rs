@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "link codes", include_str!("../migrations/0006_link_codes.sql")),
     (7, "lines and balances", include_str!("../migrations/0007_lines_and_balances.sql")),
     (8, "schedules and campaigns", include_str!("../migrations/0008_schedules_and_campaigns.sql")),
+    (9, "users of calls", include_str!("../migrations/0009_users_of_calls.sql")),
 ];
 
 /// The schema this version reads and writes.

@@ -57,7 +57,10 @@ impl fmt::Debug for Preferences {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Talk {
     pub call: CallId,
-    pub to: String,
+    /// Whom we called; `None`: we were called.
+    pub to: Option<String>,
+    /// Who was called into it, and for how long.
+    pub user: Option<(String, u64)>,
     pub over_at: Timestamp,
     pub talk_ms: u64,
 }
@@ -77,18 +80,34 @@ pub struct Talked {
     pub talk_ms: u64,
 }
 
+/// The conversations of these calls that count: on calls we placed, and on those to our lines that the user was called
+/// into.
+macro_rules! talks {
+    ($of:literal, $since:literal, $but:literal) => {
+        concat!(
+            "SELECT id, direction, to_number, finalized_at, talk_ms, user_number, CASE WHEN user_number IS NOT NULL \
+                THEN (SELECT MIN(at) FROM journal WHERE call_id = id AND code = 'handoff.dialing') END AS user_at \
+             FROM calls WHERE ",
+            $of,
+            " AND finalized_at >= ",
+            $since,
+            " AND talk_ms IS NOT NULL AND (direction = 'outbound' OR (user_number IS NOT NULL AND EXISTS \
+                (SELECT 1 FROM journal WHERE call_id = id AND code = 'handoff.dialing'))) AND ",
+            $but,
+            " NOT LIKE '%' || id || '%' ORDER BY finalized_at, id"
+        )
+    };
+}
+
 impl Store {
-    /// The owner's conversations on calls we placed that were over since then, oldest first, but those of the calls
-    /// named.
+    /// The owner's conversations that count and were over since then, oldest first, but those of the calls named.
     pub async fn talks_of(
         &self,
         owner: OwnerId,
         since: Timestamp,
         but: &[CallId],
     ) -> Result<Vec<Talk>, StoreError> {
-        const SQL: &str = "SELECT id, to_number, finalized_at, talk_ms FROM calls \
-            WHERE owner_id = $1 AND finalized_at >= $2 AND talk_ms IS NOT NULL AND direction = 'outbound' \
-            AND $3 NOT LIKE '%' || id || '%' ORDER BY finalized_at, id";
+        const SQL: &str = talks!("owner_id = $1", "$2", "$3");
         self.db.rows(SQL, params![owner, since, listed(but)]).await?.iter().map(talk_of).collect()
     }
 
@@ -98,10 +117,11 @@ impl Store {
         since: Timestamp,
         but: &[CallId],
     ) -> Result<Vec<Talk>, StoreError> {
-        const SQL: &str = "SELECT id, to_number, finalized_at, talk_ms FROM calls \
-            WHERE finalized_at >= $1 AND talk_ms IS NOT NULL AND direction = 'outbound' \
-            AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto') \
-            AND $2 NOT LIKE '%' || id || '%' ORDER BY finalized_at, id";
+        const SQL: &str = talks!(
+            "EXISTS (SELECT 1 FROM api_keys WHERE api_keys.owner_id = calls.owner_id AND kind = 'proto')",
+            "$1",
+            "$2"
+        );
         self.db.rows(SQL, params![since, listed(but)]).await?.iter().map(talk_of).collect()
     }
 
@@ -127,7 +147,9 @@ impl Store {
         but: &[CallId],
     ) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT CAST(COALESCE(SUM(talk_ms), 0) AS BIGINT) AS talk_ms FROM calls \
-            WHERE owner_id = $1 AND finalized_at >= $2 AND talk_ms > 0 AND direction = 'outbound' \
+            WHERE owner_id = $1 AND finalized_at >= $2 AND talk_ms > 0 AND (direction = 'outbound' \
+                OR (user_number IS NOT NULL AND EXISTS \
+                    (SELECT 1 FROM journal WHERE call_id = id AND code = 'handoff.dialing'))) \
             AND $3 NOT LIKE '%' || id || '%'";
         let row = self.db.row(SQL, params![owner, since, listed(but)]).await?.ok_or(StoreError::Gone)?;
         count(&row, "talk_ms")
@@ -232,8 +254,13 @@ fn balance_of(row: &Row) -> Result<Option<BalanceRow>, StoreError> {
 
 fn talk_of(row: &Row) -> Result<Talk, StoreError> {
     let call = row.parsed("id", |id| id.parse().ok())?;
-    let (to, over_at) = (row.text("to_number")?, row.at("finalized_at")?);
-    Ok(Talk { call, to, over_at, talk_ms: count(row, "talk_ms")? })
+    let (over_at, talk_ms) = (row.at("finalized_at")?, count(row, "talk_ms")?);
+    let outbound = row.text("direction")? == "outbound";
+    let to = if outbound { Some(row.text("to_number")?) } else { None };
+    let user = row.get::<Option<String>>("user_number")?.zip(row.opt_at("user_at")?);
+    // No longer than the call: it is paid for from the answer on.
+    let user = user.map(|(number, at)| (number, talk_ms.min(over_at.since(at).as_millis() as u64)));
+    Ok(Talk { call, to, user, over_at, talk_ms })
 }
 
 /// As a statement searches it.
@@ -250,7 +277,9 @@ pub(crate) async fn keep_use(tx: &mut Tx, call: CallId) -> Result<(), StoreError
                 + (SELECT CASE WHEN talk_ms >= $2 THEN talk_ms ELSE 0 END FROM calls WHERE id = $1), \
             balance_erased_ms = balance_erased_ms \
                 + (SELECT CASE WHEN finalized_at >= balance_at THEN talk_ms ELSE 0 END FROM calls WHERE id = $1) \
-        WHERE id = (SELECT owner_id FROM calls WHERE id = $1 AND direction = 'outbound' AND talk_ms > 0)";
+        WHERE id = (SELECT owner_id FROM calls WHERE id = $1 AND talk_ms > 0 AND (direction = 'outbound' \
+            OR (user_number IS NOT NULL AND EXISTS \
+                (SELECT 1 FROM journal WHERE call_id = $1 AND code = 'handoff.dialing'))))";
     tx.execute(SQL, params![call, SHORTEST_MS]).await.map(drop)
 }
 

@@ -3,10 +3,14 @@
 //! A call that waits for its time was not placed yet; one that waited was placed when its time had come, as far as it
 //! matters here.
 
+use std::time::Duration;
+
 use offhook_core::{OwnerId, Timestamp};
 
 use crate::db::{Param, params};
 use crate::{Store, StoreError};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// In two halves, so that each finds its rows by an index.
 macro_rules! newest {
@@ -64,6 +68,26 @@ impl Store {
     ) -> Result<Vec<Timestamp>, StoreError> {
         const SQL: &str = newest!("to_number = $1 AND", "$2", "$3");
         self.instants(SQL, params![to, since, i64::from(limit)]).await
+    }
+
+    /// When the newest calls were placed to this number, or the first time of others was that it was called into them
+    /// as their user: since then, the newest first.
+    pub async fn newest_calls_to_user(
+        &self,
+        user: &str,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT MIN(journal.at) AS at FROM calls \
+            JOIN journal ON journal.call_id = calls.id AND journal.code = 'handoff.dialing' \
+            WHERE user_number = $1 AND COALESCE(not_before, queued_at) >= $2 GROUP BY calls.id ORDER BY at DESC LIMIT $3";
+        let mut newest = self.newest_calls_to(user, since, limit).await?;
+        // A call is over in less than a day after it was placed, or begins a new one.
+        newest.extend(self.instants(SQL, params![user, since - DAY, i64::from(limit)]).await?);
+        newest.retain(|at| *at >= since);
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.truncate(limit as usize);
+        Ok(newest)
     }
 
     /// When the last call that anybody placed to this number was over.

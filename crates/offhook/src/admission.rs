@@ -41,6 +41,8 @@ pub enum Account {
 enum Counted {
     Account(Account),
     Destination(PhoneNumber),
+    /// Who may be called into calls, or was.
+    User(PhoneNumber),
 }
 
 /// Cheap to clone; all clones share the book.
@@ -124,14 +126,29 @@ impl Admission {
         self.inner.policy.decide(&Ask::outbound(number), &facts, clock::now()).into_result().map(drop)
     }
 
-    /// Whether this user may be called into a call with `remote`.
+    /// Whether this user may be called into a call with `remote`, of an account with these phones.
     pub fn check_user(
         &self,
         user: &PhoneNumber,
         remote: Option<&PhoneNumber>,
+        own_phones: &[PhoneNumber],
     ) -> Result<HandoffAllow, Refusal> {
-        let facts = Facts { own_lines: &self.inner.lines, ..Facts::default() };
+        let facts = Facts { own_lines: &self.inner.lines, own_phones, ..Facts::default() };
         self.inner.policy.decide_handoff(user, remote, &facts, clock::now())
+    }
+
+    /// How often this user was called in a day, whom nobody knows to be of the account: once more?
+    pub async fn check_calls_to_user(
+        &self,
+        store: &Store,
+        user: &PhoneNumber,
+        own_phones: &[PhoneNumber],
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let day = self.read(store, &Counted::User(user.clone()), &OwnerLimits::default()).await?;
+        let (count, oldest_at) = (day.placed_at.len() as u32, day.placed_at.front().copied());
+        let calls_to_user = Recent { count, oldest_at };
+        let facts = Facts { own_lines: &self.inner.lines, own_phones, calls_to_user, ..Facts::default() };
+        Ok(self.inner.policy.decide_handoff(user, None, &facts, clock::now()).map(drop))
     }
 
     /// Look up what the rules need to know for a call of this account to this number.
@@ -141,26 +158,34 @@ impl Admission {
         account: Account,
         destination: &PhoneNumber,
     ) -> Result<Visit, StoreError> {
+        self.look(store, account, Some(Counted::Destination(destination.clone()))).await
+    }
+
+    /// Look up what the rules need to know for a call to a line of this owner.
+    pub async fn visit_inbound(&self, store: &Store, owner: OwnerId) -> Result<Visit, StoreError> {
+        self.look(store, Account::Owner(owner), None).await
+    }
+
+    async fn look(
+        &self,
+        store: &Store,
+        account: Account,
+        destination: Option<Counted>,
+    ) -> Result<Visit, StoreError> {
         let owner = match account {
             Account::Owner(owner) => store.owner(owner).await?,
             Account::Anonymous => None,
         };
         let owner_limits = limits::stored(owner.as_ref().and_then(|row| row.limits.as_deref()));
-        let keys = vec![Counted::Account(account), Counted::Destination(destination.clone())];
-        let mut visit = Visit { admission: self.clone(), keys, owner_limits, used: Used::default() };
-        let unknown = {
-            let mut book = self.book();
-            let look = |key: &Counted| {
-                let tally = book.tallies.entry(key.clone()).or_default();
-                tally.visits += 1;
-                tally.day.is_none()
-            };
-            visit.keys.iter().map(look).collect::<Vec<bool>>()
+        let mut visit = Visit {
+            admission: self.clone(),
+            keys: Vec::new(),
+            own_phones: Vec::new(),
+            owner_limits,
+            used: Used::default(),
         };
-        for (key, _) in visit.keys.iter().zip(unknown).filter(|(_, unknown)| *unknown) {
-            let day = self.read(store, key, &owner_limits).await?;
-            // Another visit may have read it meanwhile, and calls may have been added to that.
-            self.book().tallies.entry(key.clone()).or_default().day.get_or_insert(day);
+        for key in std::iter::once(Counted::Account(account)).chain(destination) {
+            visit.learn(store, key).await?;
         }
         visit.read(store, account, owner.as_ref()).await?;
         Ok(visit)
@@ -183,6 +208,7 @@ impl Admission {
             Counted::Account(Account::Owner(owner)) => store.newest_calls_of(*owner, since, limit).await?,
             Counted::Account(Account::Anonymous) => store.newest_calls_of_minted_keys(since, limit).await?,
             Counted::Destination(to) => store.newest_calls_to(to.as_e164(), since, limit).await?,
+            Counted::User(user) => store.newest_calls_to_user(user.as_e164(), since, limit).await?,
         };
         let ended_at = match key {
             Counted::Destination(to) if !self.inner.policy.config().cool_down.is_zero() => {
@@ -198,45 +224,8 @@ impl Admission {
         let config = self.inner.policy.config();
         match key {
             Counted::Account(_) => of_owner.calls_per_day.unwrap_or(config.calls_per_day_per_owner),
-            Counted::Destination(_) => config.calls_per_day_per_destination,
+            Counted::Destination(_) | Counted::User(_) => config.calls_per_day_per_destination,
         }
-    }
-
-    /// A place for a call that reached us on this line, where it counts there; `alone`: it carries one at a time.
-    pub fn take_inbound(
-        &self,
-        owner: OwnerId,
-        ask: &Ask<'_>,
-        line: Option<&PhoneNumber>,
-        alone: bool,
-        now: Timestamp,
-    ) -> Result<(Allow, Place), NoPlace> {
-        let account = Counted::Account(Account::Owner(owner));
-        let mut book = self.book();
-        if alone && line.and_then(|line| book.on_line.get(line)).is_some_and(|calls| *calls > 0) {
-            return Err(NoPlace::NoLine);
-        }
-        let facts = Facts {
-            own_lines: &self.inner.lines,
-            live_calls: book.live,
-            live_calls_of_owner: book.tallies.get(&account).map_or(0, |tally| tally.live),
-            ..Facts::default()
-        };
-        let decided = self.inner.policy.decide(ask, &facts, now).into_result();
-        let allow = decided.map_err(NoPlace::Refused)?;
-        book.enter(std::slice::from_ref(&account), line);
-        let place = Place {
-            admission: self.clone(),
-            keys: vec![account],
-            line: line.cloned(),
-            call: None,
-            placed_at: None,
-            kept: false,
-            promised: DayUse::default(),
-            price: Amount::ZERO,
-            answered_at: None,
-        };
-        Ok((allow, place))
     }
 
     /// How many calls are under way on a line that was asked for, or was called.
@@ -265,8 +254,9 @@ impl Admission {
 #[derive(Debug)]
 pub struct Visit {
     admission: Admission,
-    /// The account, the destination, and who is on trial.
+    /// The account first; then the destination, the user, and who is on trial.
     keys: Vec<Counted>,
+    own_phones: Vec<PhoneNumber>,
     owner_limits: OwnerLimits,
     used: Used,
 }
@@ -284,6 +274,34 @@ struct Used {
 }
 
 impl Visit {
+    async fn learn(&mut self, store: &Store, key: Counted) -> Result<(), StoreError> {
+        let unknown = {
+            let mut book = self.admission.book();
+            let tally = book.tallies.entry(key.clone()).or_default();
+            tally.visits += 1;
+            tally.day.is_none()
+        };
+        self.keys.push(key.clone());
+        if unknown {
+            let day = self.admission.read(store, &key, &self.owner_limits).await?;
+            // Another visit may have read it meanwhile, and calls may have been added to that.
+            self.admission.book().tallies.entry(key).or_default().day.get_or_insert(day);
+        }
+        Ok(())
+    }
+
+    /// The user may be called into it; the account has these phones.
+    pub async fn with_user(
+        mut self,
+        store: &Store,
+        user: &PhoneNumber,
+        own_phones: Vec<PhoneNumber>,
+    ) -> Result<Self, StoreError> {
+        self.own_phones = own_phones;
+        self.learn(store, Counted::User(user.clone())).await?;
+        Ok(self)
+    }
+
     /// What the rules that hold need to know of what was used.
     async fn read(
         &mut self,
@@ -323,28 +341,60 @@ impl Visit {
     pub fn take(self, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<(Allow, Place), NoPlace> {
         let mut book = self.admission.book();
         let allow = self.decide(&mut book, ask, room, now)?;
-        book.enter(&self.keys, ask.line);
-        let (promised, price) = (allow.promised(), allow.price());
+        Ok(self.entered(book, allow, ask.line, now))
+    }
+
+    /// A place for a call that reached us on this line, where it counts there; `alone`: it carries one at a time.
+    pub fn take_inbound(
+        self,
+        ask: &Ask<'_>,
+        line: Option<&PhoneNumber>,
+        alone: bool,
+        now: Timestamp,
+    ) -> Result<(Allow, Place), NoPlace> {
+        let mut book = self.admission.book();
+        if alone && line.and_then(|line| book.on_line.get(line)).is_some_and(|calls| *calls > 0) {
+            return Err(NoPlace::NoLine);
+        }
+        let allow = self.permit(&mut book, ask, now)?;
+        Ok(self.entered(book, allow, line, now))
+    }
+
+    fn entered(
+        &self,
+        mut book: MutexGuard<'_, Book>,
+        allow: Allow,
+        line: Option<&PhoneNumber>,
+        now: Timestamp,
+    ) -> (Allow, Place) {
+        book.enter(&self.keys, line);
+        let outbound = allow.destination().is_some();
+        let of_user = allow.handoff().map_or(Amount::ZERO, HandoffAllow::price);
+        // To be called costs nothing.
+        let counts = outbound || allow.handoff().is_some();
+        let promised = if counts { allow.promised() } else { DayUse::default() };
         for key in &self.keys {
-            book.count(key, now, self.admission.kept(key, &self.owner_limits));
+            if outbound || matches!(key, Counted::User(_)) {
+                book.count(key, now, self.admission.kept(key, &self.owner_limits));
+            }
             book.promise(key, promised);
         }
         drop(book);
-        let (admission, keys, line) = (self.admission.clone(), self.keys.clone(), ask.line.cloned());
-        Ok((
-            allow,
-            Place {
-                admission,
-                keys,
-                line,
-                call: None,
-                placed_at: Some(now),
-                kept: false,
-                promised,
-                price,
-                answered_at: None,
-            },
-        ))
+        let place = Place {
+            admission: self.admission.clone(),
+            keys: self.keys.clone(),
+            line: line.cloned(),
+            call: None,
+            taken_at: now,
+            outbound,
+            kept: false,
+            promised,
+            price: if outbound { allow.price().minus(of_user) } else { Amount::ZERO },
+            price_of_user: of_user,
+            user_called: false,
+            answered_at: None,
+        };
+        (allow, place)
     }
 
     /// What [`Visit::take`] would say just now. No place is taken, and nothing is counted.
@@ -354,10 +404,27 @@ impl Visit {
     }
 
     fn decide(&self, book: &mut Book, ask: &Ask<'_>, room: Room, now: Timestamp) -> Result<Allow, NoPlace> {
+        let allow = self.permit(book, ask, now)?;
+        // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
+        // line back a moment later, when the far end has confirmed.
+        let let_in = ask.line.map_or(book.live, |line| book.on_line.get(line).copied().unwrap_or(0));
+        if room.busy.max(let_in as usize) >= room.limit {
+            return Err(NoPlace::NoLine);
+        }
+        Ok(allow)
+    }
+
+    /// What the rules say, whatever room there is.
+    fn permit(&self, book: &mut Book, ask: &Ask<'_>, now: Timestamp) -> Result<Allow, NoPlace> {
         let inner = &self.admission.inner;
-        let (account, destination) = (book.seen(&self.keys[0], now), book.seen(&self.keys[1], now));
+        let account = book.seen(&self.keys[0], now);
+        let mut seen = |is: fn(&Counted) -> bool| {
+            let key = self.keys.iter().find(|key| is(key));
+            key.map(|key| book.seen(key, now)).unwrap_or_default()
+        };
+        let destination = seen(|key| matches!(key, Counted::Destination(_)));
+        let user = seen(|key| matches!(key, Counted::User(_)));
         let (used_today, prepaid) = self.used(book);
-        let trial = self.trial_use(book);
         let facts = Facts {
             own_lines: &inner.lines,
             live_calls: book.live,
@@ -366,20 +433,15 @@ impl Visit {
             calls_of_owner: account.recent,
             calls_to_destination: destination.recent,
             last_call_to_destination_ended_at: destination.ended_at,
+            own_phones: &self.own_phones,
+            calls_to_user: user.recent,
             owner_limits: self.owner_limits,
             used_today,
             promised: account.promised,
-            trial,
+            trial: self.trial_use(book),
             prepaid,
         };
-        let allow = inner.policy.decide(ask, &facts, now).into_result().map_err(NoPlace::Refused)?;
-        // A call that was let in takes its line a moment later, when its model is ready; one that is over gives its
-        // line back a moment later, when the far end has confirmed.
-        let let_in = ask.line.map_or(book.live, |line| book.on_line.get(line).copied().unwrap_or(0));
-        if room.busy.max(let_in as usize) >= room.limit {
-            return Err(NoPlace::NoLine);
-        }
-        Ok(allow)
+        inner.policy.decide(ask, &facts, now).into_result().map_err(NoPlace::Refused)
     }
 
     /// What was read, and what ended since.
@@ -394,7 +456,8 @@ impl Visit {
 
     /// With what calls under way may yet use: each may come to count.
     fn trial_use(&self, book: &Book) -> Option<TrialUse> {
-        let (key, mut used) = (self.keys.get(2)?, self.used.trial?);
+        let mut used = self.used.trial?;
+        let key = self.keys.iter().skip(1).find(|key| matches!(key, Counted::Account(_)))?;
         book.ended(key, &self.used.trial_but).for_each(|ended| used.count(ended.talk));
         let tally = book.tallies.get(key)?;
         Some(TrialUse { calls: used.calls + tally.live, talk: used.talk + tally.promised.talk })
@@ -418,12 +481,15 @@ pub struct Place {
     line: Option<PhoneNumber>,
     /// Once it is in the store.
     call: Option<CallId>,
-    /// Of an outbound call: what it counts as in the limits of a day.
-    placed_at: Option<Timestamp>,
+    /// What it counts as in the limits of a day, where we placed it.
+    taken_at: Timestamp,
+    outbound: bool,
     kept: bool,
     /// What it may use up at most, of what its owner may.
     promised: DayUse,
     price: Amount,
+    price_of_user: Amount,
+    user_called: bool,
     answered_at: Option<Timestamp>,
 }
 
@@ -441,7 +507,9 @@ impl Place {
     fn ended(&self, over_at: Timestamp) -> Option<Ended> {
         let (call, answered_at) = self.call.zip(self.answered_at)?;
         let talk = over_at.since(answered_at);
-        self.placed_at.map(|_| Ended { call, over_at, talk, price: self.price })
+        let of_user = if self.user_called { self.price_of_user } else { Amount::ZERO };
+        let price = self.price.plus(of_user);
+        (self.outbound || self.user_called).then_some(Ended { call, over_at, talk, price })
     }
 
     /// The call is in the store.
@@ -449,9 +517,10 @@ impl Place {
         self.kept = true;
     }
 
-    /// The call is over; this is when it was answered, if it was.
-    pub fn talked_since(&mut self, answered_at: Option<Timestamp>) {
+    /// The call is over; this is when it was answered, if it was, and whether its user was called.
+    pub fn talked_since(&mut self, answered_at: Option<Timestamp>, user_called: bool) {
         self.answered_at = answered_at;
+        self.user_called = user_called;
     }
 }
 
@@ -473,11 +542,13 @@ impl Drop for Place {
                 tally.promised.spent = tally.promised.spent.minus(self.promised.spent);
                 tally.calls.retain(|call| Some(*call) != self.call);
                 tally.ended.extend(ended.filter(|_| tally.visits > 0));
-                let Some((day, placed_at)) = tally.day.as_mut().zip(self.placed_at) else { return };
-                if self.kept {
-                    day.ended_at = day.ended_at.max(Some(now));
-                } else {
-                    day.forget(placed_at);
+                let Some(day) = &mut tally.day else { return };
+                match key {
+                    Counted::User(_) if self.user_called => {}
+                    Counted::User(_) => day.forget(self.taken_at),
+                    _ if !self.outbound => {}
+                    _ if self.kept => day.ended_at = day.ended_at.max(Some(now)),
+                    _ => day.forget(self.taken_at),
                 }
             });
         }
@@ -485,6 +556,7 @@ impl Drop for Place {
 }
 
 /// What the rules look at.
+#[derive(Default)]
 struct Seen {
     live: u32,
     recent: Recent,

@@ -11,7 +11,7 @@ use offhook_carrier::{Carrier, Dial, Leg};
 use offhook_core::brief::Brief;
 use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
-use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId};
+use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, PhoneNumber};
 use offhook_speech::{Model, Prompt};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -83,6 +83,8 @@ pub struct Start {
     pub last_seq: u64,
     /// Whether a dial request that never left is made once more; not where this call is such another try itself.
     pub redials: bool,
+    /// Our lines that its user may be called from, besides that of the call: none that is somebody else's.
+    pub lines: Vec<PhoneNumber>,
     /// Held until the call is over.
     pub place: Place,
 }
@@ -126,8 +128,12 @@ impl Engine {
         start.place.is_of(start.id);
         let usual = self.inner.limits;
         let redials = if start.redials { usual.redials } else { 0 };
-        // What was promised to a call holds for the user in it, too.
-        let bridged = if allow.is_metered() { Duration::ZERO } else { usual.bridged };
+        let bridged = match allow.put_through() {
+            _ if !allow.limits_user() => usual.bridged,
+            // Of such a call all the talk is with the user.
+            Some(_) => allow.talk_limit(),
+            None => Duration::ZERO,
+        };
         let (ring, talk, hold_is_talk) = (allow.ring_limit(), allow.talk_limit(), allow.is_metered());
         let limits = Limits { ring, talk, hold_is_talk, redials, bridged, ..usual };
         let (direction, origin) = match (start.leg, Dial::permitted(&allow)) {
@@ -149,6 +155,7 @@ impl Engine {
             },
             carrier: self.inner.carrier.clone(),
             origin,
+            lines: start.lines,
             orders: inbox,
             journal: self.inner.writer.journal(start.id, start.last_seq, feed.clone()),
             recorder: self.inner.recorder.clone(),
@@ -189,7 +196,7 @@ impl Engine {
                 journal.close().await;
             }
             engine.live().remove(&id);
-            place.talked_since(talking.answered_at());
+            place.talked_since(talking.answered_at(), talking.user_called());
             drop(place);
             tracing::info!(call_id = %id, "call ended");
         });

@@ -37,10 +37,21 @@ pub struct PolicyConfig {
     pub require_plan: bool,
     /// What a key may use before it is linked to an account; `None`: as much as any other.
     pub trial: Option<Trial>,
+    /// Whom a call may be handed over to.
+    pub user_numbers: UserNumbers,
     /// How long a number is left alone after a call to it. Zero: no cool-down.
     pub cool_down: Duration,
     pub ring_limit: LimitRange,
     pub talk_limit: LimitRange,
+}
+
+/// The numbers that may be those of a user who is connected to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserNumbers {
+    /// All that may be called.
+    Any,
+    /// Of those only the confirmed phones of the account whose call it is.
+    Account,
 }
 
 /// How long something may last: when nobody asks, and when somebody asks for more.
@@ -108,6 +119,7 @@ impl Default for PolicyConfig {
             prices: Prices::default(),
             require_plan: false,
             trial: None,
+            user_numbers: UserNumbers::Any,
             cool_down: Duration::ZERO,
             ring_limit: LimitRange { default: Duration::from_secs(60), max: Duration::from_secs(180) },
             talk_limit: LimitRange {

@@ -1,7 +1,10 @@
 //! May the user be connected on this number? It is dialled like any other, so the same rules hold for it.
+//!
+//! A confirmed phone of the account is the user's own: how often it is called is nobody else's business. It is never
+//! asked whether the number was called a moment ago, or is in a call: that may be over when the user is wanted.
 
-use super::rules::{Case, Verdict};
-use super::{Ask, Facts, Policy, Refusal, RefusalCode, Rule};
+use super::rules::{Case, Verdict, refusal};
+use super::{Amount, Ask, Facts, Policy, Refusal, RefusalCode, Rule, UserNumbers};
 use crate::number::PhoneNumber;
 use crate::time::Timestamp;
 
@@ -10,9 +13,10 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandoffAllow {
     user: PhoneNumber,
+    price: Amount,
 }
 
-/// What a number must pass to be dialled at all; how many calls there are has no say in it.
+/// What a number must pass to be dialled at all.
 const RULES: [Rule; 6] = [
     Rule::Emergency,
     Rule::SandboxNumber,
@@ -27,11 +31,16 @@ impl HandoffAllow {
     pub fn user(&self) -> &PhoneNumber {
         &self.user
     }
+
+    /// What a begun minute with the user costs, besides what the call does.
+    pub fn price(&self) -> Amount {
+        self.price
+    }
 }
 
 impl Policy {
-    /// Whether the user may be called at this number into a call with `remote`. Of the facts only our own lines
-    /// matter.
+    /// Whether the user may be called at this number into a call with `remote`. Of the facts only our own lines, the
+    /// account's phones and how often the number was called matter.
     pub fn decide_handoff(
         &self,
         user: &PhoneNumber,
@@ -57,11 +66,26 @@ impl Policy {
                 return Err(Refusal { rule: Rule::Handoff, message, ..refusal });
             }
         }
-        Ok(HandoffAllow { user: user.clone() })
+        if !facts.own_phones.contains(user) {
+            self.decide_foreign(&case, user)?;
+        }
+        Ok(HandoffAllow { user: user.clone(), price: self.config.prices.of(user) })
+    }
+
+    /// Nobody has confirmed that this is the user's own phone.
+    fn decide_foreign(&self, case: &Case<'_>, user: &PhoneNumber) -> Result<(), Refusal> {
+        if self.config.user_numbers == UserNumbers::Account {
+            let message = "only a confirmed phone of the account can be connected; ask whoever runs this line to \
+                           confirm yours";
+            return Err(refusal(Rule::Handoff, RefusalCode::DestinationBlocked, message));
+        }
+        match case.calls_per_day_to_user(user) {
+            Verdict::Refuse(refusal) => Err(refusal),
+            Verdict::Pass | Verdict::Silent => Ok(()),
+        }
     }
 }
 
 fn wrong(message: &str) -> Refusal {
-    let (rule, code) = (Rule::Handoff, RefusalCode::InvalidLoopInDestination);
-    Refusal { rule, code, message: message.to_owned(), retry_after: None, quota: None }
+    refusal(Rule::Handoff, RefusalCode::InvalidLoopInDestination, message)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use config::{
     Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError,
-    PolicyConfig,
+    PolicyConfig, UserNumbers,
 };
 pub use handoff::HandoffAllow;
 pub use prices::{ParseTariffError, Prices, Tariff};
@@ -58,6 +58,10 @@ pub struct Facts<'a> {
     pub calls_of_owner: Recent,
     pub calls_to_destination: Recent,
     pub last_call_to_destination_ended_at: Option<Timestamp>,
+    /// The confirmed phones of the account.
+    pub own_phones: &'a [PhoneNumber],
+    /// Calls to the user who is named, and those that it was called into or may yet be.
+    pub calls_to_user: Recent,
     pub owner_limits: OwnerLimits,
     /// What is over of the owner's conversations.
     pub used_today: DayUse,
@@ -101,6 +105,7 @@ pub struct Allow {
     ring_limit: Duration,
     talk_limit: Duration,
     metered: bool,
+    talk_limit_asked: bool,
     price: Amount,
     rules: Vec<Rule>,
 }
@@ -139,6 +144,8 @@ impl Policy {
                         handoff = Some(allowed);
                         Verdict::Pass
                     }
+                    // Whoever calls us is answered all the same, where somebody else than the user can.
+                    Err(_) if ask.destination.is_none() && !ask.put_through => Verdict::Silent,
                     Err(refusal) => Verdict::Refuse(refusal),
                 },
                 (rule, _) => rule.judge(&case),
@@ -149,7 +156,16 @@ impl Policy {
                 Verdict::Refuse(refusal) => return Decision::Refuse(refusal),
             }
         }
-        let talk_left = ask.destination.and_then(|_| case.talk_left());
+        if ask.destination.is_none() && handoff.is_some() {
+            match case.judge_user_of_inbound() {
+                Some(refusal) if ask.put_through => return Decision::Refuse(refusal),
+                Some(_) => handoff = None,
+                None => {}
+            }
+        }
+        // A call that reached us costs its owner nothing as long as nobody is called into it.
+        let counts = ask.destination.is_some() || handoff.is_some();
+        let talk_left = case.talk_left().filter(|_| counts);
         let talk_limit = self.config.talk_limit.with_max(facts.owner_limits.talk_limit);
         Decision::Allow(Allow {
             destination: ask.destination.cloned(),
@@ -160,6 +176,7 @@ impl Policy {
             // A conversation can't outlast what is left.
             talk_limit: talk_limit.grant(ask.talk_limit).min(talk_left.unwrap_or(Duration::MAX)),
             metered: talk_left.is_some(),
+            talk_limit_asked: ask.talk_limit.is_some(),
             price: case.price(),
             rules,
         })
@@ -234,12 +251,17 @@ impl Allow {
         self.metered
     }
 
+    /// Whether [`Self::talk_limit`] holds for the user in the call too: it was asked for, or promised.
+    pub fn limits_user(&self) -> bool {
+        self.metered || self.talk_limit_asked
+    }
+
     /// The rules that were consulted, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// What a begun minute of the call costs.
+    /// What a begun minute of the call costs, with the user in it from the first: the most it can come to.
     pub fn price(&self) -> Amount {
         self.price
     }

@@ -146,11 +146,16 @@ impl DayUse {
     /// Counts a conversation at this price a begun minute.
     pub fn count(&mut self, talk: Duration, price: Amount, over_at: Option<Timestamp>) {
         self.talk += talk;
-        self.spent = self.spent.plus(price.times(begun_minutes(talk)));
+        self.charge(talk, price);
         self.oldest_at = match (self.oldest_at, over_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+    }
+
+    /// Counts what more a conversation costs that is counted already.
+    pub fn charge(&mut self, talk: Duration, price: Amount) {
+        self.spent = self.spent.plus(price.times(begun_minutes(talk)));
     }
 }
 

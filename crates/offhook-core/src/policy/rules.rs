@@ -255,6 +255,22 @@ impl Case<'_> {
         )
     }
 
+    /// Of a user who may be called into a call.
+    pub(super) fn calls_per_day_to_user(&self, user: &PhoneNumber) -> Verdict {
+        let (recent, limit) = (self.facts.calls_to_user, self.config.calls_per_day_per_destination);
+        self.daily(user, Rule::Handoff, recent, limit, "calls to the user to connect")
+    }
+
+    /// What a call that reached us must pass for its owner to have somebody called into it.
+    pub(super) fn judge_user_of_inbound(&self) -> Option<Refusal> {
+        let rules =
+            [self.plan(), self.balance(), self.minutes_per_day_per_owner(), self.spend_per_day_per_owner()];
+        rules.into_iter().find_map(|verdict| match verdict {
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Pass | Verdict::Silent => None,
+        })
+    }
+
     fn daily(&self, number: &PhoneNumber, rule: Rule, recent: Recent, limit: u32, of_what: &str) -> Verdict {
         if self.is_sandbox_call(number) {
             return Verdict::Silent;
@@ -351,10 +367,14 @@ impl Case<'_> {
         self.facts.owner_limits.talk_per_day.or(self.config.talk_per_day_per_owner)
     }
 
-    /// What a begun minute of this call costs.
+    /// What a begun minute of this call costs, with the user who may be called into it.
     pub(super) fn price(&self) -> Amount {
         let prices = &self.config.prices;
-        self.ask.destination.map_or(prices.usual, |number| prices.of(number))
+        let of = |number: Option<&PhoneNumber>| number.map(|number| prices.of(number));
+        match (of(self.ask.destination), of(self.ask.handoff)) {
+            (None, None) => prices.usual,
+            (destination, user) => destination.unwrap_or_default().plus(user.unwrap_or_default()),
+        }
     }
 
     /// How many minutes of such a call the owner's money of a day pays for, and how many of them are left. The last,
@@ -388,7 +408,7 @@ fn refuse_if(refused: bool, refusal: impl FnOnce() -> Refusal) -> Verdict {
     if refused { Verdict::Refuse(refusal()) } else { Verdict::Pass }
 }
 
-fn refusal(rule: Rule, code: RefusalCode, message: impl Into<String>) -> Refusal {
+pub(super) fn refusal(rule: Rule, code: RefusalCode, message: impl Into<String>) -> Refusal {
     Refusal { rule, code, message: message.into(), retry_after: None, quota: None }
 }
 

@@ -51,6 +51,7 @@ scenarios! {
     claiming::a_claim_is_given_back,
     story::owners_and_keys,
     owners::what_was_talked_is_counted,
+    owners::a_user_who_was_called_counts,
     owners::a_history_is_ordered_by_the_end,
     owners::preferences_are_replaced_and_cleared,
     owners::owners_have_an_address_and_limits,

@@ -37,7 +37,7 @@ pub async fn what_was_talked_is_counted(backend: &Backend) {
 
     let talk = |n: u16, end_ms, talk_ms| {
         let (call, to) = (call(n), new_call(n).request.to);
-        Talk { call, to, over_at: at(end_ms), talk_ms }
+        Talk { call, to: Some(to), user: None, over_at: at(end_ms), talk_ms }
     };
     let (short, long) = (talk(1, 10_000, 4_000), talk(3, 30_000, 90_000));
     for (since, but, expected) in [
@@ -66,6 +66,59 @@ pub async fn what_was_talked_is_counted(backend: &Backend) {
         let talked = store.trial_use(owner(owner_n), but).await.unwrap();
         assert_eq!(talked, Talked { calls, talk_ms }, "{owner_n} {but:?}");
     }
+}
+
+/// The user was called ten seconds before the end, if at all.
+async fn with_user(store: &Store, n: u16, direction: Direction, end_ms: i64, called: bool) {
+    let mut new = NewCall { direction, ..new_call(n) };
+    new.request.user_number = Some("+13125550163".into());
+    assert_eq!(store.insert_call(&new).await.unwrap(), Inserted::New);
+    let mut facts = vec![answered()];
+    facts.extend(called.then(|| Fact::HandoffDialing { line: "+12067797000".into() }));
+    let reason = EndReason::UserHungUp;
+    facts.push(Fact::Ended { reason, answered: true, talk_ms: 60_000, sip_status: None, q850_cause: None });
+    let mut facts = entries(2, facts);
+    let last = facts.len() - 1;
+    facts.iter_mut().for_each(|entry| entry.at = at(end_ms - 10_000));
+    facts[last].at = at(end_ms);
+    store.append(new.id, &facts).await.unwrap();
+}
+
+pub async fn a_user_who_was_called_counts(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    with_user(&store, 1, Direction::Outbound, 100_000, true).await;
+    with_user(&store, 2, Direction::Outbound, 200_000, false).await;
+    with_user(&store, 3, Direction::Inbound, 300_000, true).await;
+    with_user(&store, 4, Direction::Inbound, 400_000, false).await;
+    let talks = store.talks_of(owner(1), at(0), &[]).await.unwrap();
+    let user = Some(("+13125550163".to_owned(), 10_000));
+    let to = Some(new_call(1).request.to);
+    let talk = |n: u16, to: Option<String>, user, end_ms| Talk {
+        call: call(n),
+        to,
+        user,
+        over_at: at(end_ms),
+        talk_ms: 60_000,
+    };
+    let expected = [
+        talk(1, to.clone(), user.clone(), 100_000),
+        talk(2, to, None, 200_000),
+        talk(3, None, user, 300_000),
+    ];
+    assert_eq!(talks, expected);
+    assert_eq!(store.used_since(owner(1), at(0), &[]).await.unwrap(), 180_000);
+
+    // How often the number was called, whoever asked for it, and from when on.
+    let newest = async |since, limit| store.newest_calls_to_user("+13125550163", since, limit).await.unwrap();
+    assert_eq!(newest(at(0), 9).await, [at(290_000), at(90_000)]);
+    assert_eq!(newest(at(0), 1).await, [at(290_000)]);
+    assert_eq!(newest(at(90_001), 9).await, [at(290_000)]);
+    store.set_user(call(4), "+13125550164").await.unwrap();
+    assert_eq!(
+        store.call(call(4)).await.unwrap().unwrap().request.user_number.as_deref(),
+        Some("+13125550164")
+    );
+    assert_eq!(store.newest_calls_to_user("+13125550164", at(0), 9).await.unwrap(), []);
 }
 
 pub async fn what_was_used_stays_used_when_calls_expire(backend: &Backend) {

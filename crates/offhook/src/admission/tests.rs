@@ -92,7 +92,7 @@ impl Story {
 }
 
 fn leave(mut place: Place) {
-    place.talked_since(Some(clock::now() - TALKED));
+    place.talked_since(Some(clock::now() - TALKED), false);
     drop(place);
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use offhook_core::policy::{DayUse, Prepaid, Prices, TrialUse};
+use offhook_core::policy::{Amount, DayUse, Prepaid, Prices, TrialUse};
 use offhook_core::{CallId, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{BalanceRow, Store, StoreError};
 
@@ -26,8 +26,13 @@ pub async fn day(
     };
     let mut used = DayUse::default();
     for talk in talks {
-        let price = talk.to.parse::<PhoneNumber>().map_or(prices.usual, |to| prices.of(&to));
-        used.count(Duration::from_millis(talk.talk_ms), price, Some(talk.over_at));
+        let price =
+            |number: &str| number.parse::<PhoneNumber>().map_or(prices.usual, |number| prices.of(&number));
+        let of_call = talk.to.as_deref().map_or(Amount::ZERO, price);
+        used.count(Duration::from_millis(talk.talk_ms), of_call, Some(talk.over_at));
+        if let Some((user, with_user_ms)) = &talk.user {
+            used.charge(Duration::from_millis(*with_user_ms), price(user));
+        }
     }
     Ok(used)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_core::call::Limits;
-use offhook_core::policy::{Countries, LimitRange, PolicyConfig};
+use offhook_core::policy::{Countries, LimitRange, PolicyConfig, UserNumbers};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize as _;
 use tracing_subscriber::EnvFilter;
@@ -318,6 +318,10 @@ impl Build<'_> {
                 .each("policy.blocked_destinations", raw.blocked_destinations.as_deref()),
             premium_numbers: raw.premium_numbers.unwrap_or(usual.premium_numbers),
             sandbox,
+            user_numbers: match raw.user_numbers.unwrap_or_default() {
+                choice::UserNumbers::Any => UserNumbers::Any,
+                choice::UserNumbers::Account => UserNumbers::Account,
+            },
             cool_down: raw.cool_down_seconds.map_or(usual.cool_down, Duration::from_secs),
             ring_limit: self.range(
                 "policy.ring_limit",

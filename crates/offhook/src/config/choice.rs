@@ -22,6 +22,9 @@ macro_rules! choices {
 }
 
 choices! {
+    /// Whom a call may be handed over to.
+    UserNumbers { Any = "any", Account = "account" }
+
     LogFormat { Text = "text", Json = "json" }
 
     /// From whom calls are accepted.

@@ -525,6 +525,12 @@ pub const KEYS: &[Key] = &[
         "0",
         "What the conversations of one key may cost in any 24 hours, e.g. `\"5.00\"`, in the currency of `policy.price_per_minute`; 0 is no limit.",
     ),
+    key(
+        "policy.user_numbers",
+        Choice(choice::UserNumbers::WORDS),
+        choice::UserNumbers::DEFAULT,
+        "Whom a call may be handed over to: any number that may be called, or only confirmed phones of the account whose call it is.",
+    ),
     key("policy.price_per_minute", Text, "0", "What a begun minute of conversation costs, e.g. `\"0.014\"`."),
     key(
         "policy.prices",

@@ -166,6 +166,7 @@ raw! {
         spend_per_day_per_owner: Text,
         price_per_minute: Text,
         prices: Map,
+        user_numbers: Option<choice::UserNumbers>,
         require_plan: Flag,
         trial_calls: Int,
         trial_minutes: Int,

@@ -1,13 +1,15 @@
 //! Connecting the user to a call under way, and how that goes.
 
 use offhook_core::brief::Introduction;
-use offhook_core::call::{CallCommand, NotNow};
+use offhook_core::call::{CallCommand, Direction, NotNow};
 use offhook_core::journal::{HandoffBy, HandoffFailure, Party};
-use offhook_core::policy::HandoffAllow;
+use offhook_core::policy::{Amount, HandoffAllow, Refusal, RefusalCode, Rule};
 use offhook_core::{CallId, Fact, JournalEntry, PhoneNumber, Timestamp};
 use offhook_store::CallRow;
 
+use super::place::unreadable;
 use super::{CallError, Caller, Gateway, PlaceCallError, SteerError, Steered};
+use crate::admission::limits;
 
 /// The wish to have the user connected; not yet checked.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -152,11 +154,11 @@ impl Gateway {
             false => Introduction::Straight,
         });
         let to = match &wish.number {
-            Some(number) => Some(self.may_join(&parsed(number)?, &call)?),
+            Some(number) => Some(self.may_join(caller, &parsed(number)?, &call).await?),
             None => None,
         };
         let named = to.is_some();
-        match self.command(caller, id, CallCommand::Bridge { to, introduction }, key.clone()).await {
+        match self.hand_over(caller, id, (to, introduction), key.clone()).await {
             Err(SteerError::NotNow(NotNow::NobodyToJoin)) if !named => {}
             // It may have been used for the phone of the account.
             Err(SteerError::KeyReused(_)) if !named && call.request.bridge_number.is_none() => {}
@@ -164,15 +166,88 @@ impl Gateway {
         }
         let phone = self.account_phone(call.owner).await;
         let phone = phone.map_err(|_| SteerError::Missing { field: "bridge_number" })?;
-        let to = Some(self.may_join(&phone, &call)?);
-        Ok(self.command(caller, id, CallCommand::Bridge { to, introduction }, key).await?)
+        let to = Some(self.may_join(caller, &phone, &call).await?);
+        Ok(self.hand_over(caller, id, (to, introduction), key).await?)
     }
 
-    /// The same rules as for whom a call is placed with.
-    fn may_join(&self, user: &PhoneNumber, call: &CallRow) -> Result<HandoffAllow, PlaceCallError> {
-        let remote = call.request.to.parse().ok();
-        Ok(self.inner.admission.check_user(user, remote.as_ref())?)
+    /// The same rules as for whom a call is placed with, and nobody else's phone for a key that anybody may have.
+    async fn may_join(
+        &self,
+        caller: Caller,
+        user: &PhoneNumber,
+        call: &CallRow,
+    ) -> Result<HandoffAllow, PlaceCallError> {
+        let remote = match call.direction {
+            Direction::Outbound => Some(&call.request.to),
+            Direction::Inbound => call.request.from.as_ref(),
+        };
+        let remote = remote.and_then(|number| number.parse().ok());
+        let admission = &self.inner.admission;
+        let phones = self.own_phones(call.owner).await.map_err(|error| unreadable(&error))?;
+        let allow = admission.check_user(user, remote.as_ref(), &phones)?;
+        if call.request.user_number.as_deref() == Some(user.as_e164()) {
+            return Ok(allow);
+        }
+        if caller.anonymous {
+            return Err(refused(
+                RefusalCode::DestinationBlocked,
+                "a key that is not linked to an account can have only that user connected whose number the call was \
+                 placed with; name it there, or link the key",
+            ));
+        }
+        let often = admission.check_calls_to_user(&self.inner.store, user, &phones).await;
+        often.map_err(|error| unreadable(&error))??;
+        self.is_paid_for(&allow, call).await?;
+        Ok(allow)
     }
+
+    /// A call was promised what its own number and that of the user it was placed with cost. Another user may not
+    /// cost more than that one, and none may be called into a call that was promised nothing.
+    async fn is_paid_for(&self, user: &HandoffAllow, call: &CallRow) -> Result<(), PlaceCallError> {
+        let owner = self.inner.store.owner(call.owner).await.map_err(|error| unreadable(&error))?;
+        let owner_limits = limits::stored(owner.as_ref().and_then(|owner| owner.limits.as_deref()));
+        let (admission, prices) = (&self.inner.admission, &self.inner.admission.policy().config().prices);
+        let named = call.request.user_number.as_ref().and_then(|number| number.parse().ok());
+        let promised = named.as_ref().map_or(Amount::ZERO, |named| prices.of(named));
+        let counted = call.direction == Direction::Outbound || named.is_some();
+        let limited =
+            admission.limits_talk(&owner_limits) || owner.is_some_and(|owner| owner.balance.is_some());
+        if !limited || owner_limits.unlimited || (counted && user.price() <= promised) {
+            return Ok(());
+        }
+        Err(refused(
+            RefusalCode::BalanceDepleted,
+            "this user would cost more than was promised to the call; place it with their number, or have it in the \
+             profile of the line",
+        ))
+    }
+
+    /// Whom the call was handed over to is written down with it, also where nobody waits for that any more.
+    async fn hand_over(
+        &self,
+        caller: Caller,
+        id: CallId,
+        (to, introduction): (Option<HandoffAllow>, Option<Introduction>),
+        key: Option<String>,
+    ) -> Result<Steered, SteerError> {
+        let gateway = self.clone();
+        let told = tokio::spawn(async move {
+            let user = to.as_ref().map(|to| to.user().as_e164().to_owned());
+            let told = gateway.command(caller, id, CallCommand::Bridge { to, introduction }, key).await?;
+            if let Some(user) = user.filter(|_| !told.repeated)
+                && let Err(error) = gateway.inner.store.set_user(id, &user).await
+            {
+                tracing::error!(call_id = %id, %error, "whom a call was handed over to could not be written");
+            }
+            Ok(told)
+        });
+        told.await.unwrap_or(Err(SteerError::Call(CallError::Store)))
+    }
+}
+
+fn refused(code: RefusalCode, message: &str) -> PlaceCallError {
+    let (rule, message) = (Rule::Handoff, message.to_owned());
+    Refusal { rule, code, message, retry_after: None, quota: None }.into()
 }
 
 fn parsed(number: &str) -> Result<PhoneNumber, PlaceCallError> {

@@ -7,7 +7,7 @@ use offhook_core::{EndReason, LegCommand, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{CallRequest, Direction, InboundProfile, StoreError};
 
 use super::{Gateway, Inbound, VOICES, wish};
-use crate::admission::NoPlace;
+use crate::admission::{NoPlace, Visit};
 use crate::clock;
 use crate::engine::Start;
 
@@ -40,7 +40,15 @@ impl Gateway {
         let ask = Ask { handoff: user.as_ref(), put_through, ..Ask::inbound() };
         // Who is put through keeps nobody else from the line.
         let line = Some(&line).filter(|_| !put_through);
-        let (allow, mut place) = match self.inner.admission.take_inbound(owner, &ask, line, alone, now) {
+        let known = self.visit_inbound(owner, user.as_ref()).await;
+        let (visit, lines) = match known {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::error!(%error, "what an inbound call counts against can't be read; it was declined");
+                return decline(&mut incoming, EndReason::GatewayFault);
+            }
+        };
+        let (allow, mut place) = match visit.take_inbound(&ask, line, alone, now) {
             Ok(let_in) => let_in,
             Err(NoPlace::NoLine) => return decline(&mut incoming, EndReason::CarrierNoLine),
             Err(NoPlace::Refused(refusal)) => {
@@ -48,7 +56,8 @@ impl Gateway {
                 return decline(&mut incoming, EndReason::PolicyRefused);
             }
         };
-        let request = request(&incoming, &brief);
+        let user = allow.handoff().map(|user| user.user().as_e164().to_owned());
+        let request = CallRequest { user_number: user, ..request(&incoming, &brief) };
         let new = wish::queued(owner, Direction::Inbound, request, &allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
         if let Err(error) = self.inner.engine.writer().insert(new).await {
@@ -57,7 +66,9 @@ impl Gateway {
         }
         place.keep();
         let leg = Some(Box::new(incoming.leg));
-        self.inner.engine.start(allow, Start { id, owner, leg, brief, last_seq, redials: false, place });
+        self.inner
+            .engine
+            .start(allow, Start { id, owner, leg, brief, last_seq, redials: false, lines, place });
     }
 
     /// How a call is answered, and whose it is; `None`: not at all.
@@ -97,7 +108,7 @@ impl Gateway {
     /// The owner's own phone rings for this caller; `None` where there is none that may be called.
     async fn put_through(&self, owner: OwnerId, incoming: &IncomingCall) -> Option<Answer> {
         let user = self.account_phone(owner).await.map_err(|error| error.to_string());
-        let user = self.connectable(user, incoming)?;
+        let user = self.connectable(owner, user, incoming).await?;
         let inbound = Inbound {
             instructions: String::new(),
             greeting: None,
@@ -121,12 +132,31 @@ impl Gateway {
             Some(true) => self.account_phone(owner).await.map_err(|error| error.to_string()),
             None => profile.handoff_number.as_ref()?.parse().map_err(|error| format!("{error}")),
         };
-        self.connectable(user, incoming)
+        self.connectable(owner, user, incoming).await
     }
 
-    fn connectable(&self, user: Result<PhoneNumber, String>, incoming: &IncomingCall) -> Option<PhoneNumber> {
+    /// What is known of whose call it is and whom it may be handed over to, and the lines for that.
+    async fn visit_inbound(
+        &self,
+        owner: OwnerId,
+        user: Option<&PhoneNumber>,
+    ) -> Result<(Visit, Vec<PhoneNumber>), StoreError> {
+        let (store, lines) = (&self.inner.store, self.lines_of_user(owner).await?);
+        let visit = self.inner.admission.visit_inbound(store, owner).await?;
+        let Some(user) = user else { return Ok((visit, lines)) };
+        let visit = visit.with_user(store, user, self.own_phones(owner).await?).await?;
+        Ok((visit, lines))
+    }
+
+    async fn connectable(
+        &self,
+        owner: OwnerId,
+        user: Result<PhoneNumber, String>,
+        incoming: &IncomingCall,
+    ) -> Option<PhoneNumber> {
+        let phones = self.own_phones(owner).await.unwrap_or_default();
         let decided = user.and_then(|user| {
-            let decided = self.inner.admission.check_user(&user, incoming.from.as_ref());
+            let decided = self.inner.admission.check_user(&user, incoming.from.as_ref(), &phones);
             decided.map(|_| user).map_err(|refusal| refusal.message)
         });
         decided.inspect_err(|why| tracing::warn!(why, "nobody can be connected to an inbound call")).ok()

@@ -2,7 +2,7 @@
 //! time.
 
 use offhook_carrier::LineStatus;
-use offhook_core::PhoneNumber;
+use offhook_core::{OwnerId, PhoneNumber};
 use offhook_store::{ReservedRow, StoreError};
 
 use super::place::unreadable;
@@ -22,6 +22,8 @@ pub(super) struct Usable {
     pub room: Room,
     /// The only one; any when `None`.
     pub line: Option<PhoneNumber>,
+    /// Those that the user may be called from.
+    pub of_user: Vec<PhoneNumber>,
     reserved: bool,
 }
 
@@ -42,12 +44,13 @@ impl Gateway {
         caller: Caller,
         from: Option<&PhoneNumber>,
     ) -> Result<Usable, PlaceCallError> {
-        let reserved = self.inner.store.reserved_lines().await.map_err(|error| unreadable(&error))?;
-        let holder = |line: &LineStatus| reserved.iter().find(|row| row.number == line.number.as_e164());
+        let rows = self.inner.store.reserved_lines().await.map_err(|error| unreadable(&error))?;
+        let holder = |line: &LineStatus| rows.iter().find(|row| row.number == line.number.as_e164());
         let lines = self.inner.engine.carrier().lines();
         let Some(from) = from else {
             let free: Vec<&LineStatus> = lines.iter().filter(|line| holder(line).is_none()).collect();
-            return self.any_of(&free, free.len() < lines.len());
+            let usable = self.any_of(&free, free.len() < lines.len())?;
+            return Ok(Usable { of_user: lines_of(caller.owner, &lines, &rows), ..usable });
         };
         let line = lines.iter().find(|line| line.number == *from);
         // Whose line it is, is nobody else's business.
@@ -60,7 +63,8 @@ impl Gateway {
         well(&[line])?;
         let reserved = holder(line).is_some();
         let room = Room { busy: line.busy, limit: if reserved { 1 } else { line.limit } };
-        Ok(Usable { room, line: Some(from.clone()), reserved })
+        let of_user = lines_of(caller.owner, &lines, &rows);
+        Ok(Usable { room, line: Some(from.clone()), of_user, reserved })
     }
 
     /// Any line of these; where there are others too the least busy one is chosen now, because the carrier would take
@@ -73,7 +77,7 @@ impl Gateway {
                 busy: room.busy + line.busy,
                 limit: room.limit + line.limit,
             });
-            return Ok(Usable { room, line: None, reserved: false });
+            return Ok(Usable { room, line: None, of_user: Vec::new(), reserved: false });
         }
         let busy = |line: &LineStatus| line.busy.max(self.inner.admission.on_line(&line.number) as usize);
         let best = lines
@@ -81,7 +85,13 @@ impl Gateway {
             .min_by_key(|line| (busy(line) >= line.limit, line.registered == Some(false), busy(line)));
         let best = best.ok_or(PlaceCallError::NoLine)?;
         let room = Room { busy: best.busy, limit: best.limit };
-        Ok(Usable { room, line: Some(best.number.clone()), reserved: false })
+        Ok(Usable { room, line: Some(best.number.clone()), of_user: Vec::new(), reserved: false })
+    }
+
+    /// The lines that the user of an owner's calls may be called from.
+    pub(super) async fn lines_of_user(&self, owner: OwnerId) -> Result<Vec<PhoneNumber>, StoreError> {
+        let rows = self.inner.store.reserved_lines().await?;
+        Ok(lines_of(owner, &self.inner.engine.carrier().lines(), &rows))
     }
 
     /// The line that is reserved for the caller's account.
@@ -115,6 +125,17 @@ impl Gateway {
         let reserved = self.inner.store.reserved_lines().await?;
         Ok(reserved.into_iter().find(|row| row.number == line.as_e164()))
     }
+}
+
+/// Those that are nobody's, or this owner's: the best one first.
+fn lines_of(owner: OwnerId, lines: &[LineStatus], reserved: &[ReservedRow]) -> Vec<PhoneNumber> {
+    let usable = |line: &&LineStatus| {
+        let holder = reserved.iter().find(|row| row.number == line.number.as_e164());
+        holder.is_none_or(|row| row.owner == owner)
+    };
+    let mut usable: Vec<&LineStatus> = lines.iter().filter(usable).collect();
+    usable.sort_by_key(|line| (line.registered == Some(false), line.busy));
+    usable.into_iter().map(|line| line.number.clone()).collect()
 }
 
 /// Whether any of these can be dialled on: a trunk that has not registered us takes no calls.

@@ -1,7 +1,7 @@
 //! The user's own phone: where a live handoff goes that names no number.
 
 use offhook_core::{OwnerId, PhoneNumber};
-use offhook_store::PhoneRow;
+use offhook_store::{PhoneRow, StoreError};
 
 use super::Gateway;
 
@@ -25,6 +25,12 @@ impl Gateway {
             AccountPhoneError::Lookup
         })?;
         chosen(&phones).ok_or(AccountPhoneError::Unavailable)
+    }
+
+    /// The confirmed phones of an owner.
+    pub(super) async fn own_phones(&self, owner: OwnerId) -> Result<Vec<PhoneNumber>, StoreError> {
+        let phones = self.inner.store.phones(owner).await?;
+        Ok(phones.iter().filter_map(|phone| phone.number.parse().ok()).collect())
     }
 }
 

@@ -84,6 +84,14 @@ pub struct Placed {
     pub waits: bool,
 }
 
+/// A call that may be placed now.
+pub(super) struct LetIn {
+    pub allow: Allow,
+    pub place: Place,
+    /// Where its user may be called from.
+    pub lines: Vec<PhoneNumber>,
+}
+
 /// Who pays for the call: a known caller, or a new one.
 enum Payer {
     Known(Caller),
@@ -218,11 +226,11 @@ impl Gateway {
     ) -> Result<CallId, PlaceCallError> {
         let now = clock::now();
         wish.ties.repeats = self.tried_before(caller, &wish, now).await?;
-        let (allow, mut place) = self.take_place(caller, &wish, now).await?;
-        let new = wish.new_call(caller.owner, minted, &allow, now);
+        let mut taken = self.take_place(caller, &wish, now).await?;
+        let new = wish.new_call(caller.owner, minted, &taken.allow, now);
         let (id, last_seq) = (new.id, new.entries.len() as u64);
         match self.inner.engine.writer().insert(new).await {
-            Ok(Inserted::New) => place.keep(),
+            Ok(Inserted::New) => taken.place.keep(),
             // Only by a process that has no claim; the place is given back.
             Ok(Inserted::Existing(existing)) => return Ok(existing),
             Ok(Inserted::KeyReused) => return Err(PlaceCallError::IdempotencyKeyReused),
@@ -230,7 +238,7 @@ impl Gateway {
         }
         self.remember(caller, &wish, id, now);
         let has_webhook = wish.ask.webhook_url.is_some();
-        self.start(caller, wish, allow, place, (id, last_seq));
+        self.start(caller, wish, taken, (id, last_seq));
         if has_webhook {
             self.inner.webhooks.follow(id, caller.owner, self.inner.engine.subscribe(id));
         }
@@ -242,12 +250,11 @@ impl Gateway {
         &self,
         caller: Caller,
         wish: Wish,
-        allow: Allow,
-        place: Place,
+        LetIn { allow, place, lines }: LetIn,
         (id, last_seq): (CallId, u64),
     ) {
         let (owner, redials) = (caller.owner, wish.ties.repeats.is_none());
-        let start = Start { id, owner, leg: None, brief: wish.brief, last_seq, redials, place };
+        let start = Start { id, owner, leg: None, brief: wish.brief, last_seq, redials, lines, place };
         self.inner.engine.start(allow, start);
     }
 
@@ -256,11 +263,12 @@ impl Gateway {
         caller: Caller,
         wish: &Wish,
         now: Timestamp,
-    ) -> Result<(Allow, Place), PlaceCallError> {
+    ) -> Result<LetIn, PlaceCallError> {
         let lines = self.usable_lines(caller, wish.from.as_ref()).await?;
         let ask = Ask { line: lines.line.as_ref(), ..wish.asked() };
         let taken = self.visit(caller, wish).await?.take(&ask, lines.room, now);
-        taken.map_err(|no| lines.refused(no))
+        let (allow, place) = taken.map_err(|no| lines.refused(no))?;
+        Ok(LetIn { allow, place, lines: lines.of_user })
     }
 
     /// Whether there would be a place just now; none is taken. `Err`: it can't be told.
@@ -284,7 +292,11 @@ impl Gateway {
     async fn visit(&self, caller: Caller, wish: &Wish) -> Result<Visit, PlaceCallError> {
         let store = &self.inner.store;
         let visit = self.inner.admission.visit(store, caller.account(), &wish.to).await;
-        let visit = visit.map_err(|error| unreadable(&error))?;
+        let mut visit = visit.map_err(|error| unreadable(&error))?;
+        if let Some(user) = &wish.user {
+            let phones = self.own_phones(caller.owner).await.map_err(|error| unreadable(&error))?;
+            visit = visit.with_user(store, user, phones).await.map_err(|error| unreadable(&error))?;
+        }
         if !caller.anonymous {
             return Ok(visit);
         }

@@ -61,8 +61,13 @@ impl Gateway {
         caller: Caller,
         new: NewProfile,
     ) -> Result<InboundProfile, AccountError> {
+        for (field, text) in [("instructions", &new.instructions), ("greeting", &new.greeting)] {
+            if self.inner.settings.restrict_data && holds_secret(text) {
+                return Err(AccountError::InvalidProfile { field, why: RESTRICTED.to_owned() });
+            }
+        }
         let handoff_number = match (new.loop_in_user, &new.handoff_number) {
-            (None, Some(number)) => Some(self.external(number)?),
+            (None, Some(number)) => Some(self.external(caller, number).await?),
             _ => None,
         };
         if new.loop_in_user == Some(true) {
@@ -101,17 +106,20 @@ impl Gateway {
     }
 
     /// A number that a call to our lines may be handed over to.
-    fn external(&self, number: &str) -> Result<String, AccountError> {
+    async fn external(&self, caller: Caller, number: &str) -> Result<String, AccountError> {
         let wrong = |why: String| AccountError::InvalidHandoffNumber { why };
         let number: PhoneNumber = number.parse().map_err(|error| wrong(format!("{error}")))?;
-        let decided = self.inner.admission.check_user(&number, None);
+        let phones =
+            self.own_phones(caller.owner).await.map_err(|error| super::account::unreadable(&error))?;
+        let decided = self.inner.admission.check_user(&number, None, &phones);
         decided.map(|_| number.as_e164().to_owned()).map_err(|refusal| wrong(refusal.message))
     }
 
     /// The account's own phone, which must be one that may be called.
     async fn reachable_user(&self, caller: Caller) -> Result<PhoneNumber, AccountError> {
         let phone = self.account_phone(caller.owner).await?;
-        let decided = self.inner.admission.check_user(&phone, None);
+        let own = std::slice::from_ref(&phone);
+        let decided = self.inner.admission.check_user(&phone, None, own);
         decided
             .map(|_| phone)
             .map_err(|refusal| AccountError::InvalidLoopInDestination { why: refusal.message })

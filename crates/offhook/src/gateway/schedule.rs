@@ -208,19 +208,19 @@ impl Gateway {
         let wish = self.wish_of(caller, row, now).await?;
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
-        let (allow, mut place) = self.take_place(caller, &wish, now).await?;
+        let mut taken = self.take_place(caller, &wish, now).await?;
         if !self.inner.store.begin_waiting(row.id).await.map_err(unreadable)? {
             return Ok(());
         }
-        place.keep();
+        taken.place.keep();
         self.remember(caller, &wish, row.id, now);
         let last_seq = self.inner.store.last_seq(row.id).await.map_err(unreadable).unwrap_or(1);
         let (feed, _) = broadcast::channel(1);
         let mut journal = self.inner.engine.writer().journal(row.id, last_seq, feed);
-        journal.write(now, Fact::Queued { policy: allow.policy() });
+        journal.write(now, Fact::Queued { policy: taken.allow.policy() });
         // Whoever watches from the start must find it before what follows.
         journal.close().await;
-        self.start(caller, wish, allow, place, (row.id, last_seq + 1));
+        self.start(caller, wish, taken, (row.id, last_seq + 1));
         self.inner.schedule.begun.send_modify(|begun| *begun += 1);
         // Of a call without a webhook this finds nothing to do.
         self.inner.webhooks.follow(row.id, row.owner, self.inner.engine.subscribe(row.id));

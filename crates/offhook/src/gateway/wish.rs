@@ -97,6 +97,7 @@ impl Wish {
             line: from.clone(),
             from,
             bridge_number: self.ask.bridge_number.clone(),
+            user_number: self.user.as_ref().map(|user| user.as_e164().to_owned()),
             extra: stored::written(&self.ask),
             ..said_to(&self.brief)
         }

@@ -61,16 +61,15 @@ impl Session {
         }
     }
 
-    /// From the line of the call, which is its owner's to show; from any other one only when that carries no more.
+    /// From the line of the call, which is its owner's to show; from another one that is when that carries no more.
     fn dial_user(&mut self, user: &HandoffAllow) {
-        let own = match &self.remote {
-            Some(remote) => Dial::user(user).on(remote.line()),
-            None => Dial::user(user),
-        };
-        let dialled = match self.carrier.dial(&own) {
-            Err(DialError::NoLine) => self.carrier.dial(&Dial::user(user)),
-            dialled => dialled,
-        };
+        let mut dialled = Err(DialError::NoLine);
+        for line in self.remote.iter().map(Side::line).chain(&self.lines) {
+            dialled = self.carrier.dial(&Dial::user(user).on(line));
+            if !matches!(dialled, Err(DialError::NoLine)) {
+                break;
+            }
+        }
         match dialled {
             Ok(leg) => {
                 self.write(Fact::HandoffDialing { line: leg.line().to_string() });

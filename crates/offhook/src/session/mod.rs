@@ -23,7 +23,7 @@ use offhook_core::audio::FRAME;
 use offhook_core::call::{Action, Call, CallCommand, Input, SpeechEvent};
 use offhook_core::journal::{Fact, Part};
 use offhook_core::policy::HandoffAllow;
-use offhook_core::{CallId, SpeechCommand, Timestamp};
+use offhook_core::{CallId, PhoneNumber, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
 use orders::Orders;
 pub use orders::{NotTaken, Order, Taken};
@@ -45,6 +45,8 @@ pub struct Parts {
     pub speech: SpeechSession,
     pub carrier: Carrier,
     pub origin: Origin,
+    /// Where the user may be called from, besides the line of the call.
+    pub lines: Vec<PhoneNumber>,
     pub orders: mpsc::Receiver<Order>,
     pub journal: Journal,
     pub recorder: Recorder,
@@ -65,6 +67,7 @@ pub struct Session {
     speech: SpeechSession,
     carrier: Carrier,
     dial: Option<Dial>,
+    lines: Vec<PhoneNumber>,
     remote: Option<Side>,
     /// Whom the call is handed over to.
     user: Option<Side>,
@@ -121,6 +124,7 @@ impl Session {
             call: parts.call,
             speech: parts.speech,
             carrier: parts.carrier,
+            lines: parts.lines,
             dial,
             remote,
             user: None,

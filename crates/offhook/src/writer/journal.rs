@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Timestamp};
 use tokio::sync::broadcast;
@@ -22,6 +22,7 @@ struct Reached {
     seq: AtomicU64,
     /// Microseconds since the epoch; zero until answered.
     answered_at: AtomicI64,
+    user_called: AtomicBool,
 }
 
 impl Progress {
@@ -32,6 +33,11 @@ impl Progress {
     pub fn answered_at(&self) -> Option<Timestamp> {
         let micros = self.0.answered_at.load(Ordering::Relaxed);
         (micros != 0).then(|| Timestamp::from_unix_micros(micros))
+    }
+
+    /// Whether anybody was called into the call.
+    pub fn user_called(&self) -> bool {
+        self.0.user_called.load(Ordering::Relaxed)
     }
 }
 
@@ -50,7 +56,11 @@ pub struct Journal {
 impl Writer {
     /// The journal of one call, whose entries up to `last_seq` are already written.
     pub fn journal(&self, call: CallId, last_seq: u64, feed: broadcast::Sender<JournalEntry>) -> Journal {
-        let reached = Reached { seq: AtomicU64::new(last_seq), answered_at: AtomicI64::new(0) };
+        let reached = Reached {
+            seq: AtomicU64::new(last_seq),
+            answered_at: AtomicI64::new(0),
+            user_called: AtomicBool::new(false),
+        };
         Journal {
             call,
             progress: Progress(Arc::new(reached)),
@@ -76,8 +86,10 @@ impl Journal {
         }
         let reached = &self.progress.0;
         let seq = reached.seq.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Fact::Answered { .. } = &fact {
-            reached.answered_at.store(at.unix_micros(), Ordering::Relaxed);
+        match &fact {
+            Fact::Answered { .. } => reached.answered_at.store(at.unix_micros(), Ordering::Relaxed),
+            Fact::HandoffDialing { .. } => reached.user_called.store(true, Ordering::Relaxed),
+            _ => {}
         }
         self.waiting.push_back(JournalEntry { seq, at, fact });
     }

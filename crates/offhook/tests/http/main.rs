@@ -17,4 +17,5 @@ mod python;
 mod question;
 mod readiness;
 mod recordings;
+mod second_leg;
 mod server;
