@@ -82,9 +82,22 @@ pub enum FieldKind {
     Choice(Vec<String>),
 }
 
+/// Who was on the line in the call before, as seen by whoever is called now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PriorWith {
+    /// The same number, which we called.
+    #[default]
+    Called,
+    /// The same number, which called us.
+    CalledUs,
+    /// Another number: nothing that was said there is for these ears.
+    SomebodyElse,
+}
+
 /// What came of the call before.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prior {
+    pub with: PriorWith,
     pub days_ago: u32,
     /// The network's word for it, e.g. `answered`.
     pub outcome: String,

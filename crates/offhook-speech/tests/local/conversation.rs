@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use offhook_core::brief::{Brief, FieldKind, Introduction, Prior, ResultField};
+use offhook_core::brief::{Brief, FieldKind, Introduction, Prior, PriorWith, ResultField};
 use offhook_core::call::{
     ALONE_AGAIN, BlockerClaim, Claim, FieldClaim, IN_PRIVATE, Shown, SpeechCommand, SpeechEvent, ToolCall,
 };
@@ -477,6 +477,7 @@ async fn a_user_who_does_not_come_leaves_the_call_blocked() {
 #[tokio::test(start_paused = true)]
 async fn a_call_back_has_what_was_missing() {
     let prior = Prior {
+        with: PriorWith::Called,
         days_ago: 0,
         outcome: "answered".to_owned(),
         result: Some("Missing: date of birth.".to_owned()),

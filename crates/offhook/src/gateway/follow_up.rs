@@ -1,7 +1,7 @@
 //! What a call that follows another one up is told of it: who said what, what came of it, and what is known now.
 
-use offhook_core::brief::Prior;
-use offhook_core::{CallId, CampaignId, Timestamp};
+use offhook_core::brief::{Prior, PriorWith};
+use offhook_core::{CallId, CampaignId, PhoneNumber, Timestamp};
 
 use super::{CallError, CallView, Caller, Gateway, Lifecycle, PlaceCall, PlaceCallError, Role};
 
@@ -12,7 +12,7 @@ const MOST_BYTES: usize = 8_000;
 /// A call that is followed up.
 pub(super) struct Followed {
     pub call: CallId,
-    pub to: String,
+    /// Where it belongs, and a call to the same number with it.
     pub campaign: Option<CampaignId>,
     pub prior: Prior,
 }
@@ -23,6 +23,7 @@ impl Gateway {
         &self,
         caller: Option<Caller>,
         ask: &PlaceCall,
+        to: &PhoneNumber,
         now: Timestamp,
     ) -> Result<Option<Followed>, PlaceCallError> {
         let Some(named) = &ask.follow_up_to else { return Ok(None) };
@@ -39,18 +40,30 @@ impl Gateway {
         if view.lifecycle != Lifecycle::Finalized {
             return Err(PlaceCallError::NotOver);
         }
-        let prior = told(&view, ask.supplied.clone(), now);
-        Ok(Some(Followed { call: id, to: view.to, campaign: view.ties.campaign, prior }))
+        let prior = told(&view, with(&view, to), ask.supplied.clone(), now);
+        let campaign = view.ties.campaign.filter(|_| prior.with == PriorWith::Called);
+        Ok(Some(Followed { call: id, campaign, prior }))
     }
 }
 
-fn told(view: &CallView, supplied: Option<String>, now: Timestamp) -> Prior {
+fn with(view: &CallView, to: &PhoneNumber) -> PriorWith {
+    let same = |number: &str| number == to.as_e164();
+    match view.inbound {
+        false if same(&view.to) => PriorWith::Called,
+        true if view.from.as_deref().is_some_and(same) => PriorWith::CalledUs,
+        _ => PriorWith::SomebodyElse,
+    }
+}
+
+fn told(view: &CallView, with: PriorWith, supplied: Option<String>, now: Timestamp) -> Prior {
     let over_at = view.finalized_at.unwrap_or(view.queued_at);
     Prior {
+        with,
         days_ago: (now.since(over_at).as_secs() / (24 * 60 * 60)) as u32,
         outcome: view.end.as_ref().map_or("unknown", |end| end.outcome.code()).to_owned(),
         result: result(view),
-        transcript: transcript(view),
+        // Who said what is between the two who said it.
+        transcript: if with == PriorWith::SomebodyElse { String::new() } else { transcript(view) },
         supplied,
     }
 }

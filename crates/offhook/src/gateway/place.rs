@@ -130,9 +130,9 @@ impl Gateway {
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
-        if let Some(followed) = self.prior(caller, &wish.ask, now).await? {
+        if let Some(followed) = self.prior(caller, &wish.ask, &wish.to, now).await? {
             // What is asked of the same again belongs where the first call belonged.
-            wish.ties.campaign = followed.campaign.filter(|_| followed.to == wish.to.as_e164());
+            wish.ties.campaign = followed.campaign;
             wish.ties.follows = Some(followed.call);
             wish.brief.prior = Some(followed.prior);
         }

@@ -114,14 +114,16 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Wish, PlaceCallError> {
         let ask = read(row);
-        let prior = match self.prior(Some(caller), &ask, now).await {
+        let account_phone = self.handoff_phone(Some(caller), &ask).await;
+        let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        let prior = match self.prior(Some(caller), &wish.ask, &wish.to, now).await {
             // It expired meanwhile; what is in the task has to do.
             Err(PlaceCallError::NoSuchCall) => None,
             prior => prior?,
         };
-        let ask = PlaceCall { supplied: ask.supplied.filter(|_| prior.is_some()), ..ask };
-        let account_phone = self.handoff_phone(Some(caller), &ask).await;
-        let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        if let (None, Some(supplied)) = (&prior, &wish.ask.supplied) {
+            wish.brief.task.push_str(&format!("\n\nWhat is known now: {}", supplied.trim()));
+        }
         wish.brief.prior = prior.map(|followed| followed.prior);
         wish.ties = row.ties.clone();
         Ok(wish)

@@ -120,6 +120,12 @@ async fn a_reserved_line_is_answered_for_its_account_one_call_at_a_time() {
     }
     assert!(over["transcript"][0]["text"].as_str().unwrap().contains("Mira's line"), "{over}");
 
+    // Whoever called is called back, and told so.
+    let back = json!({ "to": CALLER, "task": TASK, "follow_up_to": id });
+    let checked = called.request(Method::POST, "/call/check").header("X-Api-Key", &mira.key).json(&back);
+    let prompt = send(checked).await.json()["prompt"].as_str().unwrap().to_owned();
+    assert!(prompt.contains("This number called you") && prompt.contains("Mira's line"), "{prompt}");
+
     let listed = mira.get("/me/calls?direction=inbound").await.json();
     assert_eq!(
         (listed["calls"][0]["id"].as_str(), listed["calls"][1].as_object()),

@@ -54,6 +54,18 @@ async fn the_voice_knows_what_was_said_and_what_is_known_now() {
     let shown = second.view().await;
     assert_eq!((&shown["follow_up_to"], shown.get("follow_ups")), (&json!(first.id), None));
     assert_eq!(first.view().await["follow_ups"], json!([second.id]));
+
+    // Another number was not called before, and does not learn who said what elsewhere.
+    let elsewhere =
+        json!({ "to": NEVER_ANSWERS, "task": task, "follow_up_to": first.id, "supplied": SUPPLIED });
+    let checked = Answer::to(owner.request(Method::POST, "/call/check").json(&elsewhere)).await.json();
+    let told = checked["prompt"].as_str().unwrap();
+    for part in [SUPPLIED, "missing_information", "somebody else"] {
+        assert!(told.contains(part), "{part:?} in {told}");
+    }
+    for part in ["You called this number", "They: ", "You: "] {
+        assert!(!told.contains(part), "{part:?} in {told}");
+    }
     rig.stop().await;
 }
 

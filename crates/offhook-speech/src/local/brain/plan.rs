@@ -115,10 +115,13 @@ impl Plan {
         plan
     }
 
-    /// This is not the first call; `known` is what was missing then. Each of its sentences is a fact, whatever it
-    /// looks like.
-    pub fn call_back(&mut self, known: &str) {
+    /// What was missing in the call before. Each of its sentences is a fact, whatever it looks like.
+    pub fn know(&mut self, known: &str) {
         self.facts.splice(0..0, sentences(known).iter().map(|sentence| fact(sentence)));
+    }
+
+    /// This is not the first call.
+    pub fn call_back(&mut self) {
         if let Some(first) = self.lines.first_mut() {
             *first = format!("I am calling back. {first}");
         }
@@ -384,7 +387,8 @@ mod tests {
     #[test]
     fn what_is_known_besides_comes_before_the_instructions() {
         let mut plan = Plan::new("Ask for a repair. Account number: 111.");
-        plan.call_back("The account number is 482913. Date of birth: 3 May 1990");
+        plan.know("The account number is 482913. Date of birth: 3 May 1990");
+        plan.call_back();
         assert_eq!(plan.fact("account number"), Some("The account number is 482913."));
         assert_eq!(plan.fact("date of birth"), Some("The date of birth is 3 May 1990."));
         assert_eq!(plan.lines, ["I am calling back. I would like to ask for a repair."]);

@@ -8,7 +8,7 @@ mod connecting;
 mod machine;
 mod report;
 
-use offhook_core::brief::{Brief, Commit, ResultField};
+use offhook_core::brief::{Brief, Commit, PriorWith, ResultField};
 use offhook_core::call::{Claim, Shown, ToolCall, ToolCallId};
 use offhook_core::journal::{AnsweredBy, BlockerKind, TaskStatus};
 
@@ -109,7 +109,10 @@ impl Script {
             plan.principal = Plan::new(greeting).principal;
         }
         if let Some(prior) = &brief.prior {
-            plan.call_back(prior.supplied.as_deref().unwrap_or_default());
+            plan.know(prior.supplied.as_deref().unwrap_or_default());
+            if prior.with != PriorWith::SomebodyElse {
+                plan.call_back();
+            }
         }
         Self {
             plan,
