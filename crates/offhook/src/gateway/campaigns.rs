@@ -147,6 +147,12 @@ pub struct Started {
     pub repeated: bool,
 }
 
+/// What became of one that was to be run.
+enum Begun {
+    New(CampaignId),
+    Before(InsertedCampaign),
+}
+
 impl Campaigns {
     /// Unless the owner has as many as may be.
     fn enter(&self, id: CampaignId, owner: OwnerId) -> Option<CancellationToken> {
@@ -210,21 +216,33 @@ impl Gateway {
             return self.started_before(caller, held).await;
         }
         let plan = self.plan(caller, start, limit).await?;
+        // In a task of its own: a client that goes away must not leave a campaign behind that is stored but never run.
+        let gateway = self.clone();
+        let begun =
+            self.inner.campaigns.tasks.spawn(async move { gateway.begin_campaign(caller, plan).await });
+        match begun.await.map_err(|_| PlaceCallError::Fault)?? {
+            Begun::New(id) => Ok(Started { view: self.campaign(caller, id).await?, repeated: false }),
+            Begun::Before(held) => self.started_before(caller, held).await,
+        }
+    }
+
+    /// Write it down and run it.
+    async fn begin_campaign(&self, caller: Caller, plan: Plan) -> Result<Begun, CampaignError> {
         let id = new_id();
         let stop = self.inner.campaigns.enter(id, caller.owner).ok_or(CampaignError::TooMany)?;
         // Leaves again whatever becomes of this request.
         let entered = Entered { gateway: self.clone(), id };
-        let inserted = store.insert_campaign(&plan.new_campaign(id, caller.owner)).await;
+        let inserted = self.inner.store.insert_campaign(&plan.new_campaign(id, caller.owner)).await;
         match inserted.map_err(unreadable)? {
             InsertedCampaign::New => {}
-            held => return self.started_before(caller, held).await,
+            held => return Ok(Begun::Before(held)),
         }
         let run = run::Run::new(self.clone(), caller, id, plan, stop);
         self.inner.campaigns.tasks.spawn(async move {
             run.run().await;
             drop(entered);
         });
-        Ok(Started { view: self.campaign(caller, id).await?, repeated: false })
+        Ok(Begun::New(id))
     }
 
     async fn started_before(&self, caller: Caller, held: InsertedCampaign) -> Result<Started, CampaignError> {

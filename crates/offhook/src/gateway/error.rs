@@ -69,6 +69,78 @@ pub enum PlaceCallError {
     StoreAway { why: &'static str },
 }
 
+impl AuthError {
+    /// As every answer names it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::KeyRequired => "auth_required",
+            Self::InvalidKey => "invalid_api_key",
+            Self::Store => "store_unavailable",
+        }
+    }
+}
+
+impl PlaceCallError {
+    /// As every answer names it, and whatever keeps why a call was not placed.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Auth(error) => error.code(),
+            Self::AccountPhone(error) => error.code(),
+            Self::Refused { code, .. } => code.code(),
+            Self::MissingField { .. } => "missing_fields",
+            Self::InvalidPhone { .. } => "invalid_phone",
+            Self::InvalidVoice => "invalid_preferences",
+            Self::InvalidField { .. } => "invalid_request",
+            Self::NoSuchCall => "not_found",
+            Self::NotOver | Self::TriedTwice { .. } => "conflict",
+            Self::TooManyWaiting { .. } => "too_many_calls",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::NoLine => "number_pool_exhausted",
+            Self::ReservedNumberBusy => "reserved_number_busy",
+            Self::DialFailed => "dial_failed",
+            Self::CallingDisabled => "forbidden",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::Fault => "internal_error",
+            Self::StoreAway { .. } => "store_unavailable",
+        }
+    }
+
+    /// When it is worth asking again; `None`: something has to change first, or nobody knows when it will.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Refused { retry_after, .. } => return *retry_after,
+            Self::TriedTwice { retry_after } => return Some(*retry_after),
+            Self::NoLine => 15,
+            Self::Overloaded => 2,
+            Self::ReservedNumberBusy
+            | Self::DialFailed
+            | Self::ShuttingDown
+            | Self::StoreAway { .. }
+            | Self::Auth(AuthError::Store)
+            | Self::AccountPhone(AccountPhoneError::Lookup) => 5,
+            Self::Auth(_)
+            | Self::AccountPhone(AccountPhoneError::Unavailable)
+            | Self::MissingField { .. }
+            | Self::InvalidPhone { .. }
+            | Self::InvalidVoice
+            | Self::InvalidField { .. }
+            | Self::NoSuchCall
+            | Self::NotOver
+            | Self::TooManyWaiting { .. }
+            | Self::IdempotencyKeyReused
+            | Self::CallingDisabled
+            | Self::Fault => return None,
+        };
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// Nothing is wrong with the call itself: asked for again, it may be placed.
+    pub const fn is_passing(&self) -> bool {
+        self.retry_after().is_some() || matches!(self, Self::NotOver | Self::CallingDisabled | Self::Fault)
+    }
+}
+
 impl From<Refusal> for PlaceCallError {
     fn from(refusal: Refusal) -> Self {
         let Refusal { rule, code, message, retry_after, quota } = refusal;

@@ -17,6 +17,16 @@ pub enum AccountPhoneError {
     Lookup,
 }
 
+impl AccountPhoneError {
+    /// As every answer names it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "account_phone_unavailable",
+            Self::Lookup => "account_phone_lookup_unavailable",
+        }
+    }
+}
+
 impl Gateway {
     /// The phone of an owner that a call may be handed over to: the primary one, or the only one.
     pub async fn account_phone(&self, owner: OwnerId) -> Result<PhoneNumber, AccountPhoneError> {

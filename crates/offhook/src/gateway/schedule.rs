@@ -11,7 +11,7 @@ use std::time::Duration;
 use offhook_core::journal::Part;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, Timestamp};
 use offhook_store::{CallRow, Inserted, NewKey, StoreError, Ties};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Mutex as Turn, Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::place::not_written;
@@ -31,6 +31,8 @@ const MOST_WAITING: u64 = 100;
 const AWAY: Duration = Duration::from_secs(5);
 /// When the rules are asked again; what refuses may be over earlier than it says.
 const REFUSED: Duration = Duration::from_secs(60);
+/// When it is asked again about what nobody knows the end of.
+const UNKNOWN: Duration = Duration::from_secs(15);
 /// The clock may be set while somebody waits for it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -39,13 +41,20 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct Schedule {
     due: Mutex<BTreeSet<(Timestamp, CallId)>>,
     changed: Notify,
+    /// Held from counting what waits until one more is written: those who ask at the same time are counted too.
+    entering: Turn<()>,
     /// Counts the calls that wait no more.
     begun: watch::Sender<u64>,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { due: Mutex::default(), changed: Notify::new(), begun: watch::Sender::new(0) }
+        Self {
+            due: Mutex::default(),
+            changed: Notify::new(),
+            entering: Turn::default(),
+            begun: watch::Sender::new(0),
+        }
     }
 }
 
@@ -104,6 +113,7 @@ impl Gateway {
     ) -> Result<CallId, PlaceCallError> {
         self.inner.admission.check_destination(&wish.to)?;
         self.usable_lines(caller, wish.from.as_ref()).await?;
+        let _entering = self.inner.schedule.entering.lock().await;
         let waiting = match caller.account() {
             Account::Owner(owner) => self.inner.store.waiting_calls_of(owner).await,
             Account::Anonymous => self.inner.store.waiting_calls_of_minted_keys().await,
@@ -189,16 +199,12 @@ impl Gateway {
             Ok(()) => return Ok(Begun::Done),
             Err(refused) => refused,
         };
-        let wait = match &refused {
-            PlaceCallError::Refused { retry_after: Some(wait), .. } => (*wait).clamp(AWAY, REFUSED),
-            PlaceCallError::NoLine | PlaceCallError::CallingDisabled => Duration::from_secs(15),
-            PlaceCallError::ShuttingDown | PlaceCallError::StoreAway { .. } => AWAY,
-            _ => {
-                tracing::info!(call_id = %id, "a call that waited is not placed: it is refused for good");
-                self.end_waiting(&row, EndReason::PolicyRefused, Some(refused.to_string())).await?;
-                return Ok(Begun::Done);
-            }
-        };
+        if !refused.is_passing() {
+            tracing::info!(call_id = %id, "a call that waited is not placed: it is refused for good");
+            self.end_waiting(&row, EndReason::PolicyRefused, Some(refused.to_string())).await?;
+            return Ok(Begun::Done);
+        }
+        let wait = refused.retry_after().map_or(UNKNOWN, |wait| wait.clamp(AWAY, REFUSED));
         Ok(Begun::NotYet((now + wait).min(not_after)))
     }
 

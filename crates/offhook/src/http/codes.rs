@@ -90,6 +90,14 @@ pub fn is_known(status: StatusCode, code: &str) -> bool {
     CODES.iter().any(|known| known.status == status.as_u16() && known.code == code)
 }
 
+/// What an answer with this code has; a code that is not written down here is a fault of ours.
+pub fn status(code: &str) -> StatusCode {
+    let known = CODES.iter().find(|known| known.code == code);
+    known
+        .and_then(|known| StatusCode::from_u16(known.status).ok())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +111,6 @@ mod tests {
         }
         assert!(is_known(StatusCode::NOT_FOUND, "not_found"));
         assert!(!is_known(StatusCode::CONFLICT, "not_found"));
+        assert_eq!(status("conflict"), StatusCode::CONFLICT);
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use offhook_core::policy::{Quota, RefusalCode};
+use offhook_core::policy::Quota;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -103,6 +103,11 @@ impl ApiError {
         Self { status, code, message: message.into(), retry_after: None, action: None, quota: None }
     }
 
+    /// With the status its code has.
+    fn of(code: &'static str, message: String) -> Self {
+        Self::new(codes::status(code), code, message)
+    }
+
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
@@ -182,13 +187,7 @@ impl IntoResponse for ApiError {
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::KeyRequired => Self::new(StatusCode::UNAUTHORIZED, "auth_required", error.to_string()),
-            AuthError::InvalidKey => {
-                Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", error.to_string())
-            }
-            AuthError::Store => Self::unavailable("store_unavailable", error.to_string(), STORE_BACK),
-        }
+        PlaceCallError::from(error).into()
     }
 }
 
@@ -243,47 +242,11 @@ impl From<AccountError> for ApiError {
 
 impl From<PlaceCallError> for ApiError {
     fn from(error: PlaceCallError) -> Self {
-        let message = error.to_string();
-        match error {
-            PlaceCallError::Auth(error) => error.into(),
-            PlaceCallError::MissingField { .. } => Self::bad_request("missing_fields", message),
-            PlaceCallError::InvalidPhone { .. } => Self::bad_request("invalid_phone", message),
-            PlaceCallError::InvalidVoice => Self::bad_request("invalid_preferences", message),
-            PlaceCallError::AccountPhone(error) => error.into(),
-            PlaceCallError::InvalidField { .. } => Self::bad_request("invalid_request", message),
-            PlaceCallError::Refused { code, retry_after, quota, .. } => {
-                Self { retry_after, quota, ..Self::new(refusal_status(code), code.code(), message) }
-            }
-            PlaceCallError::NoSuchCall => Self::not_found(message),
-            PlaceCallError::NotOver => Self::new(StatusCode::CONFLICT, "conflict", message),
-            PlaceCallError::TriedTwice { retry_after } => Self {
-                retry_after: Some(retry_after),
-                ..Self::new(StatusCode::CONFLICT, "conflict", message)
-            },
-            PlaceCallError::TooManyWaiting { .. } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", message)
-            }
-            PlaceCallError::IdempotencyKeyReused => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
-            }
-            PlaceCallError::NoLine => {
-                Self::unavailable("number_pool_exhausted", message, Duration::from_secs(15))
-            }
-            PlaceCallError::ReservedNumberBusy => {
-                Self::new(StatusCode::CONFLICT, "reserved_number_busy", message)
-            }
-            PlaceCallError::DialFailed => {
-                let error = Self::new(StatusCode::BAD_GATEWAY, "dial_failed", message);
-                Self { retry_after: Some(Duration::from_secs(5)), ..error }
-            }
-            PlaceCallError::Overloaded => Self::unavailable("overloaded", message, Duration::from_secs(2)),
-            PlaceCallError::ShuttingDown => {
-                Self::unavailable("shutting_down", message, Duration::from_secs(5))
-            }
-            PlaceCallError::CallingDisabled => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
-            PlaceCallError::Fault => Self::internal(),
-            PlaceCallError::StoreAway { .. } => Self::unavailable("store_unavailable", message, STORE_BACK),
-        }
+        let quota = match &error {
+            PlaceCallError::Refused { quota, .. } => *quota,
+            _ => None,
+        };
+        Self { retry_after: error.retry_after(), quota, ..Self::of(error.code(), error.to_string()) }
     }
 }
 
@@ -301,29 +264,7 @@ impl From<KeyError> for ApiError {
 
 impl From<AccountPhoneError> for ApiError {
     fn from(error: AccountPhoneError) -> Self {
-        let message = error.to_string();
-        match error {
-            AccountPhoneError::Unavailable => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "account_phone_unavailable", message)
-            }
-            AccountPhoneError::Lookup => {
-                Self::unavailable("account_phone_lookup_unavailable", message, STORE_BACK)
-            }
-        }
-    }
-}
-
-fn refusal_status(code: RefusalCode) -> StatusCode {
-    match code {
-        RefusalCode::InvalidPhone
-        | RefusalCode::UnsupportedDestination
-        | RefusalCode::InvalidLoopInDestination => StatusCode::BAD_REQUEST,
-        RefusalCode::DestinationBlocked => StatusCode::FORBIDDEN,
-        RefusalCode::DestinationBusy => StatusCode::CONFLICT,
-        RefusalCode::TooManyCalls | RefusalCode::QuotaExceeded | RefusalCode::BalanceDepleted => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        RefusalCode::TrialExhausted | RefusalCode::PlanRequired => StatusCode::PAYMENT_REQUIRED,
+        PlaceCallError::from(error).into()
     }
 }
 

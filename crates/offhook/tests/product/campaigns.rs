@@ -1,5 +1,8 @@
 //! The same asked of several, side by side.
 
+use std::task::Poll;
+
+use offhook::gateway::{PlaceCall, StartCampaign, Target};
 use offhook_sandbox::Step;
 use offhook_testkit::realtime::{FakeRealtime, Reply};
 use reqwest::Method;
@@ -7,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer};
 use crate::realtime::{CLINIC, HELLO, goodbye, model, person, rig as realtime_rig};
-use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, PATIENCE, RECEPTIONIST, Rig, SILENT, Setup};
+use crate::rig::{BUSY, HANGS_UP, LINE, NEVER_ANSWERS, PATIENCE, RECEPTIONIST, Rig, SILENT, Setup};
 
 const ABROAD: &str = "+442071234567";
 const DECLINES: &str = "+14155550103";
@@ -317,6 +320,57 @@ async fn what_can_t_be_a_campaign_is_told() {
     rig.stop().await;
 }
 
+/// A line that is reserved carries one call at a time.
+#[tokio::test]
+async fn on_a_line_of_one_s_own_one_follows_the_other() {
+    let rig = Rig::start().await;
+    let owner = rig.stranger().await;
+    rig.reserve(&owner).await;
+    let body = json!({ "task": TASK, "targets": targets(&[BUSY, HANGS_UP, DECLINES]), "from": LINE });
+    let view = started(&owner, &body).await.done().await;
+    assert_eq!(view["parallel"], 3);
+    assert_eq!(states(&view), [(BUSY, "done"), (HANGS_UP, "done"), (DECLINES, "done")], "{view:#}");
+    rig.stop().await;
+}
+
+/// Whoever asked may be gone before the answer.
+#[tokio::test]
+async fn what_was_begun_goes_on_without_whoever_asked() {
+    let rig = Rig::start().await;
+    let owner = rig.stranger().await;
+    let gateway = rig.app.gateway().clone();
+    let caller = gateway.authenticate(owner.key()).await.unwrap();
+    for patience in 1.. {
+        let call = PlaceCall { task: TASK.to_owned(), ..PlaceCall::default() };
+        let target = Target { to: BUSY.to_owned(), ..Target::default() };
+        let start = StartCampaign { call, targets: vec![target], ..StartCampaign::default() };
+        let answered = polled(patience, gateway.start_campaign(caller, start)).await;
+        for campaign in owner.get("/campaigns").await.json()["campaigns"].as_array().unwrap() {
+            let id = campaign["campaign_id"].as_str().unwrap().to_owned();
+            let view = Campaign { agent: owner.clone(), id }.done().await;
+            assert_eq!((patience, &view["ending"]), (patience, &json!("completed")));
+        }
+        if let Some(started) = answered {
+            assert!(!started.unwrap().repeated && patience > 1);
+            break;
+        }
+    }
+    rig.stop().await;
+}
+
+/// What comes of it; `None` when it was given up after being looked at so many times.
+async fn polled<T>(mut patience: usize, asked: impl Future<Output = T>) -> Option<T> {
+    let mut asked = std::pin::pin!(asked);
+    std::future::poll_fn(|context| match patience.checked_sub(1) {
+        Some(left) => {
+            patience = left;
+            asked.as_mut().poll(context).map(Some)
+        }
+        None => Poll::Ready(None),
+    })
+    .await
+}
+
 #[tokio::test]
 async fn the_operator_says_how_many() {
     let mut setup = Setup::new();
@@ -332,9 +386,10 @@ async fn the_operator_says_how_many() {
     assert_eq!(campaigns[1].view().await["parallel"], 1);
     let body = json!({ "task": TASK, "targets": targets(&[BUSY]) });
     assert_eq!(start(&owner, &body).await.error(), (429, "too_many_calls".to_owned()));
-    // A number that is being called already is waited for.
+    // A number that is being called already is waited for; the others need not wait for that.
     rings(&rig, NEVER_ANSWERS).await;
-    assert_eq!(states(&campaigns[1].view().await), [(NEVER_ANSWERS, "waiting"), (BUSY, "waiting")]);
+    rings(&rig, BUSY).await;
+    assert_eq!(states(&campaigns[1].view().await)[0], (NEVER_ANSWERS, "waiting"));
     for campaign in &campaigns {
         owner.post(&campaign.path("/stop")).await;
         assert_eq!(campaign.done().await["ending"], "stopped");

@@ -12,8 +12,8 @@ use offhook::app::App;
 use offhook::config::{Config, Env, SpeechModel};
 use offhook::gateway::keys;
 use offhook_carrier::sip::{LineConfig, Listen, Server, SipConfig, Transport, Trunk};
-use offhook_core::PhoneNumber;
 use offhook_core::policy::LimitRange;
+use offhook_core::{PhoneNumber, Timestamp};
 use offhook_sandbox::{NUMBERS, Sandbox, SandboxConfig};
 use offhook_speech::local;
 use offhook_testkit::quiet::Quiet;
@@ -134,6 +134,12 @@ impl Rig {
         let key = keys::create(self.app.gateway().store(), None, admin).await.unwrap();
         self.quiet.never(key.expose_secret());
         Agent::new(Arc::clone(&self.door), Some(key.expose_secret()))
+    }
+
+    /// The line is theirs alone from now on.
+    pub async fn reserve(&self, agent: &Agent) {
+        let owner = agent.get("/me").await.json()["userId"].as_str().unwrap().parse().unwrap();
+        self.app.gateway().store().reserve(LINE, owner, Timestamp::default()).await.unwrap();
     }
 
     /// Stop offhook, as its operator does, and start it again on the same data.

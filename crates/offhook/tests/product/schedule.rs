@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Call};
 use crate::receiver::Receiver;
-use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, Rig};
+use crate::rig::{BUSY, HANGS_UP, LINE, NEVER_ANSWERS, Rig};
 
 fn after(wait: Duration) -> String {
     (Timestamp::now() + wait).to_string()
@@ -141,6 +141,30 @@ async fn the_rules_are_asked_when_the_time_has_come() {
     rig.stop().await;
 }
 
+/// A line that is reserved carries one call at a time.
+#[tokio::test]
+async fn a_line_that_is_in_use_is_waited_for() {
+    let rig = Rig::start().await;
+    let owner = rig.stranger().await;
+    rig.reserve(&owner).await;
+    let on_own_line = |to: &str, wait| {
+        let mut body = wish(to, wait);
+        body["from"] = LINE.into();
+        body
+    };
+    let ringing = owner.place(&on_own_line(NEVER_ANSWERS, Duration::ZERO)).await;
+    ringing.until_code("call.dialing").await;
+    let call = owner.place(&on_own_line(HANGS_UP, SOON)).await;
+    let mut body = on_own_line(BUSY, SOON);
+    body["not_after"] = after(LATER).into();
+    let late = owner.place(&body).await.over().await;
+    assert_eq!(late["end_reason"], "policy.window", "{late}");
+    ringing.hang_up().await;
+    assert_eq!(call.over().await["outcome"], "answered");
+    assert_eq!((dialled(&rig, HANGS_UP), dialled(&rig, BUSY)), (1, 0));
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn a_time_that_can_t_be_is_told() {
     let rig = Rig::start().await;
@@ -166,6 +190,20 @@ async fn a_time_that_can_t_be_is_told() {
     let now = owner.place(&json!({ "to": BUSY, "task": "Ask when they open.", "not_before": past })).await;
     assert_eq!(now.over().await["outcome"], "busy");
     assert_eq!(codes(&now).await[0], "call.queued");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn so_many_may_wait_also_when_asked_at_once() {
+    let rig = Rig::start().await;
+    let owner = rig.stranger().await;
+    let asked = (0..130).map(|_| {
+        let owner = owner.clone();
+        async move { owner.ask(&wish(BUSY, TOMORROW)).await.status.as_u16() }
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let placed = answers.iter().filter(|status| **status == 201).count();
+    assert_eq!(placed, 100, "{answers:?}");
     rig.stop().await;
 }
 

@@ -17,6 +17,7 @@ use crate::gateway::{CallError, CallView, Caller, Gateway, Lifecycle, PlaceCallE
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// A wait that is longer than this is for another day.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// How long a conversation may take to come to its end once it is no longer needed.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 /// When the store is asked again.
@@ -36,15 +37,26 @@ pub(super) struct Run {
     live: Vec<CallId>,
     followed: JoinSet<CallId>,
     ending: Option<CampaignEnding>,
-    /// The rules had no place; they are asked again then.
-    pause: Option<Instant>,
 }
 
 /// A target that was not called yet.
 struct Waiting {
     position: usize,
-    /// Since the rules had no place for it.
-    refused_at: Option<Instant>,
+    /// The rules had no place for it.
+    refused: Option<Refused>,
+}
+
+#[derive(Clone, Copy)]
+struct Refused {
+    since: Instant,
+    /// When they are asked again; the others need not wait for that.
+    due: Instant,
+}
+
+impl Waiting {
+    fn is_due(&self, now: Instant) -> bool {
+        self.refused.is_none_or(|refused| refused.due <= now)
+    }
 }
 
 impl Run {
@@ -55,8 +67,7 @@ impl Run {
         plan: Plan,
         stop: CancellationToken,
     ) -> Self {
-        let waiting =
-            (0..plan.targets.len()).map(|position| Waiting { position, refused_at: None }).collect();
+        let waiting = (0..plan.targets.len()).map(|position| Waiting { position, refused: None }).collect();
         Self {
             gateway,
             caller,
@@ -67,7 +78,6 @@ impl Run {
             live: Vec::new(),
             followed: JoinSet::new(),
             ending: None,
-            pause: None,
         }
     }
 
@@ -79,7 +89,7 @@ impl Run {
                 break;
             }
             let going = self.ending.is_none();
-            let pause = self.pause;
+            let due = self.next_due();
             tokio::select! {
                 () = closing.cancelled(), if going => self.end(CampaignEnding::Restarted).await,
                 () = self.stop.cancelled(), if going => self.end(CampaignEnding::Stopped).await,
@@ -88,7 +98,7 @@ impl Run {
                         self.over(call).await;
                     }
                 }
-                () = until(pause), if pause.is_some() => self.pause = None,
+                () = until(due), if due.is_some() => {}
             }
         }
         self.write_the_end().await;
@@ -99,12 +109,25 @@ impl Run {
         let at_once = self.plan.request.parallel as usize;
         while self.ending.is_none()
             && !self.stop.is_cancelled()
-            && self.pause.is_none()
             && self.live.len() < at_once
-            && let Some(next) = self.waiting.pop_front()
+            && let Some(next) = self.take_due()
         {
             self.place(next).await;
         }
+    }
+
+    /// The first of those whose time has come.
+    fn take_due(&mut self) -> Option<Waiting> {
+        let now = Instant::now();
+        let position = self.waiting.iter().position(|target| target.is_due(now))?;
+        self.waiting.remove(position)
+    }
+
+    /// When the rules are asked again, where there is room for a call.
+    fn next_due(&self) -> Option<Instant> {
+        let has_room = self.live.len() < self.plan.request.parallel as usize;
+        let refused = self.waiting.iter().filter_map(|target| target.refused);
+        refused.map(|refused| refused.due).min().filter(|_| has_room)
     }
 
     async fn place(&mut self, target: Waiting) {
@@ -114,11 +137,14 @@ impl Run {
             Ok(call) => return self.follow(call),
             Err(refused) => refused,
         };
-        let since = target.refused_at.unwrap_or_else(Instant::now);
+        let now = Instant::now();
+        let since = target.refused.map_or(now, |refused| refused.since);
         match wait_for(&refused) {
-            Some(wait) if since.elapsed() < PATIENCE => {
-                self.waiting.push_front(Waiting { refused_at: Some(since), ..target });
-                self.pause = Some(Instant::now() + wait);
+            // What is in the way may be a call of this campaign.
+            Some(wait) if now - since < PATIENCE || !self.live.is_empty() => {
+                let refused = Some(Refused { since, due: now + wait });
+                let at = self.waiting.partition_point(|other| other.position < target.position);
+                self.waiting.insert(at, Waiting { refused, ..target });
             }
             _ => self.refuse(target.position, &refused).await,
         }
@@ -134,8 +160,8 @@ impl Run {
     }
 
     async fn refuse(&self, position: usize, why: &PlaceCallError) {
-        let (code, message) = (code_of(why), why.to_string());
-        let refused = self.gateway.inner.store.refuse_target(self.id, position as u32, code, &message);
+        let message = why.to_string();
+        let refused = self.gateway.inner.store.refuse_target(self.id, position as u32, why.code(), &message);
         if let Err(error) = refused.await {
             tracing::warn!(campaign_id = %self.id, %error, "why a target is not called could not be written");
         }
@@ -143,6 +169,8 @@ impl Run {
 
     async fn over(&mut self, call: CallId) {
         self.live.retain(|live| *live != call);
+        // What it took is free again, and whoever waited for that waits anew.
+        self.waiting.iter_mut().for_each(|target| target.refused = None);
         let view = self.gateway.call(self.caller, call).await;
         let Ok(view) = view.inspect_err(|error| {
             tracing::warn!(campaign_id = %self.id, call_id = %call, %error, "a call could not be looked at");
@@ -202,37 +230,16 @@ impl Run {
     }
 }
 
-async fn until(pause: Option<Instant>) {
-    if let Some(at) = pause {
+async fn until(due: Option<Instant>) {
+    if let Some(at) = due {
         tokio::time::sleep_until(at).await;
     }
 }
 
 /// When it is worth asking again; `None`: not in this campaign.
 fn wait_for(refused: &PlaceCallError) -> Option<Duration> {
-    match refused {
-        PlaceCallError::Refused { retry_after: Some(wait), .. } => Some(*wait),
-        PlaceCallError::NoLine => Some(Duration::from_secs(15)),
-        PlaceCallError::Overloaded | PlaceCallError::StoreAway { .. } => Some(AGAIN),
-        _ => None,
-    }
-    .filter(|wait| *wait <= LONGEST_WAIT)
-    .map(|wait| wait.max(Duration::from_secs(1)))
-}
-
-/// As the error is named where a call is placed.
-fn code_of(refused: &PlaceCallError) -> &'static str {
-    match refused {
-        PlaceCallError::Refused { code, .. } => code.code(),
-        PlaceCallError::NoLine => "number_pool_exhausted",
-        PlaceCallError::TriedTwice { .. } => "conflict",
-        PlaceCallError::CallingDisabled => "forbidden",
-        PlaceCallError::StoreAway { .. } => "store_unavailable",
-        PlaceCallError::ShuttingDown => "shutting_down",
-        PlaceCallError::InvalidPhone { .. } => "invalid_phone",
-        PlaceCallError::InvalidField { .. } => "invalid_request",
-        _ => "internal_error",
-    }
+    let wait = refused.is_passing().then(|| refused.retry_after().unwrap_or(AGAIN))?;
+    (wait <= LONGEST_WAIT).then_some(wait.max(SHORTEST_WAIT))
 }
 
 impl Gateway {
