@@ -40,6 +40,8 @@ enum Gate {
     Asks,
     /// The voice has told it: whoever speaks next may be a person.
     Told,
+    /// Somebody spoke, who is to hear the first words; whoever has heard them was put through.
+    Open,
 }
 
 impl Answering {
@@ -128,8 +130,18 @@ impl Call {
         if let Some(conversation) = self.conversation()
             && conversation.answering.gate == Gate::Told
         {
-            conversation.answering.gate = Gate::Asks;
+            conversation.answering.gate = Gate::Open;
             self.owe_disclosure();
+        }
+    }
+
+    /// Somebody has heard the first words.
+    pub(super) fn gate_passed(&mut self) {
+        if let Some(conversation) = self.conversation()
+            && conversation.answering.gate == Gate::Open
+            && !conversation.undisclosed
+        {
+            conversation.answering.gate = Gate::None;
         }
     }
 

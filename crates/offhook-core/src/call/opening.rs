@@ -104,6 +104,7 @@ impl Call {
                 conversation.quiet = Quiet::Since(now);
                 conversation.phase = Phase::Talking;
                 self.say_unsaid();
+                self.gate_passed();
             }
             Phase::Parting(parting) if parting.message.is_some_and(|message| message.were_heard()) => {
                 parting.said(now);

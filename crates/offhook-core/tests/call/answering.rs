@@ -123,7 +123,12 @@ fn screening_is_told_who_calls_and_whoever_comes_after_it_hears_it_too() {
          13100 cut_off 2 0 1500
          13200 opened 3
          13200 playing 3
-         18000 played 3 4800",
+         18000 played 3 4800
+         19000 playing 4
+         21000 played 4 1900
+         22000 remote_starts
+         23000 remote_stops
+         23100 playing 5",
         expect![[r#"
              3000 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am calling for Jordan Lee."
              3300 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="Please say your name and why you are calling." confidence=-
