@@ -43,7 +43,7 @@ pub struct Handoff {
     /// `dialing`, `ringing`, `introducing`, `joined`, `failed` or `ended`.
     #[schema(example = "joined")]
     pub state: &'static str,
-    /// Who wanted the user on the line: `voice` or `owner`.
+    /// Who wanted the user on the line: `voice`, `owner`, or `passthrough`, the list of callers who are put through.
     pub by: &'static str,
     /// Whether the user is asked first, in private.
     pub warm: bool,

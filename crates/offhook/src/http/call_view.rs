@@ -39,7 +39,7 @@ pub struct CallBody {
     /// Null before anybody spoke.
     #[schema(required)]
     pub transcript: Option<Vec<Turn>>,
-    /// `human`, `voicemail`, `ivr` or `unknown`; absent until something is known.
+    /// `human`, `voicemail`, `ivr`, `screening` or `unknown`; absent until something is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<&'static str>,
     /// What became of the task; absent until the voice reported it.

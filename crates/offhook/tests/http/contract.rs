@@ -1,6 +1,7 @@
 //! The documents of the API, and whether its answers are as documented.
 
 use expect_test::expect_file;
+use offhook_core::journal::{AnsweredBy, HandoffBy};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -19,6 +20,25 @@ const SANDBOX_LINE: &str = "+14155550199";
 fn the_openapi_document() {
     let document = offhook::http::document().to_pretty_json().unwrap();
     expect_file!["openapi.json"].assert_eq(&format!("{document}\n"));
+}
+
+/// Where a code is a text with a meaning, its description names every one there is.
+#[test]
+fn the_document_names_every_code() {
+    let document = serde_json::to_value(offhook::http::document()).unwrap();
+    let described = |path: &str| {
+        let found = document.pointer(&format!("/components/schemas/{path}/description"));
+        found.and_then(Value::as_str).unwrap_or_else(|| panic!("{path} is not described")).to_owned()
+    };
+    let answered_by: Vec<&str> = AnsweredBy::ALL.iter().map(|code| code.code()).collect();
+    let by: Vec<&str> = HandoffBy::ALL.iter().map(|code| code.code()).collect();
+    for (path, codes) in [("Call/allOf/2/properties/answered_by", answered_by), ("Handoff/properties/by", by)]
+    {
+        let text = described(path);
+        for code in codes {
+            assert!(text.contains(&format!("`{code}`")), "{path} leaves out {code}: {text}");
+        }
+    }
 }
 
 #[tokio::test]
