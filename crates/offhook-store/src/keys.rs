@@ -142,6 +142,12 @@ impl Store {
         self.db.rows(SQL, params![owner]).await?.iter().map(key_of).collect()
     }
 
+    /// Whether anybody can still ask for something in the name of this owner.
+    pub async fn has_good_key(&self, owner: OwnerId) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT id FROM api_keys WHERE owner_id = $1 AND revoked_at IS NULL LIMIT 1";
+        Ok(self.db.row(SQL, params![owner]).await?.is_some())
+    }
+
     /// False when there is no such key or it was revoked before.
     pub async fn revoke_key(&self, key: KeyId, at: Timestamp) -> Result<bool, StoreError> {
         const SQL: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";

@@ -99,4 +99,9 @@ pub async fn whose_key_was_minted_is_known(backend: &Backend) {
     for (n, minted) in [(1, false), (2, true), (3, false), (9, false)] {
         assert_eq!(store.is_minted(owner(n)).await.unwrap(), minted, "{n}");
     }
+    let keys = store.keys(Some(owner(2))).await.unwrap();
+    assert!(store.has_good_key(owner(2)).await.unwrap());
+    assert!(store.revoke_key(keys[0].id, at(1)).await.unwrap());
+    assert!(!store.has_good_key(owner(2)).await.unwrap(), "its only one was revoked");
+    assert!(store.has_good_key(owner(3)).await.unwrap());
 }

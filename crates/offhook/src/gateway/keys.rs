@@ -99,6 +99,19 @@ impl Gateway {
         Ok(caller)
     }
 
+    /// What was asked for earlier is only done while its owner has a key that is good: whose last one was revoked has
+    /// nobody call for them any more.
+    pub(super) async fn check_has_key(&self, owner: OwnerId) -> Result<(), AuthError> {
+        match self.inner.store.has_good_key(owner).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AuthError::InvalidKey),
+            Err(error) => {
+                tracing::error!(%error, "the keys of an owner can't be read");
+                Err(AuthError::Store)
+            }
+        }
+    }
+
     /// The key that was given out with a call just now must be good for hanging it up.
     pub(super) fn learn(&self, minted: &Minted) {
         self.inner.known_keys.learn(hash(minted.key.expose_secret()), minted.caller());

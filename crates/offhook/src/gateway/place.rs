@@ -159,6 +159,7 @@ impl Gateway {
         ask: PlaceCall,
     ) -> Result<CallId, PlaceCallError> {
         self.check_open()?;
+        self.check_has_key(caller.owner).await?;
         let mut wish = self.wish(Some(caller), ask).await?;
         wish.ties.campaign = Some(campaign);
         Ok(self.admit(Payer::Known(caller), wish).await?.call_id)

@@ -131,6 +131,7 @@ impl Gateway {
 
     /// Whoever a call belongs to by now.
     pub(super) async fn caller_of(&self, owner: OwnerId) -> Result<Caller, PlaceCallError> {
+        self.check_has_key(owner).await?;
         let anonymous = self.inner.store.is_minted(owner).await;
         let anonymous = anonymous.map_err(|error| super::place::unreadable(&error))?;
         Ok(Caller { owner, admin: false, anonymous })

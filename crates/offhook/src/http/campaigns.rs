@@ -19,7 +19,9 @@ use super::campaign_view::{CampaignBody, CampaignList};
 use super::error::{ApiError, ErrorBody};
 use super::new_call::{MayCommit, NewCall, OnVoicemail, canonical};
 use super::request::{Known, Whole, idempotency_key, object, whole};
-use crate::gateway::{CampaignError, Fit, Idempotency, Notes, PlaceCallError, StartCampaign, Target};
+use crate::gateway::{
+    AuthError, CampaignError, Fit, Idempotency, Notes, PlaceCallError, StartCampaign, Target,
+};
 
 /// The longest of what an owner keeps with a campaign.
 const LONGEST_NOTE: usize = 4_000;
@@ -189,6 +191,7 @@ pub async fn show(
     Known(caller): Known,
     CampaignInPath(id): CampaignInPath,
     query: Result<Query<CampaignWait>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Json<CampaignBody>, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     if let Some(seconds) = query.wait_seconds {
@@ -197,6 +200,9 @@ pub async fn show(
             return Err(ApiError::bad_request("invalid_query", message));
         }
         api.gateway.campaign_done(caller, id, Duration::from_secs(seconds.into())).await?;
+        if seconds > 0 && !api.is_good(&headers).await {
+            return Err(AuthError::InvalidKey.into());
+        }
     }
     Ok(Json(api.gateway.campaign(caller, id).await?.into()))
 }

@@ -1,5 +1,8 @@
 //! One owner can never see, hear, steer or guess another's call: every route, asked by everybody else.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use offhook::gateway::keys;
 use offhook_sandbox::Step;
 use reqwest::{Method, RequestBuilder};
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 use crate::agent::{Agent, Answer, Call};
 use crate::campaigns::Campaigning as _;
 use crate::document::{Ids, operations, same};
-use crate::rig::{BUSY, HANGS_UP, Rig, SILENT, Setup};
+use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, Rig, SILENT, Setup};
 
 /// What a route tells somebody who asks about a call that is not theirs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -398,6 +401,42 @@ async fn a_link_to_a_recording_can_t_be_guessed() {
     rig.stop().await;
 }
 
+/// What a key asked for and was not done yet is not done once the last key of its owner is revoked.
+#[tokio::test]
+async fn a_revoked_key_calls_nobody_later() {
+    let rig = Rig::start().await;
+    let (agent, admin) = (rig.stranger().await, rig.admin().await);
+    let not_before = (Timestamp::now() + Duration::from_secs(3)).to_string();
+    let waits = agent.place(&json!({ "to": BUSY, "task": "Ask.", "not_before": not_before })).await;
+    let campaign = json!({
+        "task": "Ask when they open.", "parallel": 1, "targets": [{ "to": NEVER_ANSWERS }, { "to": HANGS_UP }],
+    });
+    let started = Answer::to(agent.request(Method::POST, "/campaigns").json(&campaign)).await.json();
+    let path = format!("/campaigns/{}", started["id"].as_str().expect("a campaign has an id"));
+    let rings = |number: &'static str| {
+        rig.exchange.until(move |calls| calls.iter().any(|call| call.number == number).then_some(()))
+    };
+    rings(NEVER_ANSWERS).await;
+    revoke(&rig, &agent).await;
+
+    let ringing = admin.get(&path).await.json()["targets"][0]["call_id"].as_str().unwrap().to_owned();
+    admin.known(&ringing).hang_up().await;
+    let over = admin.get(&format!("{path}?wait_seconds=25")).await.json();
+    assert_eq!(
+        (&over["state"], &over["targets"][1]["refusal"]["code"]),
+        (&json!("done"), &json!("invalid_api_key"))
+    );
+    let over = admin.known(&waits.id).over().await;
+    assert_eq!(
+        (&over["outcome"], &over["end_reason"]),
+        (&json!("failed"), &json!("policy.refused")),
+        "{over}"
+    );
+    let called = rig.exchange.calls();
+    assert!(called.iter().all(|call| call.number == NEVER_ANSWERS), "{called:?}");
+    rig.stop().await;
+}
+
 /// A key is worthless at once, also for what was begun with it: streams and waits tell it nothing more.
 #[tokio::test]
 async fn a_revoked_key_hears_no_more() {
@@ -408,16 +447,23 @@ async fn a_revoked_key_hears_no_more() {
     let mut events = call.events(told.last().unwrap()["seq"].as_u64().unwrap()).await;
     let waiting =
         tokio::spawn(Answer::to(agent.request(Method::GET, &call.path("/question?wait_seconds=25"))));
-    events.next().await.expect("the call goes on");
+    let campaign = json!({ "task": "Ask when they open.", "targets": [{ "to": NEVER_ANSWERS }] });
+    let started = Answer::to(agent.request(Method::POST, "/campaigns").json(&campaign)).await.json();
+    let campaign = started["id"].as_str().expect("a campaign has an id");
+    let path = format!("/campaigns/{campaign}?wait_seconds=25");
+    let comparing = tokio::spawn(Answer::to(agent.request(Method::GET, &path)));
+    rig.exchange.until(|calls| calls.iter().any(|call| call.number == NEVER_ANSWERS).then_some(())).await;
     revoke(&rig, &agent).await;
     // What was told already may still be on its way; the end is not.
     admin.known(&call.id).hang_up().await;
+    assert_eq!(admin.post(&format!("/campaigns/{campaign}/stop")).await.status, 200);
     let mut last = String::new();
     while let Some(event) = events.next().await {
         last = event["code"].to_string();
     }
     assert_ne!(last, "\"call.ended\"", "the stream goes on for a key that was revoked");
     assert_eq!(waiting.await.unwrap().error(), (401, "invalid_api_key".to_owned()));
+    assert_eq!(comparing.await.unwrap().error(), (401, "invalid_api_key".to_owned()));
     assert_eq!(agent.get(&call.path("")).await.error(), (401, "invalid_api_key".to_owned()));
     rig.stop().await;
 }
