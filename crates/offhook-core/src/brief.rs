@@ -41,6 +41,8 @@ pub struct Brief {
     pub prior: Option<Prior>,
     /// One-time codes and card numbers are masked wherever the call is written down.
     pub mask_secrets: bool,
+    /// Payment, health, identity and access data have no place in this call.
+    pub restrict_data: bool,
 }
 
 /// How the user comes into a call.
@@ -201,6 +203,7 @@ impl Brief {
             fields: Vec::new(),
             prior: None,
             mask_secrets: false,
+            restrict_data: false,
         }
     }
 

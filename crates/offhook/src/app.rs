@@ -262,7 +262,9 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         lines,
         inbound: config.inbound.clone(),
         webhooks: config.webhooks.clone(),
-        mask_secrets: config.mask_secrets,
+        mask_secrets: config.mask_secrets || config.restrict_data,
+        restrict_data: config.restrict_data,
+        check_model: config.check_model.clone(),
         repeat_window: config.repeat_window,
         campaign_parallel: config.campaign_parallel,
     }

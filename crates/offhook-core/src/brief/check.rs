@@ -11,7 +11,7 @@ mod warning;
 use super::{Brief, Commit, Voicemail};
 use reading::Reading;
 
-pub use warning::Warning;
+pub use warning::{Warning, holds_secret};
 
 /// A briefing as it was sent.
 #[derive(Clone, Copy, Debug)]

@@ -32,6 +32,9 @@ pub fn report(check: &Value) -> String {
     for (at, question) in list(&check["questions"]).iter().enumerate() {
         line(if at == 0 { "Ask first" } else { "" }, &format!("{}. {}", at + 1, text(question)));
     }
+    for (at, note) in list(&check["model_notes"]).iter().enumerate() {
+        line(if at == 0 { "Model" } else { "" }, &format!("- {}", text(note)));
+    }
     line("Opening", check["opening"].as_str().unwrap_or("none; the other side speaks first"));
     line("Voicemail", check["voicemail_words"].as_str().unwrap_or("hang up"));
     let tools: Vec<&str> = list(&check["tools"]).iter().map(|tool| text(&tool["name"])).collect();

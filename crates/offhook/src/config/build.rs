@@ -8,15 +8,16 @@ use std::time::Duration;
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_core::call::Limits;
 use offhook_core::policy::{Countries, LimitRange, PolicyConfig, UserNumbers};
+use offhook_speech::local::Server;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize as _;
 use tracing_subscriber::EnvFilter;
 
 use super::env::Env;
-use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawSpeech, RawWebhooks};
+use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawServer, RawSpeech, RawWebhooks};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
-use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, choice, speech, xdg};
+use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, choice, local, speech, xdg};
 use crate::gateway::{Inbound, VOICES};
 use crate::webhooks;
 
@@ -168,8 +169,16 @@ impl Build<'_> {
             campaign_parallel: self.u32("policy.campaign_parallel", raw.policy.campaign_parallel, 4),
             retention: self.retention(&raw.retention),
             mask_secrets: raw.privacy.mask_secrets.unwrap_or(false),
+            restrict_data: raw.privacy.restricted_data.unwrap_or(false),
+            check_model: self.check_model(&raw.check.model_http),
             webhooks: self.webhooks(&raw.webhooks, private),
         }
+    }
+
+    /// A model is asked only where one was written down.
+    fn check_model(&mut self, raw: &RawServer) -> Option<Server> {
+        let is_written = raw.base_url.is_some() || raw.api_key.is_some() || raw.model.is_some();
+        is_written.then(|| local::server(self, "check.model_http", raw))
     }
 
     fn data_dir(&mut self, written: Option<&str>) -> PathBuf {

@@ -608,6 +608,20 @@ pub const KEYS: &[Key] = &[
         "Whether one-time codes and card numbers are masked in transcripts, results, events and webhooks, and silent in recordings. What was masked can't be had back.",
     ),
     key(
+        "privacy.restricted_data",
+        Bool,
+        "false",
+        "Whether card numbers, passwords, codes and identity numbers are kept out: instructions that hold them are refused with 400, the voice is told neither to ask for them nor to take or pass them on, and `mask_secrets` is on.",
+    ),
+    key(
+        "check.model_http.base_url",
+        Text,
+        "",
+        "A server with `/chat/completions` like OpenAI's, up to and including the version, that looks at a briefing in `POST /call/check` after the rules did. The words of the briefing are sent there; without this key they are sent nowhere.",
+    ),
+    key("check.model_http.api_key", Secret, "", "Its key, if it wants one."),
+    key("check.model_http.model", Text, "", "The model to ask for."),
+    key(
         "webhooks.allow_http",
         Bool,
         "false",

@@ -46,7 +46,7 @@ fn turn_end(build: &mut Build<'_>, written: Option<u64>) -> Option<Duration> {
     Some(Duration::from_millis(ms))
 }
 
-fn server(build: &mut Build<'_>, at: &str, raw: &RawServer) -> Server {
+pub(super) fn server(build: &mut Build<'_>, at: &str, raw: &RawServer) -> Server {
     let missing = |build: &mut Build<'_>, name: &str, what: &str| {
         build.problem(format!("{at}.{name}"), format!("is missing: {what}"));
         String::new()

@@ -70,6 +70,10 @@ pub struct Config {
     pub retention: RetentionDays,
     /// One-time codes and card numbers are masked wherever a call is written down.
     pub mask_secrets: bool,
+    /// Card numbers, passwords, codes and identity numbers are kept out of briefings and calls.
+    pub restrict_data: bool,
+    /// Looks at briefings after the rules did.
+    pub check_model: Option<local_voice::Server>,
     pub webhooks: webhooks::Settings,
 }
 

@@ -43,6 +43,7 @@ raw! {
         policy: RawPolicy,
         retention: RawRetention,
         privacy: RawPrivacy,
+        check: RawCheck,
         webhooks: RawWebhooks,
         sandbox: RawSandbox,
     }
@@ -189,7 +190,12 @@ raw! {
         calls_days: Int,
     }
 
-    RawPrivacy { mask_secrets: Flag }
+    RawPrivacy {
+        mask_secrets: Flag,
+        restricted_data: Flag,
+    }
+
+    RawCheck { model_http: RawServer }
 
     RawWebhooks {
         allow_http: Flag,

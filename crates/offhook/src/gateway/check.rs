@@ -8,6 +8,7 @@ use offhook_core::{OwnerId, PhoneNumber, Timestamp};
 use rand::RngCore as _;
 
 use super::schedule::check_window;
+use super::second_look::{self, Notes};
 use super::{AuthError, Caller, Gateway, PlaceCall, PlaceCallError};
 use crate::clock;
 
@@ -20,6 +21,8 @@ pub struct Checked {
     pub refusal: Option<PlaceCallError>,
     /// As the voice would get it.
     pub brief: Brief,
+    /// What a model adds, where one is configured and answered.
+    pub notes: Option<Notes>,
 }
 
 /// What time it is where the number is.
@@ -48,7 +51,7 @@ impl Gateway {
     ///
     /// Whoever has no key is answered as a new caller would be, where those are served.
     pub async fn check_call(&self, key: Option<&str>, ask: PlaceCall) -> Result<Checked, PlaceCallError> {
-        let _placing = self.queue_up()?;
+        let placing = self.queue_up()?;
         let switched_off = match self.check_open() {
             Err(error @ PlaceCallError::CallingDisabled) => Some(error),
             open => open.map(|()| None)?,
@@ -70,9 +73,16 @@ impl Gateway {
             }
             None => self.would_refuse(caller.unwrap_or_else(newcomer), &wish, now).await?,
         };
+        // Whoever waits for a model keeps nobody from placing calls.
+        drop(placing);
         let draft = Draft { brief: &wish.brief, handoff: wish.brief.handoff.is_some() };
         let hours = Hours { later: due.is_some(), ..hours(&wish.to, due.unwrap_or(now)) };
-        Ok(Checked { findings: check(draft), hours, refusal, brief: wish.brief })
+        let findings = check(draft);
+        let notes = match &self.inner.settings.check_model {
+            Some(model) => second_look::look(model, &wish.brief, &findings).await,
+            None => None,
+        };
+        Ok(Checked { findings, hours, refusal, brief: wish.brief, notes })
     }
 }
 

@@ -173,6 +173,7 @@ impl Gateway {
             opening: Opening::SpeakFirst,
             disclosure: settings.disclosure,
             mask_secrets: settings.mask_secrets,
+            restrict_data: settings.restrict_data,
             ..Brief::new(inbound.instructions)
         }
     }

@@ -33,6 +33,7 @@ mod result;
 mod result_schema;
 mod retention;
 mod schedule;
+mod second_look;
 mod secret;
 mod settings;
 mod steer;

@@ -1,11 +1,13 @@
 //! How calls to the line of an account are answered, as the account says.
 
 use offhook_core::PhoneNumber;
+use offhook_core::brief::check::holds_secret;
 use offhook_store::InboundProfile;
 
 use super::account::{linked, unreadable};
 use super::lines::ActiveLine;
 use super::preferences::unwritable;
+use super::wish::RESTRICTED;
 use super::{AccountError, Caller, Gateway};
 use crate::clock;
 
@@ -61,6 +63,11 @@ impl Gateway {
         caller: Caller,
         new: NewProfile,
     ) -> Result<InboundProfile, AccountError> {
+        for (field, text) in [("instructions", &new.instructions), ("greeting", &new.greeting)] {
+            if self.inner.settings.restrict_data && holds_secret(text) {
+                return Err(AccountError::InvalidProfile { field, why: RESTRICTED.to_owned() });
+            }
+        }
         let handoff_number = match (new.loop_in_user, &new.handoff_number) {
             (None, Some(number)) => Some(self.external(caller, number).await?),
             _ => None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use offhook_core::PhoneNumber;
 use offhook_core::brief::{Disclosure, Opening};
+use offhook_speech::local::Server;
 
 use crate::webhooks;
 
@@ -31,6 +32,10 @@ pub struct Settings {
     pub campaign_parallel: u32,
     /// One-time codes and card numbers are masked wherever a call is written down.
     pub mask_secrets: bool,
+    /// Card numbers, passwords, codes and identity numbers are kept out of briefings and calls.
+    pub restrict_data: bool,
+    /// Looks at a briefing after the rules did.
+    pub check_model: Option<Server>,
 }
 
 /// How the voice answers a call to one of our lines.

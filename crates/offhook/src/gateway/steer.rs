@@ -2,8 +2,10 @@
 //! the answers to its questions.
 
 use offhook_core::CallId;
+use offhook_core::brief::check::holds_secret;
 use offhook_core::call::{CallCommand, NotNow, are_keys};
 
+use super::wish::RESTRICTED;
 use super::{CallError, Caller, Gateway};
 use crate::engine::SteerError as EngineError;
 use crate::session::{NotTaken, Taken};
@@ -118,11 +120,25 @@ impl Gateway {
         key: Option<String>,
     ) -> Result<Steered, SteerError> {
         // Whose call it is counts before what was written.
-        let command = steer.parse();
+        let command = steer.parse().and_then(|command| self.unrestricted(command));
         if command.is_err() {
             self.own_call(caller, id).await?;
         }
         self.command(caller, id, command?, key).await
+    }
+
+    /// Restricted data is neither said nor typed, where the operator keeps it out.
+    fn unrestricted(&self, command: CallCommand) -> Result<CallCommand, SteerError> {
+        let (field, text) = match &command {
+            CallCommand::Say { text } | CallCommand::Instruct { text } => ("text", text),
+            CallCommand::Answer { text, .. } => ("answer", text),
+            CallCommand::Press { digits } => ("digits", digits),
+            _ => return Ok(command),
+        };
+        if self.inner.settings.restrict_data && holds_secret(text) {
+            return Err(SteerError::Invalid { field, why: RESTRICTED.to_owned() });
+        }
+        Ok(command)
     }
 
     /// Tell a call of the caller's, which is the first to know whether it is under way.

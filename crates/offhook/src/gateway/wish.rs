@@ -1,5 +1,6 @@
 //! A wish for a call, parsed: every field checked, in the contract's order.
 
+use offhook_core::brief::check::holds_secret;
 use offhook_core::brief::{Brief, Introduction, ResultField, Voicemail};
 use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
@@ -54,6 +55,9 @@ impl Wish {
             let why = "needs follow_up_to: the call in which it was missing".to_owned();
             return Err(PlaceCallError::InvalidField { field: "supplied", why });
         }
+        if settings.restrict_data {
+            without_secrets(&ask)?;
+        }
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
             personality: ask.personality.clone(),
@@ -68,6 +72,7 @@ impl Wish {
             commit: ask.may_commit.clone().unwrap_or_default(),
             fields,
             mask_secrets: settings.mask_secrets,
+            restrict_data: settings.restrict_data,
             ..Brief::new(ask.task.clone())
         };
         Ok(Self { ask, to, from, user, brief, ties: Ties::default() })
@@ -192,6 +197,27 @@ fn result_fields(ask: &PlaceCall) -> Result<Vec<ResultField>, PlaceCallError> {
     let refused = |why| PlaceCallError::InvalidField { field: "result_schema", why };
     result_schema::fields(schema).map_err(refused)
 }
+
+/// Restricted data has no place in what the voice is told.
+fn without_secrets(ask: &PlaceCall) -> Result<(), PlaceCallError> {
+    let texts = [
+        ("task", Some(&ask.task)),
+        ("personality", ask.personality.as_ref()),
+        ("greeting", ask.greeting.as_ref()),
+        ("supplied", ask.supplied.as_ref()),
+        ("voicemail.message", ask.voicemail_message.as_ref()),
+    ];
+    let holds = |(_, text): &(&'static str, Option<&String>)| text.is_some_and(|text| holds_secret(text));
+    match texts.into_iter().find(holds) {
+        Some((field, _)) => Err(PlaceCallError::InvalidField { field, why: RESTRICTED.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Why a text is refused where restricted data is.
+pub(super) const RESTRICTED: &str = "\
+holds a card number, a password, a code or an identity number, and this line takes none; have the user connected for that \
+part instead";
 
 fn required(field: &'static str, value: &str) -> Result<(), PlaceCallError> {
     if value.trim().is_empty() { Err(PlaceCallError::MissingField { field }) } else { Ok(()) }

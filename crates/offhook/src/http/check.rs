@@ -31,6 +31,9 @@ pub struct CheckBody {
     pub likely_asked: Vec<&'static str>,
     /// What to ask the user first; the rest the agent can write itself or look up.
     pub questions: Vec<String>,
+    /// What a model adds to the rules, which read words and not minds; null where none is configured, or it did not
+    /// answer. It takes nothing from what they found.
+    pub model_notes: Option<Vec<String>>,
     pub hours: CheckHours,
     pub policy: CheckPolicy,
     /// The first words, spoken exactly so.
@@ -142,11 +145,17 @@ pub async fn check(
 
 impl From<Checked> for CheckBody {
     fn from(checked: Checked) -> Self {
-        let Checked { findings, hours, refusal, brief } = checked;
+        let Checked { findings, hours, refusal, brief, notes } = checked;
         let ready = findings.lacks_nothing_needed() && refusal.is_none();
+        let mut questions = questions(&findings, &hours);
+        let model_notes = notes.map(|notes| {
+            questions.extend(notes.questions);
+            notes.notes
+        });
         Self {
             ready,
-            questions: questions(&findings, &hours),
+            questions,
+            model_notes,
             missing: findings.lacks.into_iter().map(missing).collect(),
             warnings: findings.warnings.into_iter().map(warning).collect(),
             likely_asked: findings.likely_asked,

@@ -1,6 +1,8 @@
 //! What a call would come to, without placing it.
 
 use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::me::account;
 use crate::server::{Agent, Answer, BUSY, NEVER_ANSWERS, Server, send};
@@ -188,4 +190,108 @@ async fn where_calling_is_switched_off_the_briefing_is_checked_all_the_same() {
     assert_eq!((&off["policy"]["allowed"], &off["policy"]["code"]), (&json!(false), &json!("forbidden")));
     assert!(!items(&off).is_empty());
     server.stop().await;
+}
+
+/// A chat server with this answer, and an offhook that asks it.
+async fn with_model(answer: ResponseTemplate) -> (MockServer, Server) {
+    let model = MockServer::start().await;
+    let asked = Mock::given(method("POST")).and(path("/v1/chat/completions"));
+    asked.and(header("authorization", "Bearer sesame")).respond_with(answer).mount(&model).await;
+    let at = format!(
+        "[check.model_http]\nbase_url = \"{}/v1\"\napi_key = \"sesame\"\nmodel = \"small\"",
+        model.uri()
+    );
+    let server = Server::configured(&at).await;
+    (model, server)
+}
+
+fn chat(content: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({ "choices": [{ "message": { "content": content } }] }))
+}
+
+#[tokio::test]
+async fn a_model_only_adds() {
+    let answer = r#"{"notes": ["It does not say which branch."], "questions": ["Which branch is it?"], "missing": []}"#;
+    let (model, server) = with_model(chat(answer)).await;
+    let body = json!({ "to": BUSY, "task": WEAK });
+    let with = checked(&server, None, &body).await;
+    assert_eq!(with["model_notes"], json!(["It does not say which branch."]));
+    let alone = Server::start().await;
+    let without = checked(&alone, None, &body).await;
+    assert_eq!(without["model_notes"], Value::Null);
+    // All that the rules found stands, and their questions come first.
+    for field in ["ready", "missing", "warnings", "likely_asked", "prompt"] {
+        assert_eq!(with[field], without[field], "{field}");
+    }
+    let (asked, rules) = (with["questions"].as_array().unwrap(), without["questions"].as_array().unwrap());
+    assert_eq!(
+        (&asked[..rules.len()], &asked[rules.len()..]),
+        (&rules[..], &[json!("Which branch is it?")][..])
+    );
+    // It was told the words and no number.
+    let told = String::from_utf8(model.received_requests().await.unwrap()[0].body.clone()).unwrap();
+    assert!(told.contains(WEAK) && told.contains("small") && !told.contains(&BUSY[1..]), "{told}");
+    // What holds a secret goes nowhere.
+    let secret = json!({ "to": BUSY, "task": "Pay with card 4111 1111 1111 1111." });
+    assert_eq!(checked(&server, None, &secret).await["model_notes"], Value::Null);
+    assert_eq!(model.received_requests().await.unwrap().len(), 1);
+    (alone.stop().await, server.stop().await);
+}
+
+#[tokio::test]
+async fn a_model_that_fails_takes_nothing_away() {
+    let body = json!({ "to": BUSY, "task": WEAK });
+    for answer in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(307).insert_header("location", "http://127.0.0.1:9/"),
+        chat("I think it is fine."),
+        chat(r#"{"notes": 7}"#),
+        chat(&"x".repeat(100_000)),
+        ResponseTemplate::new(200).set_body_string("not JSON"),
+    ] {
+        let (model, server) = with_model(answer).await;
+        let check = checked(&server, None, &body).await;
+        assert_eq!((&check["model_notes"], &check["ready"]), (&Value::Null, &json!(false)));
+        assert_eq!(items(&check)[..3], ["who_for", "goal", "facts"]);
+        assert_eq!(model.received_requests().await.unwrap().len(), 1);
+        server.stop().await;
+    }
+    // Nobody is there at all.
+    let server =
+        Server::configured("[check.model_http]\nbase_url = \"http://127.0.0.1:9/v1\"\nmodel = \"small\"")
+            .await;
+    assert_eq!(checked(&server, None, &body).await["model_notes"], Value::Null);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn restricted_data_is_kept_out_where_the_operator_wants_it() {
+    let server = Server::configured("[privacy]\nrestricted_data = true").await;
+    let task = "For Mira Okafor, born on May 5, 1980: ask when they open. Her order is 55019.";
+    let check_of = |field: &str, text: &str| {
+        let mut body = json!({ "to": BUSY, "task": task });
+        body[field] = json!(text);
+        body
+    };
+    for (field, text) in [
+        ("task", "Pay with card 4111 1111 1111 1111."),
+        ("task", "Her number is 123-45-6789."),
+        ("personality", "The password is hunter2."),
+        ("greeting", "Hello, my PIN is 4711."),
+    ] {
+        for path in ["/call/check", "/call"] {
+            let answer = send(server.post(path).json(&check_of(field, text))).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_request"), "{text}");
+            let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+            assert!(message.starts_with(field) && !message.contains(text), "{message}");
+        }
+    }
+    // Names, dates of birth and references are none; the voice is told what is.
+    let fine = checked(&server, None, &json!({ "to": BUSY, "task": task })).await;
+    assert!(fine["prompt"].as_str().unwrap().contains("have no place in this call"));
+    let open = Server::start().await;
+    let told = checked(&open, None, &check_of("task", "Pay with card 4111 1111 1111 1111.")).await;
+    assert!(!told["prompt"].as_str().unwrap().contains("have no place in this call"));
+    assert!(told["warnings"].to_string().contains("secret"), "without the switch it is a warning");
+    (open.stop().await, server.stop().await);
 }

@@ -115,7 +115,7 @@ pub(super) fn warnings(draft: Draft<'_>, task: &Reading) -> Vec<Warning> {
     let hands_over = task.says(phrases::HANDS_OVER);
     let rules = [
         (Warning::Placeholder, texts.iter().any(|text| has_placeholder(text.text()))),
-        (Warning::Secret, texts.iter().any(|text| has_secret(text))),
+        (Warning::Secret, texts.iter().any(|text| holds_secret(text.text()))),
         (Warning::RelativeDate, task.says(RELATIVE)),
         (Warning::MessageNotLeft, brief.voicemail == Voicemail::HangUp && leaves_message(task)),
         (Warning::HandoffWithoutNumber, hands_over && !handoff),
@@ -224,8 +224,8 @@ fn has_placeholder(text: &str) -> bool {
 }
 
 /// A card number that adds up, a social security number, or a password or code with its value.
-fn has_secret(text: &Reading) -> bool {
-    has_card_number(text.text()) || has_identity_number(text.text()) || tells_code(text.text())
+pub fn holds_secret(text: &str) -> bool {
+    has_card_number(text) || has_identity_number(text) || tells_code(text)
 }
 
 /// Runs of digits that only single spaces and dashes interrupt.
