@@ -90,6 +90,12 @@ impl Use<'_> {
             }
             Act::GetCampaign => self.get(self.campaign("")).await,
             Act::ListCampaigns => self.get("/campaigns".to_owned()).await,
+            Act::NoteCampaign => {
+                let path = self.campaign("");
+                self.arguments.remove("campaign_id");
+                let ask = Ask::patch(path, self.body());
+                self.ask(ask).await.map(|answer| answer.body)
+            }
             Act::StopCampaign => {
                 self.ask(Ask::post(self.campaign("/stop"), json!({}))).await.map(|answer| answer.body)
             }

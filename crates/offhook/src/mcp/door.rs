@@ -37,6 +37,10 @@ impl Ask {
         Self { method: Method::POST, body: Some(body), ..Self::get(path) }
     }
 
+    pub fn patch(path: impl Into<String>, body: Value) -> Self {
+        Self { method: Method::PATCH, ..Self::post(path, body) }
+    }
+
     pub fn put(path: impl Into<String>, body: Value) -> Self {
         Self { method: Method::PUT, ..Self::post(path, body) }
     }

@@ -124,8 +124,8 @@ impl ServerHandler for Tools {
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut arguments = request.arguments.unwrap_or_default();
-        // Many clients write null for what they leave out; a setting is reset by it.
-        if row.act != tools::Act::UpdateSettings {
+        // Many clients write null for what they leave out; a setting or a note is reset by it.
+        if !matches!(row.act, tools::Act::UpdateSettings | tools::Act::NoteCampaign) {
             arguments.retain(|_, value| !value.is_null());
         }
         let token = context.meta.get_progress_token();

@@ -37,6 +37,7 @@ pub enum Act {
     GetCampaign,
     ListCampaigns,
     StopCampaign,
+    NoteCampaign,
 }
 
 /// A row of the table.
@@ -166,7 +167,7 @@ const WISH: &[Param] = &[
         "may_commit",
         Kind::FlagOrText,
         "What the voice may agree to: true for what the task asks for, or the limits in words; false for nothing at \
-         all. Left out, only what the task asks for in so many words.",
+         all. Left out, only what the task tells it to do.",
     ),
     may("result_schema", Kind::Object, "A flat JSON Schema of the facts you want back, in result.fields."),
     may(
@@ -469,6 +470,22 @@ pub const TOOLS: &[Row] = &[
         hint: Hint::Ends,
         says: "Call no further targets of a campaign, and hang up its calls under way.",
         takes: &[CAMPAIGN],
+    },
+    Row {
+        name: "note_campaign",
+        act: Act::NoteCampaign,
+        hint: Hint::Keeps,
+        says: "Keep something with a campaign, for you or whoever goes on with it: what is known, what the user must \
+               decide, what is done next. get_campaign shows it. What is left out stays; null forgets.",
+        takes: &[
+            CAMPAIGN,
+            &[
+                may("decision_needed", Kind::Text, "What the user has to decide, with the options."),
+                may("next_action", Kind::Text, "What is done next, and by whom."),
+                may("notes", Kind::Text, "Anything else."),
+                may("facts", Kind::Texts, "What is known, in place of what was kept before."),
+            ],
+        ],
     },
 ];
 

@@ -132,6 +132,11 @@ async def a_campaign(client):
     assert campaign["comparison"]["rows"], campaign
     listed = (await use(client, "list_campaigns"))["campaigns"]
     assert [one["id"] for one in listed] == [started["campaign_id"]], listed
+    note = {"decision_needed": "Monday or Friday", "notes": "Hill is nearer."}
+    await use(client, "note_campaign", campaign_id=started["campaign_id"], **note)
+    kept = await use(client, "note_campaign", campaign_id=started["campaign_id"], next_action="Call Hill.", notes=None)
+    kept = {name: kept[name] for name in ("decision_needed", "next_action", "notes")}
+    assert kept == {"decision_needed": "Monday or Friday", "next_action": "Call Hill.", "notes": None}, kept
     assert (await use(client, "stop_campaign", campaign_id=started["campaign_id"]))["success"] is True
 
 
