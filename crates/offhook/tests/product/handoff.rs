@@ -344,7 +344,7 @@ async fn the_other_side_leaves_while_the_user_is_called() {
 
 /// A call whose user joins, with somebody who stays on the line.
 async fn joined(rig: &Rig, to: &str) -> Call {
-    let call = rig.owner().place(&json!({ "to": to, "task": WISH })).await;
+    let call = rig.stranger().await.place(&json!({ "to": to, "task": WISH })).await;
     call.until_code("turn.voice").await;
     let told = bridge(&call.agent, &call, &json!({ "bridge_number": USER, "warm_greeting": false })).await;
     assert_eq!(told.status, 202, "{told:?}");
@@ -393,14 +393,14 @@ async fn what_can_not_be_bridged_is_refused_and_a_strangers_call_is_none() {
     let mut setup = Setup::new();
     setup.exchange.numbers = vec![(USER.to_owned(), vec![Step::Answer, Step::StaySilent])];
     let rig = setup.start().await;
-    let ringing = rig.owner().call(NEVER_ANSWERS).await;
+    let ringing = rig.stranger().await.call(NEVER_ANSWERS).await;
     ringing.until_code("call.ringing").await;
     let named = json!({ "bridge_number": USER });
     let conflict = (409, "conflict".to_owned());
     assert_eq!(bridge(&ringing.agent, &ringing, &named).await.error(), conflict);
     ringing.hang_up().await;
 
-    let call = rig.owner().call(RECEPTIONIST).await;
+    let call = rig.stranger().await.call(RECEPTIONIST).await;
     call.until_code("turn.voice").await;
     for (body, code) in [
         (json!({ "bridge_number": "12" }), "invalid_phone"),
