@@ -512,7 +512,12 @@ pub const KEYS: &[Key] = &[
         "200",
         "Calls for one key in any 24 hours. All keys that were given out on a first call count as one.",
     ),
-    key("policy.calls_per_day_per_destination", Int, "20", "Calls to one number in any 24 hours."),
+    key(
+        "policy.calls_per_day_per_destination",
+        Int,
+        "20",
+        "Calls to one number in any 24 hours, also into calls of others: as the user who is connected, unless it is a confirmed phone of the account.",
+    ),
     key(
         "policy.minutes_per_day_per_owner",
         Int,
@@ -586,7 +591,7 @@ pub const KEYS: &[Key] = &[
         Int,
         "3600",
         "How long user and other side may talk once they are joined, at the least: the talk limit of the call counts \
-         where it is later. Where minutes or spend a day are limited it alone counts.",
+         where it is later. Where minutes or money are limited, or the call asked for a limit, it alone counts.",
     ),
     key("retention.recordings_days", Int, "30", "Recordings are deleted after so many days; 0 keeps them."),
     key(

@@ -188,7 +188,8 @@ impl Gateway {
         if call.request.user_number.as_deref() == Some(user.as_e164()) {
             return Ok(allow);
         }
-        if caller.anonymous {
+        // Of a call that is over it is told that.
+        if caller.anonymous && call.end.is_none() {
             return Err(refused(
                 RefusalCode::DestinationBlocked,
                 "a key that is not linked to an account can have only that user connected whose number the call was \
