@@ -85,6 +85,11 @@ impl SpeechSession {
         Self::new(format, Inner::OpenAi(Box::new(connection)))
     }
 
+    /// Where nobody is to be heard or spoken to: no model is asked, and it is over from the first.
+    pub fn without_model(format: AudioFormat) -> Self {
+        Self::from_channels(format).0
+    }
+
     /// For a provider that runs in tasks of its own. When the provider drops its sender, the session reports `Lost`.
     pub fn from_channels(format: AudioFormat) -> (Self, ProviderEnd) {
         let remote_frames = FrameQueue::default();

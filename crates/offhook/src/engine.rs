@@ -12,7 +12,7 @@ use offhook_core::brief::Brief;
 use offhook_core::call::{Call, CallCommand, Direction, Limits};
 use offhook_core::policy::Allow;
 use offhook_core::{CallId, EndReason, Fact, JournalEntry, OwnerId, PhoneNumber};
-use offhook_speech::{Model, Prompt};
+use offhook_speech::{Model, Prompt, SpeechSession};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -148,7 +148,11 @@ impl Engine {
         let clock = Clock::set();
         let parts = Parts {
             id: start.id,
-            speech: self.inner.model.open(self.prompt(&brief, asked)),
+            speech: match allow.put_through() {
+                // Nobody is to be heard, and nobody pays for it.
+                Some(_) => SpeechSession::without_model(self.prompt(&brief, asked).format),
+                None => self.inner.model.open(self.prompt(&brief, asked)),
+            },
             call: match allow.put_through() {
                 Some(user) => Call::put_through(brief, user.clone(), limits, clock.now()),
                 None => Call::new(direction, brief, limits, clock.now()).with_user(allow.handoff().cloned()),

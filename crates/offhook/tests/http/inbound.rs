@@ -1,6 +1,10 @@
 //! Calls to a line of ours that is an account's: they are answered as the account says, they are the account's, and
 //! there is one at a time. Another offhook calls.
 
+use std::net::TcpListener;
+
+use offhook::config::SpeechModel;
+use offhook_speech::{local, openai};
 use offhook_store::PhoneRow;
 use offhook_testkit::programs::{Protocol, free_port};
 use reqwest::Method;
@@ -23,6 +27,11 @@ async fn pair() -> (Server, Server) {
 
 /// The one who calls has more in its configuration.
 async fn pair_with(more: &str) -> (Server, Server) {
+    pair_speaking(SpeechModel::Local(local::Config::tagged()), more).await
+}
+
+/// The one who is called has this model.
+async fn pair_speaking(speech: SpeechModel, more: &str) -> (Server, Server) {
     let [called, caller] = [free_port(Protocol::Udp), free_port(Protocol::Udp)];
     let trunk = |own: u16, other: u16| {
         format!(
@@ -37,7 +46,7 @@ async fn pair_with(more: &str) -> (Server, Server) {
     let at = more.find("[[").unwrap_or(more.len());
     let (inbound, lines_of_caller) = more.split_at(at);
     (
-        Server::configured(&format!("{}{lines}", trunk(called, caller))).await,
+        Server::with(&format!("{}{lines}", trunk(called, caller)), speech).await,
         Server::configured(&format!("{inbound}{}{}{lines_of_caller}", trunk(caller, called), line(CALLER)))
             .await,
     )
@@ -308,6 +317,36 @@ async fn a_caller_is_put_through_to_the_user_and_nobody_listens() {
     let declined = theirs.finalized(&call(&theirs, MIRAS).await).await;
     assert_eq!(declined["outcome"], "rejected", "{declined}");
     assert!(operator.get("/calls?direction=inbound").await.json()["calls"][0]["id"].is_string());
+    called.stop().await;
+    caller.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_is_put_through_needs_no_model() {
+    // Whoever connects waits here.
+    let model = TcpListener::bind("127.0.0.1:0").unwrap();
+    model.set_nonblocking(true).unwrap();
+    let url = format!("ws://{}/v1", model.local_addr().unwrap());
+    let auth = openai::Auth::Bearer("sk-test-not-a-real-key".to_owned().into());
+    let speech = SpeechModel::OpenAi(openai::Config::new(url, auth, "gpt-realtime-2.1".to_owned()));
+    let more = format!("inbound.instructions = \"Answer for Mira.\"\n[[line]]\nnumber = \"{USERS}\"\n");
+    let (called, caller) = pair_speaking(speech, &more).await;
+    let (mira, theirs) = (account(&called, false).await, account(&caller, false).await);
+    reserve(&mira, MIRAS).await;
+    confirm(&mira, USERS).await;
+    let mut inbound = profile();
+    inbound["passthrough_numbers"] = json!([CALLER]);
+    assert_eq!(put(&mira, &json!({ "inbound": inbound })).await.status, 200);
+    while model.accept().is_ok() {}
+
+    let first = call(&theirs, MIRAS).await;
+    theirs.events_until(&first, "call.answered").await;
+    let live = mira.get("/calls?live=true").await.json();
+    let id = live["calls"][0]["id"].as_str().unwrap_or_else(|| panic!("{live}")).to_owned();
+    mira.events_until(&id, "handoff.joined").await;
+    theirs.post(&format!("/call/{first}/hangup")).await;
+    mira.finalized(&id).await;
+    assert!(model.accept().is_err(), "a voice that is not there was paid for");
     called.stop().await;
     caller.stop().await;
 }
