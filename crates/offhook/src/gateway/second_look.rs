@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use offhook_core::brief::Brief;
-use offhook_core::brief::check::{Findings, Warning};
+use offhook_core::brief::check::{Findings, Warning, holds_secret};
 use offhook_speech::local::Server;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 /// What a model adds to a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,8 @@ enum LookError {
 
 /// All of it, from the connection to the last byte.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// At the same time.
+static LOOKS: Semaphore = Semaphore::const_new(8);
 /// Of an answer.
 const MAX_BYTES: usize = 64 * 1024;
 /// Notes, and questions.
@@ -52,9 +55,12 @@ whom the call is for, only about what the user alone can know]}. Leave both empt
 
 /// What the model says of this briefing; `None` where it says nothing that can be used.
 pub(super) async fn look(server: &Server, brief: &Brief, findings: &Findings) -> Option<Notes> {
-    if findings.warnings.contains(&Warning::Secret) {
+    let supplied = brief.prior.as_ref().and_then(|prior| prior.supplied.as_deref());
+    if findings.warnings.contains(&Warning::Secret) || supplied.is_some_and(holds_secret) {
         return None;
     }
+    // Whoever checks without end is answered by the rules alone, and costs the operator no more than this.
+    let _looking = LOOKS.try_acquire().ok()?;
     within(PATIENCE, server, brief)
         .await
         .inspect_err(|error| tracing::warn!(%error, "a briefing was checked by the rules alone"))
@@ -103,7 +109,7 @@ fn briefing(brief: &Brief) -> Value {
         "personality": brief.personality,
         "greeting": brief.greeting,
         "language": brief.language,
-        "known_since": brief.prior.as_ref().and_then(|prior| prior.supplied.as_deref()),
+        "supplied": brief.prior.as_ref().and_then(|prior| prior.supplied.as_deref()),
     })
 }
 
