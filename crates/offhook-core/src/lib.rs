@@ -25,5 +25,5 @@ pub use end::{EndReason, EndedBy, Outcome};
 pub use id::{CallId, CampaignId, LineId, OwnerId};
 pub use journal::{Fact, JournalEntry};
 pub use number::PhoneNumber;
-pub use time::Timestamp;
+pub use time::{DAY, Timestamp};
 pub use words::Words;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+/// The day of limits and retention is any 24 hours, so that there is no rush at midnight.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Microseconds since the Unix epoch.
 ///
 /// The shell derives it from a monotonic clock anchored once to the wall clock, so within a process it never

@@ -3,14 +3,10 @@
 //! A call that waits for its time was not placed yet; one that waited was placed when its time had come, as far as it
 //! matters here.
 
-use std::time::Duration;
-
-use offhook_core::{OwnerId, Timestamp};
+use offhook_core::{DAY, OwnerId, Timestamp};
 
 use crate::db::{Param, params};
 use crate::{Store, StoreError};
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// In two halves, so that each finds its rows by an index.
 macro_rules! newest {

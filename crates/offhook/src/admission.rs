@@ -19,13 +19,10 @@ use std::time::Duration;
 use offhook_core::policy::{
     Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Recent, Refusal, TrialUse,
 };
-use offhook_core::{CallId, OwnerId, PhoneNumber, Timestamp};
+use offhook_core::{CallId, DAY, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{OwnerRow, Store, StoreError};
 
 use crate::clock;
-
-/// The day of the daily limits is any 24 hours.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whose limits a call counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

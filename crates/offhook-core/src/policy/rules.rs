@@ -6,7 +6,7 @@ use super::quota::minutes;
 use super::{Amount, Ask, DayUse, Facts, LimitRange, PolicyConfig, Quota, Recent, Refusal};
 use crate::journal::codes;
 use crate::number::{NumberKind, PhoneNumber};
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 
 codes! {
     /// What a call is checked against, first things first: what never can be, what the operator forbids, what is
@@ -73,9 +73,6 @@ pub(super) enum Verdict {
     Silent,
     Refuse(Refusal),
 }
-
-/// The day of the daily limits is any 24 hours, so that there is no rush at midnight.
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// When to come back after a limit of concurrent calls: a short call is over by then.
 const SOON: Duration = Duration::from_secs(15);

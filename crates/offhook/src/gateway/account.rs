@@ -3,15 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use offhook_core::DAY;
 use offhook_core::policy::{Amount, DayUse, Facts, OwnerLimits, Prepaid};
 use offhook_store::{OwnerRow, PhoneRow, StoreError};
 
 use super::{AccountError, CallError, CallView, Caller, Gateway, ListCalls};
 use crate::admission::{Account, limits, usage};
 use crate::clock;
-
-/// The day of the daily limits is any 24 hours.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Somebody known to the operator.
 #[derive(Clone)]

@@ -6,17 +6,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use offhook_core::{CallId, Timestamp};
+use offhook_core::{CallId, DAY, Timestamp};
 use offhook_store::{Retention, StoreError};
 
 use super::Gateway;
 use crate::clock;
 use crate::config::RetentionDays;
 use crate::recorder::RecordedFile;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Gateway {
     /// Delete what retention no longer allows. What fails is tried again the next time.
