@@ -344,7 +344,8 @@ async fn the_other_side_leaves_while_the_user_is_called() {
 
 /// A call whose user joins, with somebody who stays on the line.
 async fn joined(rig: &Rig, to: &str) -> Call {
-    let call = rig.stranger().await.place(&json!({ "to": to, "task": WISH })).await;
+    let wish = json!({ "to": to, "task": WISH, "bridge_number": USER });
+    let call = rig.owner().place(&wish).await;
     call.until_code("turn.voice").await;
     let told = bridge(&call.agent, &call, &json!({ "bridge_number": USER, "warm_greeting": false })).await;
     assert_eq!(told.status, 202, "{told:?}");
