@@ -116,7 +116,8 @@ const STUCK: &str = "not sent: these keys brought the same words each time, so t
                      another option if there is one; otherwise end the call with the result blocked, and say that the \
                      menu is stuck and where";
 /// Told to a voice that had something to say when a menu might have answered, and none did.
-const UNHEARD: &str = "Nothing answered the keys. What you wanted to say meanwhile was not heard: say it now.";
+const UNHEARD: &str =
+    "Nothing answered the keys. What you wanted to say meanwhile was not heard: say it now.";
 /// Told to the voice when its owner pressed keys.
 const PRESSED: &str = "Keys were pressed for you just now. Listen to what answers them.";
 

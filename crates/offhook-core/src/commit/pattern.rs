@@ -34,7 +34,8 @@ pub(super) fn sentences<'a>(text: &'a str, phrases: &Phrases) -> Vec<Sentence<'a
     while let Some((at, c)) = chars.next() {
         // A full stop within a word or a number ends nothing.
         let is_apart = chars.peek().is_none_or(|(_, next)| !next.is_alphanumeric());
-        let is_end = matches!(c, '?' | '!' | ';' | '\n') || (c == '.' && is_apart && !is_title(&text[from..at]));
+        let is_end =
+            matches!(c, '?' | '!' | ';' | '\n') || (c == '.' && is_apart && !is_title(&text[from..at]));
         if is_end {
             sentences.push((&text[from..at + c.len_utf8()], c == '?'));
             from = at + c.len_utf8();

@@ -440,7 +440,8 @@ fn what_the_task_asks_for_is_no_breach_and_nothing_else_is_covered_by_it() {
 
 #[test]
 fn what_the_task_speaks_of_or_forbids_has_no_leave() {
-    let task = "For Jordan Lee: ask what it costs to cancel the membership. Under no circumstances pay a deposit.";
+    let task =
+        "For Jordan Lee: ask what it costs to cancel the membership. Under no circumstances pay a deposit.";
     Talk::new(Brief::new(task))
         .remote("Shall I cancel it now?")
         .voice("Yes, please cancel the membership. I will pay the deposit.")

@@ -5,14 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bridge::Handoff;
 use super::balance::CallMeta;
+use super::bridge::Handoff;
 use super::call_ties::CallTies;
 use super::task_result::TaskResult;
 use crate::clock::iso;
-use crate::gateway::{
-    CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, Role, TranscriptTurn,
-};
+use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, Role, TranscriptTurn};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]
@@ -274,7 +272,10 @@ fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Fin
                 message: end.reason.row().advice,
                 retryable: end.reason.retry(end.rang, answered) == Retry::OnceSilently && !end.tried_twice,
             },
-            provider_error_code: end.sip_status.filter(|status| *status >= 300).map(|status| format!("sip_{status}")),
+            provider_error_code: end
+                .sip_status
+                .filter(|status| *status >= 300)
+                .map(|status| format!("sip_{status}")),
         },
         talk_seconds: end.talk.map(|talk| talk.as_secs()),
         recording_url,

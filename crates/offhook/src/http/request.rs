@@ -45,7 +45,9 @@ impl FromRequestParts<Api> for Known {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.gateway.authenticate(key(&parts.headers)).await;
-        caller.map(Self).map_err(|error| refused(error, &parts.headers).at(&api.public_url.for_request(&parts.headers)))
+        caller
+            .map(Self)
+            .map_err(|error| refused(error, &parts.headers).at(&api.public_url.for_request(&parts.headers)))
     }
 }
 

@@ -227,7 +227,10 @@ impl Chat {
         // No tool of the model's: its number must still be taken.
         self.tool_ids.push(String::new());
         let reason = "the chat model failed".into();
-        vec![Act::Say(text.to_owned()), Act::Tool(ToolCall::EndCall { reason, result: Some(Box::new(result)) })]
+        vec![
+            Act::Say(text.to_owned()),
+            Act::Tool(ToolCall::EndCall { reason, result: Some(Box::new(result)) }),
+        ]
     }
 }
 
