@@ -235,7 +235,8 @@ async fn a_model_only_adds() {
     let secret = json!({ "to": BUSY, "task": "Pay with card 4111 1111 1111 1111." });
     assert_eq!(checked(&server, None, &secret).await["model_notes"], Value::Null);
     assert_eq!(model.received_requests().await.unwrap().len(), 1);
-    (alone.stop().await, server.stop().await);
+    alone.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -293,5 +294,6 @@ async fn restricted_data_is_kept_out_where_the_operator_wants_it() {
     let told = checked(&open, None, &check_of("task", "Pay with card 4111 1111 1111 1111.")).await;
     assert!(!told["prompt"].as_str().unwrap().contains("have no place in this call"));
     assert!(told["warnings"].to_string().contains("secret"), "without the switch it is a warning");
-    (open.stop().await, server.stop().await);
+    open.stop().await;
+    server.stop().await;
 }
