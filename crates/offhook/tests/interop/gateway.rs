@@ -35,14 +35,14 @@ impl Gateway {
         Self::on_trunks(&[(trunk, OUR_NUMBER)], further).await
     }
 
-    /// With a line on each of these trunks.
+    /// With a line on each of these trunks, for one call at a time.
     pub async fn on_trunks(trunks: &[(SocketAddr, &str)], further: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sip = SocketAddr::from(([127, 0, 0, 1], free_port(Protocol::Udp)));
         let trunk = |(server, number): &(SocketAddr, &str)| {
             format!(
                 "[[carrier.sip.trunk]]\nname = \"{number}\"\nserver = \"{server}\"\n\
-                 [[line]]\nnumber = \"{number}\"\ntrunk = \"{number}\"\n"
+                 [[line]]\nnumber = \"{number}\"\ntrunk = \"{number}\"\nmax_calls = 1\n"
             )
         };
         let trunks: String = trunks.iter().map(trunk).collect();

@@ -47,7 +47,7 @@ async fn two_softphones_are_joined_and_hear_each_other_and_nobody_else_does() {
     let crossed = joined.last().unwrap();
     let slowest = crossed["to_user_ms"].as_u64().unwrap().max(crossed["to_remote_ms"].as_u64().unwrap());
     assert!(slowest <= 200, "{crossed}");
-    // Both go on until offhook's limit ends it.
+    // The line of the call carries no second one. Both go on until offhook's limit ends it.
     let call = gateway.finalized(&id).await;
     assert_eq!(
         (&call["outcome"], &call["end_reason"]),
