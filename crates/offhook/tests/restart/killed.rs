@@ -2,7 +2,7 @@
 
 use offhook::app::{App, StartError};
 use offhook::config::Config;
-use offhook::gateway::{Bridge, HandoffState};
+use offhook::gateway::{Bridge, HandoffState, PlaceCall};
 use offhook_core::journal::{Fact, Part, Release};
 use offhook_core::{CallId, EndReason};
 use offhook_sandbox::{CallRecord, Ending, Stage};
@@ -105,7 +105,8 @@ async fn both_legs_of_a_call_that_was_handed_over_are_released() {
     let config = world.config.clone();
     let joined = process.spawn(async move {
         let app = App::start(config).await.unwrap();
-        let placed = app.gateway().place_call(None, wish(SILENT)).await.unwrap();
+        let ask = PlaceCall { bridge_number: Some(OWN_PHONE.to_owned()), ..wish(SILENT) };
+        let placed = app.gateway().place_call(None, ask).await.unwrap();
         written(&app, placed.call_id, |fact| matches!(fact, Fact::VoiceSaid { .. })).await;
         let user = Bridge { number: Some(OWN_PHONE.to_owned()), warm: Some(false) };
         app.gateway().bridge(placed.caller, placed.call_id, user, None).await.unwrap();
