@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{InPath, Known, Whole, idempotency_key, object_if_any};
+use super::request::{InPath, Known, OfCall, Once, Whole, idempotency_key, object_if_any, replayed};
 use crate::clock::iso;
 use crate::gateway::{Bridge, BridgeError, HandoffView};
 
@@ -81,10 +81,7 @@ impl From<HandoffView> for Handoff {
 /// voice with the other side, which is told so.
 #[utoipa::path(
     post, path = "/call/{id}/bridge", operation_id = "bridge", tag = "calls", request_body = Option<BridgeBody>,
-    params(
-        ("id" = String, Path, description = "The call."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
-    ),
+    params(OfCall, Once),
     responses((status = 202, body = Bridging), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -99,11 +96,7 @@ pub async fn bridge(
     let wish = Bridge { number: number(&fields)?, warm: warm(&fields)? };
     let steered = api.gateway.bridge(caller, id, wish, idempotency_key(&headers)?).await?;
     let body = Bridging { success: true, call_id: id.to_string(), status: "answered", handoff: "dialing" };
-    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
-    if steered.repeated {
-        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(replayed((StatusCode::ACCEPTED, Json(body)).into_response(), steered.repeated))
 }
 
 fn number(fields: &Map<String, Value>) -> Result<Option<String>, ApiError> {

@@ -104,10 +104,7 @@ fn accepted(placed: Placed) -> Response {
         key.set_sensitive(true);
         response.headers_mut().insert("x-clawcall-api-key", key);
     }
-    if placed.repeated {
-        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
-    }
-    response
+    request::replayed(response, placed.repeated)
 }
 
 /// Where a call is, and what became of it.

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use offhook_core::CampaignId;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::Api;
 use super::campaign_view::{CampaignBody, CampaignList};
 use super::error::{ApiError, ErrorBody};
 use super::new_call::{MayCommit, NewCall, OnVoicemail, canonical};
-use super::request::{Known, Whole, idempotency_key, object, whole};
+use super::request::{Known, Whole, idempotency_key, object, replayed, whole};
 use crate::gateway::{
     AuthError, CampaignError, Fit, Idempotency, Notes, PlaceCallError, StartCampaign, Target,
 };
@@ -170,11 +170,8 @@ pub async fn start(
 ) -> Result<Response, ApiError> {
     let wanted = read(&object(&body?)?, &headers)?;
     let started = api.gateway.start_campaign(caller, wanted).await?;
-    let mut response = (StatusCode::CREATED, Json(CampaignBody::from(started.view))).into_response();
-    if started.repeated {
-        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let response = (StatusCode::CREATED, Json(CampaignBody::from(started.view))).into_response();
+    Ok(replayed(response, started.repeated))
 }
 
 /// A campaign: whom it called, what each said, side by side, and what to do next.

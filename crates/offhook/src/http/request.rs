@@ -5,9 +5,11 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
 use offhook_core::CallId;
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
 use super::Api;
 use super::error::ApiError;
@@ -84,6 +86,33 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> 
         return Err(ApiError::bad_request("invalid_request", message));
     }
     Ok(Some(key.to_owned()))
+}
+
+/// [`InPath`] as the OpenAPI document describes it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "describes the parameter; an extractor reads it")]
+pub struct OfCall {
+    /// The call.
+    id: String,
+}
+
+/// [`idempotency_key`] as the OpenAPI document describes it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes the parameter; it is read from the headers")]
+pub struct Once {
+    /// The same key with the same body is done once.
+    #[param(rename = "Idempotency-Key")]
+    key: Option<String>,
+}
+
+/// Say in the answer whether the request had been done before.
+pub fn replayed(mut response: Response, before: bool) -> Response {
+    if before {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
 }
 
 /// A whole body, whatever its declared type; an error is for the handler to give, which may have a better one.

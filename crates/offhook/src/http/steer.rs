@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use offhook_core::CallId;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{InPath, Known, Whole, idempotency_key, object, whole};
+use super::request::{InPath, Known, OfCall, Once, Whole, idempotency_key, object, replayed, whole};
 use crate::gateway::{Caller, Steer, Steered};
 
 /// What the voice is to say.
@@ -70,10 +70,7 @@ pub struct Taken {
 /// The turn in the transcript shows what of it was really said.
 #[utoipa::path(
     post, path = "/call/{id}/say", operation_id = "say", tag = "calls", request_body = SayBody,
-    params(
-        ("id" = String, Path, description = "The call."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
-    ),
+    params(OfCall, Once),
     responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -92,10 +89,7 @@ pub async fn say(
 /// The scripted voice, which has no model, can't follow notes: it says so with a `call.problem`.
 #[utoipa::path(
     post, path = "/call/{id}/instruct", operation_id = "instruct", tag = "calls", request_body = InstructBody,
-    params(
-        ("id" = String, Path, description = "The call."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
-    ),
+    params(OfCall, Once),
     responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -114,10 +108,7 @@ pub async fn instruct(
 /// `leg.digits_sent` says when they were. What is pressed after them waits until then: `409`.
 #[utoipa::path(
     post, path = "/call/{id}/digits", operation_id = "press_digits", tag = "calls", request_body = DigitsBody,
-    params(
-        ("id" = String, Path, description = "The call."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
-    ),
+    params(OfCall, Once),
     responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -136,10 +127,7 @@ pub async fn digits(
 /// The voice goes on with it. `409` where no question is open any more.
 #[utoipa::path(
     post, path = "/call/{id}/answer", operation_id = "answer_call", tag = "calls", request_body = AnswerBody,
-    params(
-        ("id" = String, Path, description = "The call."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body is done once."),
-    ),
+    params(OfCall, Once),
     responses((status = 202, body = Taken), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)),
     security(("key" = [])),
 )]
@@ -178,11 +166,7 @@ impl Api {
 
 fn taken(id: CallId, steered: Steered) -> Response {
     let body = Taken { success: true, call_id: id.to_string(), status: "answered" };
-    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
-    if steered.repeated {
-        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
-    }
-    response
+    replayed((StatusCode::ACCEPTED, Json(body)).into_response(), steered.repeated)
 }
 
 /// One text of a body that needs no more.

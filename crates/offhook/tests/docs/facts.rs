@@ -4,7 +4,7 @@ pub const MEANING: &[(&str, &str)] = &[
     ("call.queued", "The call was accepted and is on disk. `policy`: the rules that were asked."),
     (
         "call.dialing",
-        "The one dial request of this call goes to the carrier. `line`: the number we call from.",
+        "A dial request goes to the carrier: one in a call, and one more after `call.dial_retried`. `line`: the number we call from.",
     ),
     (
         "call.dial_retried",

@@ -2,6 +2,7 @@
 //! there is one at a time. Another offhook calls.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use offhook::config::SpeechModel;
 use offhook_speech::{local, openai};
@@ -9,6 +10,7 @@ use offhook_store::PhoneRow;
 use offhook_testkit::programs::{Protocol, free_port};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::me::account;
 use crate::server::{Agent, Answer, Server, TASK, send};
@@ -347,6 +349,15 @@ async fn a_caller_who_is_put_through_needs_no_model() {
     theirs.post(&format!("/call/{first}/hangup")).await;
     mira.finalized(&id).await;
     assert!(model.accept().is_err(), "a voice that is not there was paid for");
+
+    // Anybody else is answered by a voice, which needs one.
+    inbound["passthrough_numbers"] = json!([]);
+    assert_eq!(put(&mira, &json!({ "inbound": inbound })).await.status, 200);
+    model.set_nonblocking(false).unwrap();
+    let connected = tokio::task::spawn_blocking(move || model.accept().is_ok());
+    let second = call(&theirs, MIRAS).await;
+    assert!(timeout(Duration::from_secs(30), connected).await.expect("a connection to the model").unwrap());
+    theirs.post(&format!("/call/{second}/hangup")).await;
     called.stop().await;
     caller.stop().await;
 }
