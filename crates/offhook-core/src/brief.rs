@@ -43,6 +43,113 @@ pub struct Brief {
     pub mask_secrets: bool,
     /// Payment, health, identity and access data have no place in this call.
     pub restrict_data: bool,
+    pub role: Role,
+    /// Who does work for the voice; `None`: nobody.
+    pub agents: Option<Agents>,
+    /// Whoever is on the line must give a PIN first.
+    pub gate: Option<Gate>,
+    /// What the call is to have approved.
+    pub approval: Option<Approval>,
+    /// What was found out before the call and made it due. Data, as what was said before is.
+    pub findings: Option<String>,
+    /// Callers can leave word.
+    pub takes_messages: bool,
+    /// Unwanted callers are told goodbye.
+    pub ends_spam: bool,
+}
+
+/// Whom the voice is on this call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It calls somebody on behalf of the user.
+    #[default]
+    Caller,
+    /// It is the assistant of whoever is on the line: of its own user, or for the callers of a line.
+    Assistant,
+}
+
+/// The agents behind the voice, and how much of them one call may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agents {
+    /// Name and what each is for; the first is the usual one.
+    pub known: Vec<(String, String)>,
+    /// How long an answer is waited for in conversation.
+    pub wait: Duration,
+    /// How long one may work while the conversation goes on.
+    pub work: Duration,
+    /// At the same time.
+    pub parallel: u32,
+    /// In one call.
+    pub most: u32,
+}
+
+/// A PIN between whoever is on the line and what the call is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    pub pin: Pin,
+    pub attempts: u32,
+    /// What the call is about once the PIN was given; until then the voice does not know it.
+    pub beyond: Box<Brief>,
+}
+
+/// Digits that only the user knows.
+#[derive(Clone)]
+pub struct Pin(String);
+
+/// An operation that somebody must approve.
+#[derive(Clone, PartialEq)]
+pub struct Approval {
+    /// What it is, in the words of whoever asks.
+    pub operation: String,
+    /// With what, e.g. an amount and a name.
+    pub details: Option<String>,
+    pub pin: Option<Pin>,
+}
+
+impl Pin {
+    pub const DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
+
+    /// `None` where it is not four to twelve digits.
+    pub fn parse(digits: &str) -> Option<Self> {
+        let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+        (are_digits && Self::DIGITS.contains(&digits.len())).then(|| Self(digits.to_owned()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Never: the shortest has four digits.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Looks at every digit, whichever is wrong, so that the time it takes tells nothing.
+    pub fn is(&self, digits: &str) -> bool {
+        let (pin, digits) = (self.0.as_bytes(), digits.as_bytes());
+        let wrong = pin.iter().zip(digits).fold(0, |wrong, (ours, theirs)| wrong | (ours ^ theirs));
+        pin.len() == digits.len() && wrong == 0
+    }
+}
+
+impl PartialEq for Pin {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.0)
+    }
+}
+
+/// Without a digit.
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(…)")
+    }
+}
+
+/// Without the words, as [`Brief`].
+impl fmt::Debug for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Approval").field("pin", &self.pin).finish_non_exhaustive()
+    }
 }
 
 /// How the user comes into a call.
@@ -204,6 +311,13 @@ impl Brief {
             prior: None,
             mask_secrets: false,
             restrict_data: false,
+            role: Role::Caller,
+            agents: None,
+            gate: None,
+            approval: None,
+            findings: None,
+            takes_messages: false,
+            ends_spam: false,
         }
     }
 

@@ -189,6 +189,8 @@ end_reasons! {
     VoiceFinished = "voice.finished", Voice, Failed, Never, "The conversation was brought to its end.";
     /// A machine answered; a message was left if the instructions asked for one.
     VoiceVoicemail = "voice.voicemail", Voice, NoAnswer, AskFirst, "Voicemail answered.";
+    /// A caller who sells, begs or plays a tape was told goodbye.
+    VoiceSpam = "voice.spam", Voice, Failed, Never, "An unwanted call was ended.";
     /// Nobody picked up within the ring limit.
     PolicyRingLimit = "policy.ring_limit", Policy, NoAnswer, AskFirst, "Nobody picked up within the ring limit.";
     /// The longest permitted conversation is over.
@@ -199,6 +201,8 @@ end_reasons! {
     PolicyHoldLimit = "policy.hold_limit", Policy, Failed, AskFirst, "The call stayed on hold past the limit.";
     /// A rule that holds at dialling time refused the call.
     PolicyRefused = "policy.refused", Policy, Failed, Never, "A calling rule refused the call.";
+    /// Whoever was on the line could not give the PIN.
+    PolicyPin = "policy.pin", Policy, Failed, Never, "The PIN was not given.";
     /// The call was not to be placed any more after its time.
     PolicyWindow = "policy.window", Policy, Cancelled, AskFirst, "The time for this call had passed.";
     /// The INVITE certainly never left: no DNS answer, connection refused, no free port.
@@ -324,7 +328,7 @@ pub fn q850_cause(reason: EndReason) -> u8 {
     match reason {
         EndReason::RemoteBusy => 17,
         EndReason::RemoteNoAnswer | EndReason::PolicyRingLimit => 19,
-        EndReason::RemoteDeclined | EndReason::PolicyRefused => 21,
+        EndReason::RemoteDeclined | EndReason::PolicyRefused | EndReason::PolicyPin => 21,
         EndReason::RemoteInvalidNumber => 1,
         EndReason::RemoteUnreachable => 20,
         EndReason::CarrierUnreachable | EndReason::CarrierUncertain => 38,
@@ -341,6 +345,7 @@ pub fn q850_cause(reason: EndReason) -> u8 {
         | EndReason::VoiceFinished
         | EndReason::UserHungUp
         | EndReason::VoiceVoicemail
+        | EndReason::VoiceSpam
         | EndReason::GatewayShutdown
         | EndReason::GatewayRestarted
         | EndReason::GatewayFault => 16,

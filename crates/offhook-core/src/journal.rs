@@ -265,6 +265,42 @@ codes! {
         Gateway = "gateway",
     }
 
+    /// Why an agent behind the voice has no answer.
+    AgentFailure {
+        /// Not within its time.
+        TimedOut = "timed_out",
+        /// It could not be asked, or broke off.
+        Unreachable = "unreachable",
+        /// It was asked and answered with an error.
+        Failed = "failed",
+        /// There was nothing in its answer.
+        Empty = "empty",
+        /// There is no agent of this name.
+        Unknown = "unknown",
+        /// Too many are at work.
+        Busy = "busy",
+    }
+
+    /// How a PIN or a decision was given.
+    GivenBy {
+        Keys = "keys",
+        Voice = "voice",
+    }
+
+    /// What decided about a request for an approval.
+    DecidedBy {
+        /// A key, and the PIN where there is one.
+        Keys = "keys",
+        /// The words of whoever was called, and the PIN where there is one.
+        Voice = "voice",
+        /// The PIN was wrong too often.
+        WrongPin = "wrong_pin",
+        /// Nothing was decided in time.
+        TimedOut = "timed_out",
+        /// The call ended before anything was decided, or never came about.
+        CallEnded = "call_ended",
+    }
+
     /// What was masked.
     SecretKind {
         Code = "code",
@@ -297,6 +333,9 @@ coded_fields!(
     HoldBy,
     HandoffBy,
     HandoffFailure,
+    AgentFailure,
+    GivenBy,
+    DecidedBy,
     Party,
     SecretKind,
     Part,
@@ -345,6 +384,7 @@ const SHOWN: &[&str] = &[
     "by",
     "code",
     "codec",
+    "failure",
     "how",
     "kind",
     "model",
@@ -446,6 +486,21 @@ facts! {
     HandoffFailed = "handoff.failed" { why_not: HandoffFailure }
     /// Who hung up first of those who were joined.
     HandoffEnded = "handoff.ended" { by: Party, joined_ms: u32 }
+    /// An agent behind the voice is given work; `waits` where the voice has nothing else to go on with.
+    AgentAsked = "agent.asked" { task_id: u32, agent: Option<String>, prompt: String, waits: bool }
+    AgentAnswered = "agent.answered" { task_id: u32, answer: String }
+    AgentFailed = "agent.failed" { task_id: u32, failure: AgentFailure }
+    /// The call ended first.
+    AgentCancelled = "agent.cancelled" { task_id: u32 }
+    /// What is to be approved was read out.
+    ApprovalAsked = "approval.asked" { operation: String }
+    /// Exactly one where an approval was asked for.
+    ApprovalDecided = "approval.decided" { approved: bool, by: DecidedBy }
+    /// Whoever calls gave the PIN.
+    CallerVerified = "caller.verified" { by: GivenBy }
+    CallerUnverified = "caller.unverified" { attempts: u32 }
+    /// A caller left word.
+    MessageTaken = "message.taken" { name: Option<String>, message: String, call_back: Option<String> }
     AnsweredByDetected = "call.answered_by" { answered_by: AnsweredBy }
     /// A part of the result, with the turns that show it: a commitment as it is said, the others just before
     /// `call.result`.

@@ -67,6 +67,7 @@ impl Call {
             _ => (false, self.answered_at.is_some() && !self.speech_gone()),
         };
         self.give_up_question();
+        self.cancel_agents();
         self.claim_message();
         self.leave_hold(now);
         if !joined {
@@ -117,6 +118,7 @@ impl Call {
             self.tell_answered_by();
             self.tell_result(true);
         }
+        self.settle_approval();
         let talk_ms = self.call_ms(ended_at);
         let (sip_status, q850_cause) = (self.sip_status, self.q850_cause);
         self.journal(Fact::Ended { reason, answered, talk_ms, sip_status, q850_cause });

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::audio::{AudioFormat, Digit};
-use crate::brief::Introduction;
+use crate::brief::{Brief, Introduction};
 use crate::end::EndReason;
-use crate::journal::{AnsweredBy, BlockerKind, TaskStatus};
+use crate::journal::{AgentFailure, AnsweredBy, BlockerKind, TaskStatus};
 use crate::policy::HandoffAllow;
 use crate::pump::Heard;
 use crate::words::{Words, veiled};
@@ -17,6 +17,10 @@ pub struct Utterance(pub u32);
 /// Which tool call of the model; counts up within a call, chosen by the speech session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ToolCallId(pub u32);
+
+/// Which piece of work of an agent behind the voice; counts up within a call, chosen by the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentTask(pub u32);
 
 /// What a leg reports. Audio frames travel beside these, straight to the session.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +182,31 @@ pub enum ToolCall {
     UserDecides {
         joins: bool,
     },
+    /// Work for an agent behind the voice, whose answer is waited for; the usual one where none is named.
+    InvokeAgent {
+        agent: Option<Words>,
+        prompt: Words,
+    },
+    /// The same, and the conversation goes on meanwhile.
+    InvokeAgentAsync {
+        agent: Option<Words>,
+        prompt: Words,
+    },
+    CheckAgentTask {
+        task_id: Words,
+    },
+    /// What the other side said to the request for an approval, as the voice understood it.
+    Decide {
+        approve: bool,
+    },
+    /// A caller leaves word.
+    TakeMessage {
+        name: Option<Words>,
+        message: Words,
+        call_back: Option<Words>,
+    },
+    /// The caller sells, begs or plays a tape.
+    ReportSpam,
     /// Not one of ours, or arguments that do not parse; answered with the reason.
     Invalid {
         name: String,
@@ -197,6 +226,12 @@ impl ToolCall {
             Self::AskOwner { .. } => "ask_owner",
             Self::LoopInUser { .. } => "loop_in_user",
             Self::UserDecides { .. } => "user_decides",
+            Self::InvokeAgent { .. } => "invoke_agent",
+            Self::InvokeAgentAsync { .. } => "invoke_agent_async",
+            Self::CheckAgentTask { .. } => "check_agent_task",
+            Self::Decide { .. } => "decide",
+            Self::TakeMessage { .. } => "take_message",
+            Self::ReportSpam => "report_spam",
             Self::Invalid { name, .. } => name,
         }
     }
@@ -211,6 +246,11 @@ impl ToolCall {
             Self::AskOwner { question } => question.to_string(),
             Self::LoopInUser { reason } => reason.to_string(),
             Self::UserDecides { joins } => joins.to_string(),
+            Self::InvokeAgent { prompt, .. } | Self::InvokeAgentAsync { prompt, .. } => prompt.to_string(),
+            Self::CheckAgentTask { task_id } => task_id.to_string(),
+            Self::Decide { approve } => approve.to_string(),
+            Self::TakeMessage { message, .. } => message.to_string(),
+            Self::ReportSpam => String::new(),
             Self::Invalid { arguments, .. } => arguments.to_string(),
         }
     }
@@ -329,12 +369,31 @@ pub enum SpeechCommand {
         output: String,
         respond: bool,
     },
+    /// What the conversation is about from now on, and which tools there are for it: whoever is on the line may know more.
+    Brief(Box<Brief>),
     /// An utterance was cut off: only this much of it was heard, and nothing of those after it.
     Truncate(Heard),
     /// Stop listening and speaking (on hold), until `Resume`.
     Suspend,
     Resume,
     Close,
+}
+
+/// What the agents behind the voice are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentOrder {
+    /// Do this, with the conversation so far; the usual agent where none is named. Always leads to an [`AgentEvent`],
+    /// unless it is cancelled.
+    Ask { task: AgentTask, agent: Option<String>, prompt: Words, transcript: Words },
+    /// Nobody wants to know any more.
+    Cancel { task: AgentTask },
+}
+
+/// What the agents behind the voice report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentEvent {
+    Answered { task: AgentTask, text: Words },
+    Failed { task: AgentTask, failure: AgentFailure },
 }
 
 /// What an owner or the gateway asks of a running call.

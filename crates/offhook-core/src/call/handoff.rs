@@ -554,7 +554,12 @@ impl Call {
                 self.journal(Fact::HandoffCrossed { to_user_ms, to_remote_ms });
             }
             Input::Problem { part, code, message } => self.journal(Fact::Problem { part, code, message }),
-            Input::Command(_) | Input::Pump(_) | Input::Beep | Input::Sound(_) | Input::Tick => {}
+            Input::Command(_)
+            | Input::Pump(_)
+            | Input::Beep
+            | Input::Sound(_)
+            | Input::Agent(_)
+            | Input::Tick => {}
         }
         self.check_deadlines(now);
     }

@@ -6,12 +6,15 @@
 //!
 //! `state.rs` is where a call can be. What moves it: `setup.rs` up to the answer, `opening.rs` the first words, `talk.rs`
 //! who speaks when, `tools.rs` what the voice wants done, `steer.rs` what the owner wants done, `consult.rs` what
-//! it is asked, `menu.rs` keypresses, `answering.rs` what picked up, `hold.rs` waiting for a person, `handoff.rs` the user
+//! it is asked, `delegate.rs` what agents do for the voice, `pin.rs` who must show who they are, `approval.rs` what is to
+//! be approved, `reception.rs` callers who leave word or are unwanted, `menu.rs` keypresses, `answering.rs` what picked up, `hold.rs` waiting for a person, `handoff.rs` the user
 //! on a second leg, `ending.rs` the hang-up, `report.rs` what became of the task, held against
 //! `evidence.rs`. `turns.rs` is the transcript.
 
 mod answering;
+mod approval;
 mod consult;
+mod delegate;
 mod ending;
 mod event;
 mod evidence;
@@ -21,6 +24,8 @@ mod hold;
 mod masking;
 mod menu;
 mod opening;
+mod pin;
+mod reception;
 mod report;
 mod setup;
 mod state;
@@ -137,6 +142,7 @@ pub enum Input {
         to_user_ms: u32,
         to_remote_ms: u32,
     },
+    Agent(AgentEvent),
     /// Something failed beside the call, e.g. its recording.
     Problem {
         part: Part,
@@ -159,6 +165,7 @@ pub enum Action {
     /// Drop what waits in the pump; answer with [`Input::CutOff`] when that cut an utterance off.
     StopPlayout,
     Journal(Fact),
+    Agent(AgentOrder),
     /// Dial the user, on a leg of its own.
     DialSecond {
         to: HandoffAllow,
@@ -303,6 +310,7 @@ impl Call {
             Input::Problem { part, code, message } => self.journal(Fact::Problem { part, code, message }),
             Input::Sound(sound) => self.sound_heard(now, sound),
             Input::Second(event) => self.handle_second(now, event),
+            Input::Agent(event) => self.agent_reports(now, event),
             Input::FirstCrossed { .. } | Input::Tick => {}
         }
     }
@@ -336,6 +344,8 @@ impl Call {
                 self.journal(Fact::MediaUp { codec: format.name().to_owned(), encrypted });
             }
             LegEvent::Digit(_) if self.turns.are_over() => {}
+            LegEvent::Digit(digit) if self.awaits_pin() => self.pin_key(now, digit),
+            LegEvent::Digit(digit) if self.awaits_decision() => self.approval_key(now, digit),
             LegEvent::Digit(digit) => {
                 let digit = self.key_shown(now, digit).to_string();
                 self.journal(Fact::DigitReceived { digit });
@@ -414,6 +424,9 @@ impl Call {
             Due::MenuStuck => self.menu_stuck(now),
             Due::Answering => self.answering_due(now),
             Due::Handoff => self.handoff_due(now),
+            Due::Agents => self.agents_due(now),
+            Due::Pin => self.pin_due(now),
+            Due::Approval => self.approval_due(now),
             Due::Redial => self.redial(now),
             Due::HoldTooLong => self.held_too_long(now),
             Due::HangUp(reason) => self.hang_up(now, reason),

@@ -105,6 +105,8 @@ impl Call {
                 conversation.phase = Phase::Talking;
                 self.say_unsaid();
                 self.gate_passed();
+                self.ask_for_pin(now);
+                self.ask_for_approval(now);
             }
             Phase::Parting(parting) if parting.message.is_some_and(|message| message.were_heard()) => {
                 parting.said(now);

@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use super::answering::Answering;
+use super::approval::Approving;
 use super::consult::Consult;
+use super::delegate::Delegation;
 use super::handoff::{Bridge, Handoff};
 use super::hold::Hold;
 use super::menu::Menu;
+use super::pin::PinEntry;
 use super::steer::Steer;
 use super::through::Through;
 use super::{Limits, Utterance};
@@ -64,6 +67,9 @@ pub struct Conversation {
     pub(super) menu: Menu,
     pub(super) steer: Steer,
     pub(super) consult: Consult,
+    pub(super) delegation: Delegation,
+    pub(super) pin: PinEntry,
+    pub(super) approving: Approving,
     pub(super) answering: Answering,
     pub(super) hold: Hold,
     pub(super) handoff: Handoff,
@@ -174,6 +180,12 @@ pub(super) enum Due {
     Answering,
     /// The user did not come to the phone in time.
     Handoff,
+    /// An agent behind the voice takes too long.
+    Agents,
+    /// The PIN was not given in time.
+    Pin,
+    /// Nothing was decided in time.
+    Approval,
     /// The dial request is made again.
     Redial,
     /// The message is left without a beep.
@@ -223,6 +235,9 @@ impl Conversation {
             menu: Menu::default(),
             steer: Steer::default(),
             consult: Consult::default(),
+            delegation: Delegation::default(),
+            pin: PinEntry::default(),
+            approving: Approving::default(),
             answering: Answering::default(),
             hold: Hold::default(),
             handoff: Handoff::default(),
@@ -239,6 +254,9 @@ impl Conversation {
             self.phase_ends(),
             self.silence_ends(limits),
             self.consult.next(),
+            self.delegation.next(),
+            self.pin.next(),
+            self.approving.next(),
             self.menu.next(),
             // What the remote is has time until the voice is back with it.
             self.answering.next().filter(|_| !self.handoff.is_private()),

@@ -61,6 +61,8 @@ impl Call {
             Some(text) => Fact::RemoteSaid { turn, started_ms, ended_ms, text: text.into(), confidence },
             None => Fact::NotUnderstood { turn, started_ms, ended_ms },
         });
+        self.pin_said(now, said.as_deref().unwrap_or_default());
+        self.decision_said(now, said.as_deref().unwrap_or_default());
         self.note_wish_to_wait(said.as_deref().unwrap_or_default());
         self.consider_answering(now, said.as_deref());
         self.tell_result(false);

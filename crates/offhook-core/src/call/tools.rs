@@ -26,6 +26,14 @@ impl Call {
             ToolCall::AskOwner { question } => self.ask_owner(now, id, &question),
             ToolCall::LoopInUser { reason } => self.loop_in_user(now, id, reason),
             ToolCall::UserDecides { joins } => self.user_decides(now, id, joins),
+            ToolCall::InvokeAgent { agent, prompt } => self.invoke_agent(now, id, agent, prompt),
+            ToolCall::InvokeAgentAsync { agent, prompt } => self.invoke_agent_async(now, id, agent, prompt),
+            ToolCall::CheckAgentTask { task_id } => self.check_agent_task(id, &task_id),
+            ToolCall::Decide { approve } => self.voice_decides(now, id, approve),
+            ToolCall::TakeMessage { name, message, call_back } => {
+                self.take_message(id, name, message, call_back)
+            }
+            ToolCall::ReportSpam => self.report_spam(now, id),
             ToolCall::Invalid { name, why, .. } => self.tool_answered(id, &name, &why, true),
         }
     }

@@ -7,7 +7,7 @@ use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::Brief;
 use offhook_core::call::{
-    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
+    Action, AgentOrder, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
     SpeechEvent, ToolCall, ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
@@ -161,6 +161,11 @@ fn show(action: &Action) -> String {
         Action::Second(command) => format!("user's leg: {command:?}"),
         Action::Attach(party) => format!("attach the {party}"),
         Action::Company(wanted) => format!("company: {wanted}"),
+        Action::Agent(AgentOrder::Ask { task, agent, prompt, .. }) => {
+            let agent = agent.as_deref().unwrap_or("the usual agent");
+            format!("agent: {agent} for task {}: {:?}", task.0, prompt.as_str())
+        }
+        Action::Agent(AgentOrder::Cancel { task }) => format!("agent: cancel task {}", task.0),
         Action::StopRecording => "stop recording".to_owned(),
         Action::Join => "join".to_owned(),
         Action::MaskRecording { from_ms, to_ms } => format!("mask recording {from_ms}-{to_ms} ms"),
@@ -189,6 +194,7 @@ fn show_speech(command: &SpeechCommand) -> String {
         SpeechCommand::ToolOutput { id, output, respond } => {
             format!("tool {} answered {output:?}{}", id.0, answer(*respond))
         }
+        SpeechCommand::Brief(brief) => format!("brief {:?}", brief.task),
         SpeechCommand::Truncate(Heard { utterance, heard_ms, of_ms }) => {
             format!("truncate {} at {heard_ms} of {of_ms} ms", utterance.0)
         }

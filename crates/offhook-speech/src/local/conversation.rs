@@ -320,6 +320,12 @@ impl Conversation {
                 }
                 self.remark(respond, |chat| chat.tool_output(id, &output));
             }
+            SpeechCommand::Brief(brief) => {
+                self.brain = match self.brain {
+                    Brain::Chat(_) => Brain::Chat(Box::new(Chat::new(&brief))),
+                    Brain::Script(_) => Brain::Script(Box::new(Script::new(&brief))),
+                };
+            }
             SpeechCommand::Truncate(heard) => {
                 let cut = self.mouth.cut(now_ms, heard);
                 self.put_cuts(cut.into_iter().collect());

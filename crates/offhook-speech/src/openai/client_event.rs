@@ -50,6 +50,12 @@ pub(super) fn session_update(event_id: &str, config: &Config, prompt: &Prompt, t
     json!({"type": "session.update", "event_id": event_id, "session": session}).to_string()
 }
 
+/// Only what the conversation is about, and the tools for it.
+pub(super) fn brief_update(event_id: &str, brief: &Brief) -> String {
+    let session = json!({"type": "realtime", "instructions": brief.instructions(), "tools": tools(brief)});
+    json!({"type": "session.update", "event_id": event_id, "session": session}).to_string()
+}
+
 /// Only turn detection; everything else stays as it is.
 pub(super) fn turn_update(event_id: &str, config: &Config, turns: Turns) -> String {
     let input = json!({"turn_detection": turn_detection(&config.turn_detection, turns)});

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use offhook_carrier::{Carrier, Dial, Leg, MediaStats};
 use offhook_core::audio::FRAME;
-use offhook_core::call::{Action, Call, CallCommand, Input, SpeechEvent};
-use offhook_core::journal::{Fact, Part};
+use offhook_core::call::{Action, AgentEvent, AgentOrder, Call, CallCommand, Input, SpeechEvent};
+use offhook_core::journal::{AgentFailure, Fact, Part};
 use offhook_core::policy::HandoffAllow;
 use offhook_core::{CallId, PhoneNumber, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
@@ -297,6 +297,11 @@ impl Session {
                 self.inputs.extend(cut_off.map(Input::CutOff));
             }
             Action::Journal(fact) => self.write(fact),
+            Action::Agent(AgentOrder::Ask { task, .. }) => {
+                let failure = AgentFailure::Unreachable;
+                self.inputs.push_back(Input::Agent(AgentEvent::Failed { task, failure }));
+            }
+            Action::Agent(AgentOrder::Cancel { .. }) => {}
             Action::DialSecond { to } => self.to_dial_user = Some(to),
             Action::Second(command) => self.command_second(command),
             Action::Attach(party) => self.attach(party),

@@ -1,6 +1,7 @@
 //! What the call wants of the model.
 
 use offhook_core::Timestamp;
+use offhook_core::brief::Brief;
 use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCallId};
 use offhook_core::pump::Heard;
 
@@ -50,6 +51,7 @@ impl Protocol {
                 self.tool_output(id, &output);
                 self.answer_if(respond);
             }
+            SpeechCommand::Brief(brief) => self.brief(*brief),
             SpeechCommand::Truncate(heard) => self.truncate(heard),
             SpeechCommand::Suspend => self.suspend(),
             SpeechCommand::Resume => self.suspended = false,
@@ -62,6 +64,15 @@ impl Protocol {
     fn answer_if(&mut self, respond: bool) {
         if respond {
             self.responses.want(Ask::Answer, Why::Asked);
+        }
+    }
+
+    /// Another connection is configured so from its beginning.
+    fn brief(&mut self, brief: Brief) {
+        self.settings.prompt.brief = brief;
+        if self.is_live() {
+            let event_id = self.ids.next();
+            self.write(client_event::brief_update(&event_id, &self.settings.prompt.brief));
         }
     }
 
