@@ -212,6 +212,11 @@ impl NumberPattern {
         let digits = &number.as_e164()[1..];
         if self.is_prefix { digits.starts_with(&self.digits) } else { digits == self.digits }
     }
+
+    /// Of two patterns that match a number the one that says more about it has the higher.
+    pub fn precision(&self) -> usize {
+        self.digits.len() + usize::from(!self.is_prefix)
+    }
 }
 
 impl FromStr for NumberPattern {

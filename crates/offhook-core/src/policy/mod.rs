@@ -3,19 +3,25 @@
 //! A pure function of what is asked, what is the case and what time it is. The shell gathers [`Facts`] and acts on
 //! the [`Decision`]; it can't start a call without an [`Allow`], and only this module makes one.
 
+mod callers;
 mod config;
 mod handoff;
+mod hours;
 mod prices;
 mod quota;
 mod rules;
 
 use std::time::Duration;
 
+pub use callers::{
+    Access, CallerAllow, CallerFacts, CallerRefusal, LineRules, Listed, Outside, Standing, Trust,
+};
 pub use config::{
     Countries, Country, LimitRange, NumberPattern, OwnerLimits, ParseCountryError, ParsePatternError,
     PolicyConfig, UserNumbers,
 };
 pub use handoff::HandoffAllow;
+pub use hours::{Hours, LocalTime, ParseHoursError, Window};
 pub use prices::{ParseTariffError, Prices, Tariff};
 pub use quota::{Amount, DayUse, ParseAmountError, Prepaid, Quota, Trial, TrialUse};
 pub use rules::{RefusalCode, Rule};
@@ -35,6 +41,8 @@ pub struct Policy {
 pub struct Ask<'a> {
     /// Whom to call; `None` when it is we who are called.
     pub destination: Option<&'a PhoneNumber>,
+    /// Who calls us, if anybody does, was let in.
+    pub caller: Option<&'a CallerAllow>,
     /// The line to call from; the pool chooses when `None`.
     pub line: Option<&'a PhoneNumber>,
     /// The user's own number, where the user may be connected.
@@ -139,6 +147,7 @@ impl Policy {
         let mut rules = Vec::with_capacity(Rule::ALL.len());
         for rule in Rule::ALL {
             let verdict = match (rule, ask.handoff) {
+        rules.extend_from_slice(ask.caller.map(CallerAllow::rules).unwrap_or_default());
                 (Rule::Handoff, Some(user)) => match self.decide_handoff(user, ask.destination, facts, now) {
                     Ok(allowed) => {
                         handoff = Some(allowed);
@@ -200,6 +209,7 @@ impl<'a> Ask<'a> {
             destination: None,
             line: None,
             handoff: None,
+            caller: None,
             put_through: false,
             ring_limit: None,
             talk_limit: None,

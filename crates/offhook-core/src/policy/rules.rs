@@ -41,6 +41,25 @@ codes! {
         CallsPerDayPerDestination = "calls_per_day_per_destination",
     }
 
+        // Of calls that reach us, in this order; `callers.rs` asks them.
+        /// Nobody may call this line.
+        InboundClosed = "inbound_closed",
+        /// The caller is one of those whom nobody wants.
+        InboundBlocked = "inbound_blocked",
+        /// Calls of this number were spam before.
+        InboundSpam = "inbound_spam",
+        /// Callers have to show their number.
+        InboundAnonymous = "inbound_anonymous",
+        /// Only those who are listed may call.
+        InboundList = "inbound_list",
+        /// Nobody is there at this time.
+        InboundHours = "inbound_hours",
+        /// The PIN was wrong too often lately.
+        InboundPin = "inbound_pin",
+        InboundConcurrentCallsPerCaller = "inbound_concurrent_calls_per_caller",
+        InboundConcurrentCalls = "inbound_concurrent_calls",
+        InboundCallsPerDayPerCaller = "inbound_calls_per_day_per_caller",
+        InboundCallsPerDay = "inbound_calls_per_day",
     /// The error code of the API for a refusal.
     RefusalCode {
         /// The number can't be called at all (400).
@@ -90,8 +109,22 @@ impl Rule {
         match (self, case.ask.destination) {
             (Self::ConcurrentCalls, _) => case.concurrent_calls(),
             (Self::ConcurrentCallsPerOwner, _) => case.concurrent_calls_per_owner(),
-            // Not asked here: what passes it is a permission of its own.
-            (Self::Handoff, _) => Verdict::Silent,
+            // Not asked here: what passes them is a permission of its own.
+            (
+                Self::Handoff
+                | Self::InboundClosed
+                | Self::InboundBlocked
+                | Self::InboundSpam
+                | Self::InboundAnonymous
+                | Self::InboundList
+                | Self::InboundHours
+                | Self::InboundPin
+                | Self::InboundConcurrentCallsPerCaller
+                | Self::InboundConcurrentCalls
+                | Self::InboundCallsPerDayPerCaller
+                | Self::InboundCallsPerDay,
+                _,
+            ) => Verdict::Silent,
             // Who calls us is not ours to choose; how many we talk to at once is.
             (_, None) => Verdict::Silent,
             (Self::Emergency, Some(number)) => emergency(number),
