@@ -4,6 +4,7 @@
 //! The journal is the truth about a call; its row in `calls` is a projection, updated in the same transaction
 //! (`projection`). Every operation is one transaction, or says where it is several.
 
+mod acs;
 mod audit;
 mod batch;
 mod calls;
@@ -26,6 +27,7 @@ mod retention;
 mod waiting;
 mod webhooks;
 
+pub use acs::AudienceRow;
 pub use audit::{AuditEntry, AuditFilter};
 pub use batch::{Batch, Written};
 pub use calls::{CallFilter, CallRequest, CallRow, Idempotency, InsertCallError, Inserted, NewCall};

@@ -3,6 +3,7 @@
 //! On SQLite each scenario is a test of its own, over its own file. On PostgreSQL they are one test, each in a
 //! database of its own, because starting a server is what takes the time.
 
+mod acs;
 mod backend;
 mod campaigns;
 mod claiming;
@@ -44,6 +45,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    acs::the_first_audience_counts_until_it_is_forgotten,
     story::a_call_from_request_to_report,
     story::lists_and_counts,
     story::a_batch_is_one_story,
