@@ -51,6 +51,12 @@ fn tool() -> impl Strategy<Value = ToolCall> {
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Menu }),
         Just(ToolCall::ReportVoicemail { kind: AnsweredBy::Human }),
         Just(ToolCall::WaitOnHold),
+        Just(ToolCall::ReportSpam),
+        "[a-z ]{0,20}".prop_map(|message| ToolCall::TakeMessage {
+            name: None,
+            message: message.into(),
+            call_back: None
+        }),
         Just(ToolCall::LoopInUser { reason: "They want to speak to the user.".into() }),
         any::<bool>().prop_map(|joins| ToolCall::UserDecides { joins }),
     ]

@@ -21,6 +21,8 @@ pub struct Language {
     /// To the user, before and after the reason for being called.
     pub(super) user_wanted: &'static str,
     pub(super) join_or_not: &'static str,
+    /// To a caller who sells, begs or plays a tape, before the line is closed.
+    pub not_interested: &'static str,
     /// When the voice is lost, and the call with it.
     pub apology: &'static str,
 }
@@ -63,6 +65,7 @@ impl Language {
             user_absent: "I am sorry, they cannot join us right now. What would be the next step without them?",
             user_wanted: "Hello, this is your AI assistant. I have somebody on the line who would like to speak with you.",
             join_or_not: "To join the call, press 1 or say yes. If you cannot join now, press 2 or say no.",
+            not_interested: "Thank you, but there is no interest. Please do not call this number again. Goodbye.",
             apology: "I am sorry, I have a technical problem and must hang up. Goodbye.",
         },
         Language {
@@ -77,6 +80,7 @@ impl Language {
             user_absent: "Es tut mir leid, die Person kann gerade nicht dazukommen. Was wäre der nächste Schritt ohne sie?",
             user_wanted: "Guten Tag, hier ist Ihr KI-Assistent. Ich habe jemanden in der Leitung, der mit Ihnen sprechen möchte.",
             join_or_not: "Um dazuzukommen, drücken Sie die 1 oder sagen Sie ja. Wenn es jetzt nicht passt, drücken Sie die 2 oder sagen Sie nein.",
+            not_interested: "Vielen Dank, aber es besteht kein Interesse. Bitte rufen Sie diese Nummer nicht mehr an. Auf Wiederhören.",
             apology: "Entschuldigung, ich habe ein technisches Problem und muss auflegen. Auf Wiederhören.",
         },
         Language {
@@ -91,6 +95,7 @@ impl Language {
             user_absent: "Je suis désolé, la personne ne peut pas nous rejoindre maintenant. Quelle serait la prochaine étape sans elle ?",
             user_wanted: "Bonjour, ici votre assistant d'intelligence artificielle. J'ai quelqu'un en ligne qui voudrait vous parler.",
             join_or_not: "Pour rejoindre l'appel, appuyez sur 1 ou dites oui. Sinon, appuyez sur 2 ou dites non.",
+            not_interested: "Merci, mais cela ne nous intéresse pas. Veuillez ne plus appeler ce numéro. Au revoir.",
             apology: "Je suis désolé, j'ai un problème technique et je dois raccrocher. Au revoir.",
         },
         Language {
@@ -105,6 +110,7 @@ impl Language {
             user_absent: "Lo siento, la persona no puede unirse ahora. ¿Cuál sería el siguiente paso sin ella?",
             user_wanted: "Hola, soy su asistente de inteligencia artificial. Tengo a alguien en la línea que quiere hablar con usted.",
             join_or_not: "Para unirse a la llamada, pulse 1 o diga sí. Si ahora no puede, pulse 2 o diga no.",
+            not_interested: "Gracias, pero no estamos interesados. Por favor, no vuelva a llamar a este número. Adiós.",
             apology: "Lo siento, tengo un problema técnico y debo colgar. Adiós.",
         },
         Language {
@@ -119,6 +125,7 @@ impl Language {
             user_absent: "Mi dispiace, la persona non può unirsi adesso. Quale sarebbe il prossimo passo senza di lei?",
             user_wanted: "Buongiorno, sono il suo assistente di intelligenza artificiale. Ho in linea qualcuno che vorrebbe parlare con lei.",
             join_or_not: "Per unirsi alla chiamata prema 1 o dica sì. Se adesso non può, prema 2 o dica no.",
+            not_interested: "Grazie, ma non siamo interessati. La preghiamo di non chiamare più questo numero. Arrivederci.",
             apology: "Mi dispiace, ho un problema tecnico e devo riagganciare. Arrivederci.",
         },
         Language {
@@ -133,6 +140,7 @@ impl Language {
             user_absent: "Peço desculpa, a pessoa não pode juntar-se a nós agora. Qual seria o próximo passo sem ela?",
             user_wanted: "Olá, sou o seu assistente de inteligência artificial. Tenho em linha alguém que gostaria de falar consigo.",
             join_or_not: "Para entrar na chamada, prima 1 ou diga sim. Se agora não puder, prima 2 ou diga não.",
+            not_interested: "Obrigado, mas não estamos interessados. Por favor, não volte a ligar para este número. Adeus.",
             apology: "Peço desculpa, tenho um problema técnico e tenho de desligar. Adeus.",
         },
         Language {
@@ -147,6 +155,7 @@ impl Language {
             user_absent: "Desculpe, a pessoa não pode entrar na ligação agora. Qual seria o próximo passo sem ela?",
             user_wanted: "Olá, aqui é o seu assistente de inteligência artificial. Tenho alguém na linha que gostaria de falar com você.",
             join_or_not: "Para entrar na ligação, aperte 1 ou diga sim. Se agora não puder, aperte 2 ou diga não.",
+            not_interested: "Obrigado, mas não temos interesse. Por favor, não ligue mais para este número. Até logo.",
             apology: "Desculpe, estou com um problema técnico e preciso desligar. Até logo.",
         },
         Language {
@@ -161,6 +170,7 @@ impl Language {
             user_absent: "Het spijt me, de persoon kan er nu niet bij komen. Wat zou de volgende stap zonder hen zijn?",
             user_wanted: "Goedendag, dit is uw AI-assistent. Ik heb iemand aan de lijn die u graag wil spreken.",
             join_or_not: "Om mee te doen, druk op 1 of zeg ja. Als het nu niet uitkomt, druk op 2 of zeg nee.",
+            not_interested: "Dank u, maar er is geen belangstelling. Belt u dit nummer alstublieft niet meer. Tot ziens.",
             apology: "Het spijt me, ik heb een technisch probleem en moet ophangen. Tot ziens.",
         },
         Language {
@@ -175,6 +185,7 @@ impl Language {
             user_absent: "Przepraszam, ta osoba nie może teraz dołączyć. Jaki byłby następny krok bez niej?",
             user_wanted: "Dzień dobry, tu Twój asystent oparty na sztucznej inteligencji. Mam na linii kogoś, kto chce z Tobą porozmawiać.",
             join_or_not: "Aby dołączyć do rozmowy, naciśnij 1 albo powiedz tak. Jeśli teraz nie możesz, naciśnij 2 albo powiedz nie.",
+            not_interested: "Dziękuję, ale nie jesteśmy zainteresowani. Proszę więcej nie dzwonić na ten numer. Do widzenia.",
             apology: "Przepraszam, mam problem techniczny i muszę się rozłączyć. Do widzenia.",
         },
         Language {
@@ -189,6 +200,7 @@ impl Language {
             user_absent: "Jag är ledsen, personen kan inte vara med just nu. Vad vore nästa steg utan dem?",
             user_wanted: "Hej, det här är din AI-assistent. Jag har någon på linjen som vill tala med dig.",
             join_or_not: "För att vara med, tryck 1 eller säg ja. Om det inte passar nu, tryck 2 eller säg nej.",
+            not_interested: "Tack, men det finns inget intresse. Ring inte det här numret igen. Hej då.",
             apology: "Jag är ledsen, jag har ett tekniskt problem och måste lägga på. Hej då.",
         },
         Language {
@@ -203,6 +215,7 @@ impl Language {
             user_absent: "Mutubabarire, ntashobora kuza ubu. Twakomeza dute adahari?",
             user_wanted: "Muraho, ndi umufasha wanyu ukoresha ubwenge buhangano. Hari umuntu kuri telefoni ushaka kuvugana namwe.",
             join_or_not: "Niba mushaka kwinjira mu kiganiro, mukande 1 cyangwa muvuge yego. Niba bidashoboka ubu, mukande 2 cyangwa muvuge oya.",
+            not_interested: "Murakoze, ariko ntabwo tubikeneye. Mwirinde kongera guhamagara iyi nomero. Murabeho.",
             apology: "Mutubabarire, habaye ikibazo cya tekiniki, tugomba guhagarika iki kiganiro. Murabeho.",
         },
     ];

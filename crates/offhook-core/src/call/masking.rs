@@ -26,6 +26,7 @@ impl Call {
     /// Write it down without its secrets, which the recording is to lose, too.
     pub(super) fn write_masked(&mut self, mut fact: Fact) {
         let secret = self.masker.as_mut().and_then(|masker| mask(masker, &mut fact));
+        self.keep_said(&fact);
         self.actions.push_back(Action::Journal(fact));
         let Some(Secret { turn, from_ms, to_ms, kinds }) = secret else { return };
         let (from_ms, to_ms) = (from_ms.saturating_sub(MARGIN_MS), to_ms.saturating_add(MARGIN_MS));
@@ -78,6 +79,9 @@ fn mask(masker: &mut Masker, fact: &mut Fact) -> Option<Secret> {
         }
         Fact::ToolCalled { arguments: text, .. }
         | Fact::ToolAnswered { output: text, .. }
+        | Fact::AgentAsked { prompt: text, .. }
+        | Fact::AgentAnswered { answer: text, .. }
+        | Fact::MessageTaken { message: text, .. }
         | Fact::Result { summary: text, .. }
         | Fact::ResultItem { value: text, .. }
         | Fact::Problem { message: text, .. } => {

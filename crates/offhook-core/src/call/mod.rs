@@ -38,9 +38,11 @@ mod turns;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use delegate::{THEM, US};
 pub use event::*;
 pub use handoff::{ALONE_AGAIN, IN_PRIVATE};
 pub use menu::are_keys;
+use reception::Reception;
 use report::Report;
 pub use state::CallState;
 use state::{Conversation, Due, Phase};
@@ -197,6 +199,7 @@ pub struct Call {
     actions: VecDeque<Action>,
     answered_at: Option<Timestamp>,
     report: Report,
+    reception: Reception,
     /// What the owner was asked and did not answer.
     missing: Vec<Words>,
     answered_by: Option<AnsweredBy>,
@@ -232,6 +235,7 @@ impl Call {
             actions: VecDeque::new(),
             answered_at: None,
             report: Report::default(),
+            reception: Reception::default(),
             missing: Vec::new(),
             answered_by: None,
             is_system: false,

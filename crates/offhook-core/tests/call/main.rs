@@ -6,12 +6,14 @@
 mod answering;
 mod connected;
 mod consult;
+mod delegate;
 mod ending;
 mod handoff;
 mod hold;
 mod masking;
 mod menu;
 mod opening;
+mod reception;
 mod result;
 mod script;
 mod setup;

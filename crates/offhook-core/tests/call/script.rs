@@ -7,11 +7,11 @@ use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
 use offhook_core::brief::Brief;
 use offhook_core::call::{
-    Action, AgentOrder, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
-    SpeechEvent, ToolCall, ToolCallId, Utterance,
+    Action, AgentEvent, AgentOrder, AgentTask, Call, CallCommand, Claim, DialFailure, Direction, HoldSound,
+    Input, LegEvent, Limits, SpeechEvent, ToolCall, ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
-use offhook_core::journal::{AnsweredBy, TaskStatus};
+use offhook_core::journal::{AgentFailure, AnsweredBy, TaskStatus};
 use offhook_core::policy::{Facts, HandoffAllow, Policy};
 use offhook_core::pump::{Heard, PumpEvent};
 use offhook_core::{LegCommand, PhoneNumber, SpeechCommand, Timestamp};
@@ -244,6 +244,15 @@ fn input(what: &str) -> Input {
             "a_person" => HoldSound::Person { since_ms: 900 },
             _ => panic!("no such sound: {rest}"),
         }),
+        "agent_answers" => {
+            let (task, text) = rest.split_once(' ').expect("a task and its answer");
+            Input::Agent(AgentEvent::Answered { task: AgentTask(number(task)), text: text.into() })
+        }
+        "agent_fails" => {
+            let (task, why) = rest.split_once(' ').expect("a task and why");
+            let failure = AgentFailure::from_code(why).expect("a failure");
+            Input::Agent(AgentEvent::Failed { task: AgentTask(number(task)), failure })
+        }
         "cut_off" => Input::CutOff(heard(rest)),
         "playing" => Input::Pump(PumpEvent::Started(Utterance(number(rest)))),
         "played" => Input::Pump(PumpEvent::Finished(heard(rest))),
@@ -329,6 +338,21 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         }
         "ask" => SpeechEvent::ToolCall { id, tool: ToolCall::AskOwner { question: rest.into() } },
         "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
+        "invoke" => {
+            SpeechEvent::ToolCall { id, tool: ToolCall::InvokeAgent { agent: None, prompt: rest.into() } }
+        }
+        "invoke_of" => {
+            let (agent, prompt) = rest.split_once(' ').expect("an agent and what it is asked");
+            let (agent, prompt) = (Some(agent.into()), prompt.into());
+            SpeechEvent::ToolCall { id, tool: ToolCall::InvokeAgent { agent, prompt } }
+        }
+        "invoke_async" => {
+            let tool = ToolCall::InvokeAgentAsync { agent: None, prompt: rest.into() };
+            SpeechEvent::ToolCall { id, tool }
+        }
+        "check_task" => SpeechEvent::ToolCall { id, tool: ToolCall::CheckAgentTask { task_id: rest.into() } },
+        "message" => SpeechEvent::ToolCall { id, tool: message(rest) },
+        "spam" => SpeechEvent::ToolCall { id, tool: ToolCall::ReportSpam },
         "wants_user" => SpeechEvent::ToolCall { id, tool: ToolCall::LoopInUser { reason: rest.into() } },
         "user_joins" => SpeechEvent::ToolCall { id, tool: ToolCall::UserDecides { joins: true } },
         "user_stays_out" => SpeechEvent::ToolCall { id, tool: ToolCall::UserDecides { joins: false } },
@@ -356,4 +380,16 @@ fn heard(rest: &str) -> Heard {
     let mut numbers = rest.split(' ').map(number);
     let (utterance, heard_ms) = numbers.next().zip(numbers.next()).expect("an utterance and milliseconds");
     Heard { utterance: Utterance(utterance), heard_ms, of_ms: numbers.next().unwrap_or(heard_ms) }
+}
+
+/// `Ana; it is late; +1206…`: name, message and number, or the message alone.
+fn message(rest: &str) -> ToolCall {
+    match rest.split("; ").collect::<Vec<_>>()[..] {
+        [name, message, call_back] => ToolCall::TakeMessage {
+            name: Some(name.into()),
+            message: message.into(),
+            call_back: Some(call_back.into()),
+        },
+        _ => ToolCall::TakeMessage { name: None, message: rest.into(), call_back: None },
+    }
 }
