@@ -73,6 +73,8 @@ pub enum Role {
 pub struct Agents {
     /// Name and what each is for; the first is the usual one.
     pub known: Vec<(String, String)>,
+    /// Which of them is the owner, who is asked by a question that stands on the call.
+    pub owner: Option<String>,
     /// How long an answer is waited for in conversation.
     pub wait: Duration,
     /// How long one may work while the conversation goes on.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::state::{Due, Phase, Quiet};
 use super::steer::NotNow;
-use super::{Call, SpeechCommand, ToolCallId};
-use crate::journal::Fact;
+use super::{AgentTask, Call, SpeechCommand, ToolCallId};
+use crate::journal::{AgentFailure, Fact};
 use crate::time::Timestamp;
 use crate::words::Words;
 
@@ -24,6 +24,8 @@ struct Question {
     id: u32,
     text: Words,
     answer_by: Timestamp,
+    /// Of the work that the owner was given by it.
+    task: Option<AgentTask>,
 }
 
 impl Consult {
@@ -64,62 +66,85 @@ const ASKED: &str = "asked; say in a few words that you are checking and need a 
 
 impl Call {
     pub(super) fn ask_owner(&mut self, now: Timestamp, id: ToolCallId, question: &str) {
-        let consults = self.limits.consults;
         let Some(patience) = self.brief.ask_owner else {
             let why =
                 "nobody can be asked on this call; say that you do not have it at hand and will call back";
             return self.tool_answered(id, TOOL, why, true);
         };
         let Some(conversation) = self.conversation() else { return };
+        if let Phase::AwaitingBeep { .. } | Phase::Parting(_) = conversation.phase {
+            return self.tool_answered(id, TOOL, "not asked: the call is ending", false);
+        }
+        match self.put_question(now, question, patience, None) {
+            Ok(()) => {
+                let respond = self.conversation().is_some_and(|conversation| conversation.has_company());
+                self.tool_answered(id, TOOL, ASKED, respond);
+            }
+            Err(why) => self.tool_answered(id, TOOL, why, true),
+        }
+    }
+
+    /// Ask the owner, or say why not; `task` is the work that their answer is the result of.
+    pub(super) fn put_question(
+        &mut self,
+        now: Timestamp,
+        question: &str,
+        patience: Duration,
+        task: Option<AgentTask>,
+    ) -> Result<(), &'static str> {
+        let consults = self.limits.consults;
+        let Some(conversation) = self.conversation() else { return Err("not asked: the call is ending") };
         let question = question.trim();
         let consult = &mut conversation.consult;
-        let why = match &conversation.phase {
-            Phase::AwaitingBeep { .. } | Phase::Parting(_) => {
-                return self.tool_answered(id, TOOL, "not asked: the call is ending", false);
-            }
-            _ if question.is_empty() => "not asked: say what you need to know",
-            _ if question.chars().count() > Consult::LONGEST => "not asked: ask in one short sentence",
-            _ if consult.is_open() => "not asked: the question before is still open",
-            _ if consult.asked >= consults => {
+        let why = match () {
+            () if question.is_empty() => "not asked: say what you need to know",
+            () if question.chars().count() > Consult::LONGEST => "not asked: ask in one short sentence",
+            () if consult.is_open() => "not asked: the question before is still open",
+            () if consult.asked >= consults => {
                 "not asked: you have asked often enough; say that you do not have it at hand and will call back"
             }
-            _ => "",
+            () => "",
         };
         if !why.is_empty() {
-            return self.tool_answered(id, TOOL, why, true);
+            return Err(why);
         }
         consult.asked += 1;
         let question_id = consult.asked;
-        consult.open = Some(Question { id: question_id, text: question.into(), answer_by: now + patience });
+        consult.open =
+            Some(Question { id: question_id, text: question.into(), answer_by: now + patience, task });
         conversation.quiet = Quiet::Since(now);
-        let respond = conversation.has_company();
         let answer_within_ms = patience.as_millis().min(u32::MAX.into()) as u32;
         self.journal(Fact::OwnerAsked { question_id, question: question.to_owned(), answer_within_ms });
-        self.tool_answered(id, TOOL, ASKED, respond);
+        Ok(())
     }
 
     pub(super) fn owner_answers(&mut self, now: Timestamp, answer: Words) {
         let open = self.conversation().and_then(|conversation| conversation.consult.open.take());
-        if let Some(Question { id, text, .. }) = open {
+        if let Some(Question { id, text, task, .. }) = open {
             self.journal(Fact::OwnerAnswered { question_id: id, answer: answer.to_string() });
-            self.tell_answer(now, text, Some(answer));
+            match task {
+                Some(task) => self.agent_answered(now, task, answer),
+                None => self.tell_answer(now, text, Some(answer)),
+            }
         }
     }
 
     /// Nobody answered in time.
     pub(super) fn unanswered(&mut self, now: Timestamp) {
-        if let Some(question) = self.give_up_question() {
-            self.tell_answer(now, question, None);
+        match self.give_up_question() {
+            Some((_, Some(task))) => self.agent_failed(now, task, AgentFailure::TimedOut),
+            Some((question, None)) => self.tell_answer(now, question, None),
+            None => {}
         }
     }
 
-    /// An answer would come too late now; the question, if one was open.
-    pub(super) fn give_up_question(&mut self) -> Option<Words> {
+    /// An answer would come too late now; the question, if one was open, and whose work it was.
+    pub(super) fn give_up_question(&mut self) -> Option<(Words, Option<AgentTask>)> {
         let open = self.conversation().and_then(|conversation| conversation.consult.open.take());
-        let Question { id, text, .. } = open?;
+        let Question { id, text, task, .. } = open?;
         self.journal(Fact::OwnerSilent { question_id: id });
         self.missing.push(text.clone());
-        Some(text)
+        Some((text, task))
     }
 
     /// Who is speaking is not interrupted for it: the voice's next turn has it in mind.

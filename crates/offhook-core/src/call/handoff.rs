@@ -500,6 +500,7 @@ impl Call {
         self.leave_hold(now);
         self.settle_hold(now);
         self.give_up_question();
+        self.cancel_agents();
         self.tell_answered_by();
         self.tell_connected();
         self.actions.extend([

@@ -301,6 +301,11 @@ impl Conversation {
         if self.consult.is_open() && matches!(self.phase, Phase::Talking) {
             return self.consult.still_asking(self.quiet).filter(|_| !self.remote_speaking);
         }
+        if let Some(due) =
+            self.delegation.breaks_silence(self.quiet).filter(|_| matches!(self.phase, Phase::Talking))
+        {
+            return Some(due).filter(|_| !self.remote_speaking);
+        }
         // Comfort noise or a television must not pass for a person who speaks for minutes on end.
         let patience = if self.remote_speaking { limits.silence * 2 } else { limits.silence / 2 };
         match (&self.phase, self.quiet) {

@@ -79,6 +79,7 @@ impl Call {
     pub(super) fn voice_started(&mut self, now: Timestamp, utterance: Utterance) {
         if let Some(conversation) = self.conversation() {
             conversation.voice_speaking = true;
+            conversation.delegation.voice_speaks();
         }
         if self.speaks_too_soon(now, utterance) || self.talks_over_a_menu() {
             return;
