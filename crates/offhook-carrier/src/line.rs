@@ -42,6 +42,13 @@ pub(crate) enum TakeError {
     UnknownLine,
 }
 
+/// How much the best line of a pool has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Load {
+    Free { ill: bool, busy: usize },
+    Full,
+}
+
 impl LinePool {
     pub fn new(lines: impl Iterator<Item = (PhoneNumber, usize)>) -> Self {
         let lines = lines.map(|(number, limit)| Line { number, busy: 0, limit }).collect();
@@ -68,6 +75,14 @@ impl LinePool {
         let index = best.map(|(index, _)| index).ok_or(TakeError::NoLine)?;
         lines[index].busy += 1;
         Ok(LineSlot { pool: self.clone(), index })
+    }
+
+    /// How the line stands that [`Self::take`] would take; whoever is less is to be preferred.
+    pub fn load(&self, number: Option<&PhoneNumber>, well: impl Fn(usize) -> bool) -> Load {
+        let lines = self.lock();
+        let wanted = |line: &Line| number.is_none_or(|number| line.number == *number);
+        let free = lines.iter().enumerate().filter(|(_, line)| wanted(line) && line.busy < line.limit);
+        free.map(|(index, line)| Load::Free { ill: !well(index), busy: line.busy }).min().unwrap_or(Load::Full)
     }
 
     pub fn busy(&self) -> Vec<usize> {

@@ -98,7 +98,7 @@ impl App {
             (None, None) => return Err(StartError::NoCarrier),
         };
         let (incoming, inbox) = mpsc::channel(INCOMING);
-        let carrier = Carrier::Sip(SipCarrier::start(sip, incoming).await?);
+        let carrier = Carrier::from(SipCarrier::start(sip, incoming).await?);
 
         let lines = carrier.lines().into_iter().map(|line| line.number).collect();
         let engine = Engine::new(carrier, model, writer, recorder, config.limits);

@@ -12,6 +12,7 @@ mod digest;
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
+pub(crate) mod leg;
 pub mod message;
 mod net;
 mod network;
@@ -48,10 +49,11 @@ pub use config::{
 pub use network::{Network, ParseNetworkError};
 pub use transaction::Timing;
 
+use leg::SipLeg;
 use trunk::Health;
 
 use crate::leg::Leg;
-use crate::line::{LinePool, LineStatus, TakeError};
+use crate::line::{LinePool, Load, LineStatus, TakeError};
 use crate::media::{Media, MediaConfig};
 use crate::{Dial, DialError, IncomingCall, Released, TrunkCheck};
 
@@ -115,9 +117,16 @@ impl SipCarrier {
         &self.listening
     }
 
+    fn is_well(&self, line: usize) -> bool {
+        self.health[trunk_of(&self.config, &self.config.lines[line])].is_well()
+    }
+
+    pub(crate) fn load(&self, from: Option<&PhoneNumber>) -> Load {
+        self.lines.load(from, |line| self.is_well(line))
+    }
+
     pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
-        let well = |line: usize| self.health[trunk_of(&self.config, &self.config.lines[line])].is_well();
-        let slot = self.lines.take(dial.from.as_ref(), well).map_err(|error| match error {
+        let slot = self.lines.take(dial.from.as_ref(), |line| self.is_well(line)).map_err(|error| match error {
             TakeError::NoLine => DialError::NoLine,
             TakeError::UnknownLine => DialError::UnknownLine,
         })?;
@@ -139,7 +148,7 @@ impl SipCarrier {
             local_sdp,
             leg: signals,
         })));
-        Ok(Leg::new(handle, line, media, leg_signals, self.asks.clone(), None))
+        Ok(SipLeg::new(handle, line, media, leg_signals, self.asks.clone(), None).into())
     }
 
     fn media_config(&self, line: usize) -> MediaConfig {

@@ -15,7 +15,7 @@ use super::transaction::Timing;
 use super::uri::NameAddr;
 use super::usage::{Cx, LocalSdp, Start, Usage};
 use crate::LegOutput;
-use crate::leg::{Signal, Told};
+use crate::sip::leg::{Signal, Told};
 use crate::line::LinePool;
 
 const SECRETS: [&str; 6] = ["4155550100", "4155550199", "Mira", "hunter2", "Digest", "c2VjcmV0"];

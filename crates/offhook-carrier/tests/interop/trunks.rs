@@ -40,7 +40,7 @@ async fn a_trunk_that_is_there_and_one_that_is_not_are_told_apart() {
     let rig = Rig::toward(sipp.addr).await;
     let check = rig.carrier.check().await;
     let reply = &check.trunks[0].reply;
-    assert!(matches!(reply, TrunkReply::Answered { sip_status: 200, .. }), "{reply:?}");
+    assert!(matches!(reply, TrunkReply::Answered { status: 200, .. }), "{reply:?}");
     assert!(check.is_well(), "{check:?}");
     let gone = sipp.addr;
     sipp.finish().await;

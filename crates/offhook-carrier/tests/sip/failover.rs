@@ -257,7 +257,7 @@ async fn a_silent_server_is_asked_again_and_used_again() {
         }
     };
     first.reply(&options, "200 OK", "", "").await;
-    let check = Carrier::Sip(pair.rig.carrier.clone());
+    let check = Carrier::from(pair.rig.carrier.clone());
     let asked_first = async {
         let options = first.expect("OPTIONS").await;
         first.reply(&options, "200 OK", "", "").await;

@@ -30,7 +30,7 @@ async fn a_call_comes_in_is_answered_and_ends() {
     let mut rig = Rig::new().await;
     let (mut call, ringing) = ring(&mut rig, "in1", "").await;
     assert_eq!((call.from, call.to), (Some(number(THEIR_NUMBER)), number(OUR_NUMBER)));
-    assert_eq!((call.from_name.as_deref(), call.sip_call_id.as_str()), (Some("Anna"), "in1"));
+    assert_eq!((call.from_name.as_deref(), call.carrier_call_id.as_str()), (Some("Anna"), "in1"));
     call.leg.send(LegCommand::Answer).unwrap();
     let ok = rig.far.expect("SIP/2.0 200").await;
     assert_eq!(ok.tag("To"), ringing.tag("To"));

@@ -58,7 +58,7 @@ fn answered(event: &LegEvent) -> bool {
 }
 
 fn release(rig: &Rig, ticket: &str) -> JoinHandle<Released> {
-    let (carrier, ticket) = (Carrier::Sip(rig.carrier.clone()), ticket.to_owned());
+    let (carrier, ticket) = (Carrier::from(rig.carrier.clone()), ticket.to_owned());
     tokio::spawn(async move { carrier.release(&ticket).await })
 }
 
@@ -233,7 +233,7 @@ async fn a_challenge_to_a_pending_invite_never_makes_another_call() {
     rig.far.expect("ACK").await;
     assert_eq!(outcome.await.unwrap(), Released::Gone, "it was refused, and that was that");
     // Whatever comes now, it is no INVITE: the next dialogue on the wire is the check we ask for.
-    let carrier = Carrier::Sip(rig.carrier.clone());
+    let carrier = Carrier::from(rig.carrier.clone());
     let check = tokio::spawn(async move { carrier.check().await });
     let mut seen = rig.far.receive().await;
     while !seen.start_line().starts_with("OPTIONS") {

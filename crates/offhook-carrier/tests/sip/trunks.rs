@@ -237,7 +237,7 @@ async fn a_refused_registration_is_tried_again_later() {
     let register = rig.far.expect("REGISTER").await;
     rig.far.reply(&register, "403 Forbidden", "", "").await;
     let check = tokio::spawn({
-        let carrier = Carrier::Sip(rig.carrier.clone());
+        let carrier = Carrier::from(rig.carrier.clone());
         async move { carrier.check().await }
     });
     let options = rig.far.expect("OPTIONS").await;
@@ -303,7 +303,7 @@ async fn the_trunk_is_kept_alive_and_checked() {
         rig.far.reply(&options, "404 Not Found", "", "").await;
     });
     assert!(check.is_well(), "whatever it answers, it is there");
-    assert!(matches!(check.trunks[0].reply, TrunkReply::Answered { sip_status: 404, .. }));
+    assert!(matches!(check.trunks[0].reply, TrunkReply::Answered { status: 404, .. }));
     let silent = rig.carrier.check().await;
     assert_eq!(silent.trunks[0].reply, TrunkReply::Silence);
     assert!(!silent.is_well());

@@ -202,7 +202,7 @@ async fn api_port(config: &Config, running: &Running) -> Finding {
 async fn carrier(sip: &SipConfig) -> Vec<Finding> {
     let (incoming, _inbox) = mpsc::channel(1);
     let carrier = match SipCarrier::start(sip.clone(), incoming).await {
-        Ok(carrier) => Carrier::Sip(carrier),
+        Ok(carrier) => Carrier::from(carrier),
         Err(error) => {
             let todo = "stop what uses the port, or change carrier.sip.listen; docs/carriers/sip.md has more";
             let found = taken(sip).unwrap_or_else(|| error.to_string());

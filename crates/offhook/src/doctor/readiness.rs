@@ -203,8 +203,8 @@ fn todo<'a>(advice: &'a str, server: &str) -> &'a str {
 
 fn answer(reply: &TrunkReply) -> String {
     match reply {
-        TrunkReply::Answered { sip_status, round_trip } => {
-            format!("answers in {} ms ({sip_status} to OPTIONS)", round_trip.as_millis())
+        TrunkReply::Answered { status, round_trip } => {
+            format!("answers in {} ms ({status} to OPTIONS)", round_trip.as_millis())
         }
         TrunkReply::Silence => "does not answer OPTIONS".to_owned(),
         TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),

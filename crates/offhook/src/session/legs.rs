@@ -116,6 +116,14 @@ impl Session {
         }
     }
 
+    /// Whoever the voice speaks with hears no more of what the network still holds.
+    pub(super) fn stop_audio(&mut self) {
+        let Some(with_remote) = self.route.voice().map(|voice| voice.is_with_remote()) else { return };
+        if let Some(side) = if with_remote { &mut self.remote } else { &mut self.user } {
+            side.stop_audio();
+        }
+    }
+
     pub(super) fn leg_output(&mut self, output: LegOutput) {
         match output {
             LegOutput::Audio(frame) => self.remote_frame(&frame),

@@ -294,6 +294,7 @@ impl Session {
             Action::Speech(command) => self.command_speech(command),
             Action::StopPlayout => {
                 let cut_off = self.route.stop_playout();
+                self.stop_audio();
                 self.inputs.extend(cut_off.map(Input::CutOff));
             }
             Action::Journal(fact) => self.write(fact),

@@ -112,6 +112,13 @@ impl Side {
         }
     }
 
+    /// Nothing of what was played and not heard yet is to be heard any more.
+    pub fn stop_audio(&mut self) {
+        if !self.closed {
+            self.leg.stop_audio();
+        }
+    }
+
     pub fn media_stats(&self) -> MediaStats {
         self.leg.media_stats()
     }

@@ -211,7 +211,7 @@ impl Agent {
             Some(User::Keepalive(trunk)) => self.trunks[trunk].kept_alive(true),
             Some(User::Check(check, _)) if response.status >= 200 => {
                 let round_trip = now() - sent_at;
-                let reply = crate::TrunkReply::Answered { sip_status: response.status, round_trip };
+                let reply = crate::TrunkReply::Answered { status: response.status, round_trip };
                 self.checked(check, trunk, reply);
             }
             _ => {}

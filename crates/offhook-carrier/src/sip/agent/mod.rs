@@ -32,7 +32,7 @@ use super::resolve::{ResolveError, Resolver, Target};
 use super::trunk::{Health, TrunkState};
 use super::usage::{Cx, Effect, NoReply, Purpose, Start, Usage};
 use super::{StartError, identity, token, trunk_of, usage};
-use crate::leg::{Signal, Told};
+use crate::sip::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
 use crate::{IncomingCall, Released, TrunkCheck};
 

@@ -8,11 +8,11 @@ use tracing::debug;
 
 use super::{Agent, Timer, fresh_handle, now};
 use crate::IncomingCall;
-use crate::leg::Leg;
 use crate::line::{LineSlot, TakeError};
 use crate::media::Media;
 use crate::sip::config::Inbound;
 use crate::sip::connection::Guest;
+use crate::sip::leg::SipLeg;
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::session_timer::{self, Answer};
@@ -299,8 +299,8 @@ impl Agent {
         };
         let contact = self.contact(trunk, &flow, &Method::Options);
         let id = self.open(flow, key, &invite, Some(handle));
-        let leg = Leg::new(handle, line.clone(), media, leg_signals, asks, Some(invite.sdp()));
-        let sip_call_id = start.call_id.clone();
+        let leg = SipLeg::new(handle, line.clone(), media, leg_signals, asks, Some(invite.sdp()));
+        let carrier_call_id = start.call_id.clone();
         let format = self.trunks[trunk].config.number_format;
         let (from, from_name) = identity::calling(&invite.headers, format);
         let merge_key = merge_key(&invite);
@@ -311,7 +311,7 @@ impl Agent {
         self.calls.insert(handle, call);
         self.merged.extend(merge_key.map(|key| (key, handle)));
         self.settle(handle, out);
-        place.send(IncomingCall { from, from_name, to: line, sip_call_id, leg });
+        place.send(IncomingCall { from, from_name, to: line, carrier_call_id, leg: leg.into() });
     }
 }
 

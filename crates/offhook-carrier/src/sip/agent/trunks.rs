@@ -176,7 +176,7 @@ impl Agent {
             }
             (_, Some(false), Some(status)) => Some(format!("the registration was refused with {status}")),
             (_, Some(false), None) => Some("not registered yet; try again in a few seconds".to_owned()),
-            (TrunkReply::Answered { sip_status: 403, .. }, None, _) => {
+            (TrunkReply::Answered { status: 403, .. }, None, _) => {
                 Some(format!("{server} does not want us; have it accept calls from this machine's address"))
             }
             _ => None,

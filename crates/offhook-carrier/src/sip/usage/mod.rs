@@ -26,7 +26,7 @@ use super::session_timer::SessionTimer;
 use super::ticket::Ticket;
 use super::transaction::Timing;
 use super::uri::Uri;
-use crate::leg::{Signal, Told};
+use crate::sip::leg::{Signal, Told};
 use crate::line::LineSlot;
 
 /// What we can do, for `Allow` and `Supported`.
