@@ -56,7 +56,7 @@ pub const TOOLS: &[Tool] = &[
         name: "wait_on_hold",
         description: "Call this when you are asked to hold, or hear hold music or a queue announcement. Then say \
                       nothing until a person speaks to you.",
-        parameters: wait_on_hold,
+        parameters: nothing,
         is_offered: |_| true,
     },
     Tool {
@@ -82,6 +82,22 @@ pub const TOOLS: &[Tool] = &[
         parameters: user_decides,
         // Whoever asked for the call can have the user connected at any time.
         is_offered: |_| true,
+    },
+    Tool {
+        name: "take_message",
+        description: "Take down what the caller wants to be passed on. First ask for the name, what it is about and, if \
+                      they want to be called back, on which number; read a number back. Use it once, when the message \
+                      is complete, and before you say goodbye.",
+        parameters: take_message,
+        is_offered: |brief| brief.takes_messages,
+    },
+    Tool {
+        name: "report_spam",
+        description: "The caller sells something nobody asked for, tries to defraud, or is a recording or a machine that \
+                      does so. Say nothing more: the caller is told goodbye for you, and the call ends. Not for people \
+                      who are merely rude, confused, or have the wrong number.",
+        parameters: nothing,
+        is_offered: |brief| brief.ends_spam,
     },
 ];
 
@@ -188,8 +204,21 @@ fn report_voicemail(_: &Brief) -> Value {
     object(json!({"kind": {"type": "string", "enum": codes(AnsweredBy::ALL, AnsweredBy::code)}}))
 }
 
-fn wait_on_hold(_: &Brief) -> Value {
+fn nothing(_: &Brief) -> Value {
     object(json!({}))
+}
+
+fn take_message(_: &Brief) -> Value {
+    let known = |description: &str| json!({"type": ["string", "null"], "description": description});
+    object(json!({
+        "name": known("Who the caller is, as they say it. Null if they do not."),
+        "message": {
+            "type": "string",
+            "description": "What they want to be passed on, in their own words as far as possible, with names, dates \
+                            and numbers as they were said.",
+        },
+        "call_back": known("The number they want to be called back on, as they say it. Null if they do not ask for it."),
+    }))
 }
 
 fn ask_owner(_: &Brief) -> Value {
@@ -230,6 +259,8 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
             from_json(arguments).map(|LoopInUser { reason }| ToolCall::LoopInUser { reason: reason.into() })
         }
         "user_decides" => from_json(arguments).map(|UserDecides { joins }| ToolCall::UserDecides { joins }),
+        "take_message" => from_json(arguments).map(TakeMessage::into_tool),
+        "report_spam" => from_json(arguments).map(|ReportSpam {}| ToolCall::ReportSpam),
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
     parsed.unwrap_or_else(|why| ToolCall::Invalid {
@@ -404,6 +435,29 @@ struct UserDecides {
     joins: bool,
 }
 
+#[derive(Deserialize)]
+struct TakeMessage {
+    #[serde(default)]
+    name: Option<String>,
+    message: String,
+    #[serde(default)]
+    call_back: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReportSpam {}
+
+impl TakeMessage {
+    fn into_tool(self) -> ToolCall {
+        let Self { name, message, call_back } = self;
+        ToolCall::TakeMessage {
+            name: name.map(Into::into),
+            message: message.into(),
+            call_back: call_back.map(Into::into),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -444,6 +498,9 @@ mod tests {
             ("loop_in_user", r#"{"reason":"They want to verify her identity."}"#),
             ("user_decides", r#"{"joins":true}"#),
             ("user_decides", "{}"),
+            ("take_message", r#"{"name":"Ana","message":"The keys are here.","call_back":null}"#),
+            ("take_message", r#"{"name":"Ana"}"#),
+            ("report_spam", ""),
             ("call_mother", "{}"),
         ];
         let lines: Vec<String> =
@@ -468,7 +525,10 @@ mod tests {
             loop_in_user They want to verify her identity.
             user_decides true
             invalid user_decides: the arguments do not fit: missing field `joins` at line 1 column 2
-            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides"#]]
+            take_message The keys are here.
+            invalid take_message: the arguments do not fit: missing field `message` at line 1 column 14
+            report_spam
+            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides, take_message, report_spam"#]]
         .assert_eq(&lines.join("\n"));
     }
 
@@ -517,5 +577,7 @@ mod tests {
             let brief = Brief { handoff: Some(introduction), ..brief.clone() };
             assert_eq!(names(&brief)[4..], ["loop_in_user", "user_decides"]);
         }
+        let line = Brief { takes_messages: true, ends_spam: true, ..brief };
+        assert_eq!(names(&line)[4..], ["user_decides", "take_message", "report_spam"]);
     }
 }
