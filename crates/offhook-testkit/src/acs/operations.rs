@@ -254,7 +254,7 @@ fn add(shared: &Arc<Shared>, call: usize, body: &Value, number: String, context:
         return Err(Reply::bad("sourceCallerIdNumber is needed to add a telephone."));
     }
     let timeout = &body["invitationTimeoutInSeconds"];
-    if !timeout.is_null() && !timeout.as_u64().is_some_and(|seconds| seconds <= 180) {
+    if !timeout.is_null() && timeout.as_u64().is_none_or(|seconds| seconds > 180) {
         return Err(Reply::bad("invitationTimeoutInSeconds must be from 0 to 180."));
     }
     let invitation = Uuid::new_v4().to_string();
