@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::agents::Agents;
 use crate::config::{Config, SpeechModel};
 use crate::doctor;
 use crate::engine::Engine;
@@ -59,7 +60,7 @@ pub enum StartError {
     Check(#[from] offhook_speech::CheckError),
     #[error(transparent)]
     Model(#[from] openai::ConfigError),
-    #[error("webhooks can't be sent from here: {0}")]
+    #[error("nothing can be asked or sent over HTTP from here: {0}")]
     Webhooks(#[from] reqwest::Error),
 }
 
@@ -101,7 +102,8 @@ impl App {
         let carrier = Carrier::from(SipCarrier::start(sip, incoming).await?);
 
         let lines = carrier.lines().into_iter().map(|line| line.number).collect();
-        let engine = Engine::new(carrier, model, writer, recorder, config.limits);
+        let agents = Agents::new(config.agents.clone()).map_err(StartError::Webhooks)?;
+        let engine = Engine::new(carrier, (model, agents), writer, recorder, config.limits);
         let policy = Policy::new(config.policy.clone());
         let gateway = Gateway::new((store, claim), engine, policy, settings(&config, lines), secret);
         gateway.reconcile().await?;

@@ -17,9 +17,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Place;
+use crate::agents::Agents;
 use crate::clock::{self, Clock};
 use crate::recorder::Recorder;
-use crate::session::{NotTaken, Order, Origin, Parts, Session, Taken};
+use crate::session::{Desk, NotTaken, Order, Origin, Parts, Session, Taken};
 use crate::writer::{Health, Progress, Writer, ended};
 
 /// Orders a call has not yet taken; more than these are refused.
@@ -39,6 +40,7 @@ pub struct Engine {
 struct Inner {
     carrier: Carrier,
     model: Model,
+    agents: Agents,
     writer: Writer,
     recorder: Recorder,
     limits: Limits,
@@ -90,11 +92,18 @@ pub struct Start {
 }
 
 impl Engine {
-    pub fn new(carrier: Carrier, model: Model, writer: Writer, recorder: Recorder, limits: Limits) -> Self {
+    pub fn new(
+        carrier: Carrier,
+        (model, agents): (Model, Agents),
+        writer: Writer,
+        recorder: Recorder,
+        limits: Limits,
+    ) -> Self {
         let engine = Self {
             inner: Arc::new(Inner {
                 carrier,
                 model,
+                agents,
                 writer,
                 recorder,
                 limits,
@@ -113,6 +122,11 @@ impl Engine {
 
     pub fn model(&self) -> &Model {
         &self.inner.model
+    }
+
+    /// Who works for the voice, and for whoever else has a question.
+    pub fn agents(&self) -> &Agents {
+        &self.inner.agents
     }
 
     pub fn recorder(&self) -> &Recorder {
@@ -153,6 +167,7 @@ impl Engine {
                 Some(_) => SpeechSession::without_model(self.prompt(&brief, asked).format),
                 None => self.inner.model.open(self.prompt(&brief, asked)),
             },
+            desk: Desk::new(self.inner.agents.clone(), start.id, &brief),
             call: match allow.put_through() {
                 Some(user) => Call::put_through(brief, user.clone(), limits, clock.now()),
                 None => Call::new(direction, brief, limits, clock.now()).with_user(allow.handoff().cloned()),

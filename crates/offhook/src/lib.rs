@@ -10,6 +10,7 @@ compile_error!("offhook runs on Unix: Linux, macOS, the BSDs");
 
 pub mod admission;
 pub mod app;
+pub mod agents;
 pub mod cli;
 pub mod clock;
 pub mod config;

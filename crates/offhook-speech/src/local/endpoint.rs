@@ -201,7 +201,7 @@ fn unreachable(url: &str, error: reqwest::Error) -> EndpointError {
 
 /// Puts a streamed answer together: server-sent events whose data are pieces of it.
 #[derive(Debug, Default)]
-struct ChatStream {
+pub struct ChatStream {
     line: Vec<u8>,
     tools: Vec<ChatTool>,
     done: bool,
@@ -211,8 +211,13 @@ impl ChatStream {
     /// A line longer than this is no piece of an answer.
     const MAX_LINE: usize = 1 << 20;
 
+    /// The server said that this was all.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
     /// The text that the next bytes bring.
-    fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, String> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, String> {
         let mut texts = Vec::new();
         for byte in bytes {
             if *byte != b'\n' {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{BrainConfig, Config, RecognizerConfig, Server, SynthesizerConfig};
-pub use endpoint::EndpointError;
+pub use endpoint::{ChatStream, EndpointError};
 use offhook_core::audio::{AudioFormat, SampleRate};
 pub use program::ProgramError;
 pub use recognizer::{RecognizeError, Recognizer, Transcript};

@@ -17,7 +17,9 @@ use super::env::Env;
 use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawServer, RawSpeech, RawWebhooks};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
-use super::{Config, ConfigError, Log, Place, Problem, RetentionDays, carrier, choice, local, speech, xdg};
+use super::{
+    Config, ConfigError, Log, Place, Problem, RetentionDays, agents, carrier, choice, local, speech, xdg,
+};
 use crate::gateway::{Inbound, VOICES};
 use crate::webhooks;
 
@@ -66,7 +68,7 @@ impl Build<'_> {
     }
 
     /// A time limit: zero would be none at all, which no limit may be.
-    fn limit(&mut self, key: &str, seconds: Option<u64>, default: Duration) -> Duration {
+    pub fn limit(&mut self, key: &str, seconds: Option<u64>, default: Duration) -> Duration {
         match seconds {
             None => default,
             Some(0) => {
@@ -173,6 +175,7 @@ impl Build<'_> {
             check_model: self.check_model(&raw.check.model_http),
             webhooks: self.webhooks(&raw.webhooks, private),
         }
+            agents: agents::settings(self, &raw.agent, &raw.agents),
     }
 
     /// A model is asked only where one was written down.

@@ -61,4 +61,7 @@ choices! {
     Recognizer { Pocketsphinx = "pocketsphinx", Http = "http" }
 
     Brain { Script = "script", Http = "http" }
+
+    /// How an agent is asked. Without a default: what is written for it.
+    Agent { Chat = "chat", Command = "command", Http = "http", Owner = "owner" }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use offhook_speech::openai;
 
-use super::choice;
+use super::{agents, choice};
 use crate::gateway::VOICES;
 
 /// One key of `offhook.toml`.
@@ -105,13 +105,42 @@ pub const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("OPENAI_API_KEY", "speech.openai.api_key, when nothing above gives one"),
 ];
 
-const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
     Key { path, kind, default, doc }
 }
 
 use Kind::{Bool, Choice, Float, Int, List, Map, Secret, SecretMap, SecretUrl, Text};
 
-pub const KEYS: &[Key] = &[
+/// All of them, in the order of `docs/config.md`. What has a file of its own has its keys there.
+pub const KEYS: &[Key] = &in_one::<{ count(PARTS) }>(PARTS);
+
+const PARTS: &[&[Key]] = &[GATEWAY, agents::KEYS];
+
+const fn count(parts: &[&[Key]]) -> usize {
+    let (mut all, mut part) = (0, 0);
+    while part < parts.len() {
+        all += parts[part].len();
+        part += 1;
+    }
+    all
+}
+
+const fn in_one<const ALL: usize>(parts: &[&[Key]]) -> [Key; ALL] {
+    let mut all = [parts[0][0]; ALL];
+    let (mut at, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut index = 0;
+        while index < parts[part].len() {
+            all[at] = parts[part][index];
+            at += 1;
+            index += 1;
+        }
+        part += 1;
+    }
+    all
+}
+
+const GATEWAY: &[Key] = &[
     key(
         "listen",
         Text,

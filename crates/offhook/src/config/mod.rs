@@ -3,6 +3,7 @@
 //! `offhook.toml`, then the environment, which wins. [`KEYS`] describes every key. A mistake is reported with the
 //! line, the key, and what to write instead; all mistakes at once.
 
+mod agents;
 mod build;
 mod carrier;
 mod choice;
@@ -30,6 +31,7 @@ use secrecy::SecretString;
 
 use crate::gateway::Inbound;
 use crate::webhooks;
+use crate::agents::Settings as Agents;
 pub use env::Env;
 pub use keys::{FOREIGN_NAMES, KEYS, Key, Kind};
 pub use raw::RawConfig;
@@ -79,6 +81,8 @@ pub struct Config {
 
 /// The speech model of every call.
 #[derive(Clone, Debug)]
+    /// Who works for the voice.
+    pub agents: Agents,
 pub enum SpeechModel {
     Local(local_voice::Config),
     OpenAi(openai::Config),

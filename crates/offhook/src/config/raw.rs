@@ -47,6 +47,8 @@ raw! {
         webhooks: RawWebhooks,
         sandbox: RawSandbox,
     }
+        agent: Vec<RawAgent>,
+        agents: RawAgents,
 
     RawCarrier { sip: RawSip }
 
@@ -204,3 +206,27 @@ raw! {
 
     RawSandbox { enabled: Flag }
 }
+
+    RawAgent {
+        name: Text,
+        description: Text,
+        kind: Option<choice::Agent>,
+        base_url: Text,
+        api_key: Option<RawSecret>,
+        model: Text,
+        system_prompt: Text,
+        headers: Option<BTreeMap<String, RawSecret>>,
+        command: List,
+        directory: Text,
+        env: List,
+        url: Option<RawSecret>,
+        secret: Option<RawSecret>,
+    }
+
+    RawAgents {
+        wait_seconds: Int,
+        work_seconds: Int,
+        parallel: Int,
+        parallel_in_all: Int,
+        most: Int,
+    }

@@ -5,6 +5,7 @@
 
 mod audio;
 mod company;
+mod desk;
 mod legs;
 mod listening;
 mod orders;
@@ -18,10 +19,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+pub use desk::Desk;
 use offhook_carrier::{Carrier, Dial, Leg, MediaStats};
 use offhook_core::audio::FRAME;
-use offhook_core::call::{Action, AgentEvent, AgentOrder, Call, CallCommand, Input, SpeechEvent};
-use offhook_core::journal::{AgentFailure, Fact, Part};
+use offhook_core::call::{Action, Call, CallCommand, Input, SpeechEvent};
+use offhook_core::journal::{Fact, Part};
 use offhook_core::policy::HandoffAllow;
 use offhook_core::{CallId, PhoneNumber, SpeechCommand, Timestamp};
 use offhook_speech::{SpeechOutput, SpeechSession};
@@ -43,6 +45,8 @@ pub struct Parts {
     pub id: CallId,
     pub call: Call,
     pub speech: SpeechSession,
+    /// Who works for the voice.
+    pub desk: Desk,
     pub carrier: Carrier,
     pub origin: Origin,
     /// Where the user may be called from, besides the line of the call.
@@ -65,6 +69,7 @@ pub struct Session {
     id: CallId,
     call: Call,
     speech: SpeechSession,
+    desk: Desk,
     carrier: Carrier,
     dial: Option<Dial>,
     lines: Vec<PhoneNumber>,
@@ -123,6 +128,7 @@ impl Session {
             id: parts.id,
             call: parts.call,
             speech: parts.speech,
+            desk: parts.desk,
             carrier: parts.carrier,
             lines: parts.lines,
             dial,
@@ -175,6 +181,7 @@ impl Session {
                 Source::Leg => self.poll_leg(),
                 Source::Second => self.poll_second(),
                 Source::Speech => self.poll_speech(),
+                Source::Agents => self.poll_agents(),
                 Source::Commands => self.poll_commands(),
                 Source::Deadline => self.poll_deadline(),
             };
@@ -218,6 +225,12 @@ impl Session {
             SpeechOutput::Audio { utterance, bytes } => self.model_audio(utterance, bytes),
             SpeechOutput::Event(event) => self.speech_event(event),
         }
+        Poll::Ready(())
+    }
+
+    fn poll_agents(&mut self) -> Poll<()> {
+        let event = ready!(self.desk.poll_next(&mut self.sources.context(Source::Agents)));
+        self.handle(Input::Agent(event));
         Poll::Ready(())
     }
 
@@ -298,11 +311,10 @@ impl Session {
                 self.inputs.extend(cut_off.map(Input::CutOff));
             }
             Action::Journal(fact) => self.write(fact),
-            Action::Agent(AgentOrder::Ask { task, .. }) => {
-                let failure = AgentFailure::Unreachable;
-                self.inputs.push_back(Input::Agent(AgentEvent::Failed { task, failure }));
+            Action::Agent(order) => {
+                self.desk.order(order);
+                self.sources.stir(Source::Agents);
             }
-            Action::Agent(AgentOrder::Cancel { .. }) => {}
             Action::DialSecond { to } => self.to_dial_user = Some(to),
             Action::Second(command) => self.command_second(command),
             Action::Attach(party) => self.attach(party),
@@ -370,6 +382,9 @@ impl Session {
     }
 
     fn command_speech(&mut self, command: SpeechCommand) {
+        if let SpeechCommand::Brief(brief) = &command {
+            self.desk.rebrief(brief);
+        }
         let words = matches!(command, SpeechCommand::Open { .. } | SpeechCommand::Say { .. });
         if self.speech.send(command).is_ok() {
             self.sources.stir(Source::Speech);

@@ -21,11 +21,20 @@ pub enum Source {
     /// The user's leg, where there is one.
     Second,
     Speech,
+    /// Who works for the voice.
+    Agents,
 }
 
 impl Source {
-    const ALL: [Self; 6] =
-        [Self::Playout, Self::Commands, Self::Deadline, Self::Leg, Self::Second, Self::Speech];
+    const ALL: [Self; 7] = [
+        Self::Playout,
+        Self::Commands,
+        Self::Deadline,
+        Self::Leg,
+        Self::Second,
+        Self::Speech,
+        Self::Agents,
+    ];
 
     const fn bit(self) -> u8 {
         1 << self as u8

@@ -10,7 +10,7 @@ mod queue;
 mod reach;
 mod schedule;
 mod send;
-mod sign;
+pub mod sign;
 
 use std::time::Duration;
 

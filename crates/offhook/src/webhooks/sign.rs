@@ -34,15 +34,22 @@ impl Keys {
 
     /// The header `webhook-signature`: one signature for each key, any of which a receiver may check.
     pub fn signature(&self, id: &str, unix_seconds: i64, body: &[u8]) -> String {
-        let mut message = format!("{id}.{unix_seconds}.").into_bytes();
-        message.extend_from_slice(body);
         let keys = std::iter::once(&self.present).chain(&self.previous);
-        let signed = keys.map(|key| {
-            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &message);
-            format!("v1,{}", STANDARD.encode(tag.as_ref()))
-        });
-        signed.collect::<Vec<_>>().join(" ")
+        keys.map(|key| signature(key, id, unix_seconds, body)).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// One signature, with a key of any length.
+pub fn signature(key: &[u8], id: &str, unix_seconds: i64, body: &[u8]) -> String {
+    let mut message = format!("{id}.{unix_seconds}.").into_bytes();
+    message.extend_from_slice(body);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &message);
+    format!("v1,{}", STANDARD.encode(tag.as_ref()))
+}
+
+/// The key that a secret stands for, as the libraries of Standard Webhooks read it; `None` where it is none.
+pub fn key(secret: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok().filter(|key| !key.is_empty())
 }
 
 #[cfg(test)]
@@ -51,13 +58,17 @@ mod tests {
 
     use super::*;
 
-    /// The vector of the specification's own libraries: 24 bytes, so it is signed by hand here.
+    /// The vector of the specification's own libraries.
     #[test]
     fn a_signature_is_that_of_the_specification() {
-        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let message = br#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), message);
-        assert_eq!(STANDARD.encode(tag.as_ref()), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = signature(
+            &key,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
