@@ -9,8 +9,8 @@
 compile_error!("offhook runs on Unix: Linux, macOS, the BSDs");
 
 pub mod admission;
-pub mod app;
 pub mod agents;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -3,6 +3,7 @@
 //! `offhook.toml`, then the environment, which wins. [`KEYS`] describes every key. A mistake is reported with the
 //! line, the key, and what to write instead; all mistakes at once.
 
+mod acs;
 mod agents;
 mod build;
 mod carrier;
@@ -29,9 +30,10 @@ use offhook_core::policy::{LimitRange, PolicyConfig};
 use offhook_speech::{local as local_voice, openai};
 use secrecy::SecretString;
 
+use crate::agents::Settings as Agents;
 use crate::gateway::Inbound;
 use crate::webhooks;
-use crate::agents::Settings as Agents;
+pub use acs::{Acs, Incoming as AcsIncoming};
 pub use env::Env;
 pub use keys::{FOREIGN_NAMES, KEYS, Key, Kind};
 pub use raw::RawConfig;
@@ -53,8 +55,9 @@ pub struct Config {
     /// How long a link to a recording works without a key.
     pub recording_link: Duration,
     pub log: Log,
-    /// `None`: nothing but the sandbox.
+    /// With neither this nor `acs`: nothing but the sandbox.
     pub sip: Option<SipConfig>,
+    pub acs: Option<Acs>,
     pub sandbox: bool,
     pub speech: SpeechModel,
     /// BCP 47.
@@ -77,12 +80,12 @@ pub struct Config {
     /// Looks at briefings after the rules did.
     pub check_model: Option<local_voice::Server>,
     pub webhooks: webhooks::Settings,
+    /// Who works for the voice.
+    pub agents: Agents,
 }
 
 /// The speech model of every call.
 #[derive(Clone, Debug)]
-    /// Who works for the voice.
-    pub agents: Agents,
 pub enum SpeechModel {
     Local(local_voice::Config),
     OpenAi(openai::Config),

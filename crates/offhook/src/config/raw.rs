@@ -46,11 +46,40 @@ raw! {
         check: RawCheck,
         webhooks: RawWebhooks,
         sandbox: RawSandbox,
-    }
         agent: Vec<RawAgent>,
         agents: RawAgents,
+    }
 
-    RawCarrier { sip: RawSip }
+    RawCarrier { sip: RawSip, acs: RawAcs }
+
+    RawAcs {
+        connection_string: Option<RawSecret>,
+        endpoint: Text,
+        auth: Option<choice::AcsAuth>,
+        tenant_id: Text,
+        client_id: Text,
+        client_secret: Option<RawSecret>,
+        token_file: Text,
+        authority: Text,
+        api_version: Text,
+        audio: Option<choice::AcsAudio>,
+        public_url: Text,
+        listen: Text,
+        tunnel: Option<choice::Tunnel>,
+        tunnel_program: Text,
+        tunnel_token: Option<RawSecret>,
+        tunnel_name: Text,
+        audience: Text,
+        issuer: Text,
+        keys_url: Text,
+        openid_url: Text,
+        accept_unsigned: Flag,
+        incoming_token: Option<RawSecret>,
+        incoming_topic: Text,
+        incoming_tenant_id: Text,
+        incoming_audience: Text,
+        incoming_application: Text,
+    }
 
     RawSip {
         listen: List,
@@ -205,7 +234,6 @@ raw! {
     }
 
     RawSandbox { enabled: Flag }
-}
 
     RawAgent {
         name: Text,
@@ -230,3 +258,4 @@ raw! {
         parallel_in_all: Int,
         most: Int,
     }
+}
