@@ -1,13 +1,17 @@
 //! The call instructions, and the prompt of the voice made of them.
 
+mod asking;
 pub mod check;
 mod language;
+mod pin;
 mod prompt;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use asking::{Answer, Asking};
 pub use language::Language;
+pub use pin::{HashedPin, Pin};
 
 use crate::words::veiled;
 
@@ -19,6 +23,8 @@ pub const VOICES: [&str; 4] = ["jessica", "sarah", "chris", "eric"];
 pub struct Brief {
     /// The call instructions as the agent wrote them.
     pub task: String,
+    /// What the voice is called.
+    pub name: Option<String>,
     /// Identity, tone and boundaries, one to three sentences.
     pub personality: Option<String>,
     /// The preferred opener; spoken after the disclosure.
@@ -94,10 +100,6 @@ pub struct Gate {
     pub beyond: Box<Brief>,
 }
 
-/// Digits that only the user knows.
-#[derive(Clone)]
-pub struct Pin(String);
-
 /// An operation that somebody must approve.
 #[derive(Clone, PartialEq)]
 pub struct Approval {
@@ -106,45 +108,6 @@ pub struct Approval {
     /// With what, e.g. an amount and a name.
     pub details: Option<String>,
     pub pin: Option<Pin>,
-}
-
-impl Pin {
-    pub const DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
-
-    /// `None` where it is not four to twelve digits.
-    pub fn parse(digits: &str) -> Option<Self> {
-        let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-        (are_digits && Self::DIGITS.contains(&digits.len())).then(|| Self(digits.to_owned()))
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Never: the shortest has four digits.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// Looks at every digit, whichever is wrong, so that the time it takes tells nothing.
-    pub fn is(&self, digits: &str) -> bool {
-        let (pin, digits) = (self.0.as_bytes(), digits.as_bytes());
-        let wrong = pin.iter().zip(digits).fold(0, |wrong, (ours, theirs)| wrong | (ours ^ theirs));
-        pin.len() == digits.len() && wrong == 0
-    }
-}
-
-impl PartialEq for Pin {
-    fn eq(&self, other: &Self) -> bool {
-        self.is(&other.0)
-    }
-}
-
-/// Without a digit.
-impl fmt::Debug for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pin(…)")
-    }
 }
 
 /// Without the words, as [`Brief`].
@@ -299,6 +262,7 @@ impl Brief {
     pub fn new(task: impl Into<String>) -> Self {
         Self {
             task: task.into(),
+            name: None,
             personality: None,
             greeting: None,
             voice: VOICES[0].to_owned(),
@@ -328,13 +292,27 @@ impl Brief {
         Language::of(&self.language)
     }
 
-    /// The first words, spoken exactly so: what must be disclosed, then the greeting.
+    /// What offhook says to have a PIN, or an approval.
+    pub fn asking(&self) -> &'static Asking {
+        Asking::of(self.fixed_words())
+    }
+
+    /// Whether every word on this call is ordered by offhook: the model answers nobody by itself.
+    pub fn is_guarded(&self) -> bool {
+        self.gate.is_some() || self.approval.is_some()
+    }
+
+    /// The first words, spoken exactly so: what must be disclosed, the greeting, and what is asked for.
     pub fn opening_words(&self) -> Option<String> {
         let greeting = self.greeting.as_deref().map(str::trim).filter(|greeting| !greeting.is_empty());
-        match greeting {
-            Some(greeting) => Some(self.disclosed(greeting)),
-            None => self.disclosure.words(self.fixed_words()).map(str::to_owned),
-        }
+        let asked = match (&self.gate, &self.approval) {
+            (Some(_), _) => Some(self.asking().give_pin.to_owned()),
+            (None, Some(approval)) => Some(self.asking().read_out(approval)),
+            (None, None) => None,
+        };
+        let disclosure = self.disclosure.words(self.fixed_words());
+        let parts: Vec<_> = [disclosure, greeting, asked.as_deref()].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
 
     /// `text` after what must be disclosed.

@@ -211,6 +211,24 @@ fn masked(text: &str, found: &[(&Number, SecretKind)]) -> Option<Masked> {
     Some(Masked { text: masked, kinds })
 }
 
+/// The digits of each number in a text, however it is written or spelled out.
+pub(crate) fn numbers(text: &str) -> Vec<String> {
+    Parts::of(text).numbers.into_iter().map(|number| number.digits).collect()
+}
+
+/// The words of a text that are no part of a number, in lower case.
+pub(crate) fn words_beside_digits(text: &str) -> Vec<String> {
+    Parts::of(text).plain
+}
+
+/// A text without the numbers that are to be hidden; `None` where there is none.
+pub(crate) fn without_numbers(text: &str, is_hidden: impl Fn(&str) -> bool) -> Option<String> {
+    let parts = Parts::of(text);
+    let hidden = parts.numbers.iter().filter(|number| is_hidden(&number.digits));
+    let found: Vec<_> = hidden.map(|number| (number, SecretKind::Code)).collect();
+    masked(text, &found).map(|masked| masked.text)
+}
+
 fn masked_digit(c: char) -> char {
     if c.is_ascii_digit() { MASK } else { c }
 }

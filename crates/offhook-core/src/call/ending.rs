@@ -68,6 +68,7 @@ impl Call {
         };
         self.give_up_question();
         self.cancel_agents();
+        self.settle_approval();
         self.claim_message();
         self.leave_hold(now);
         if !joined {

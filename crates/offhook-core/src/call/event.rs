@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::audio::{AudioFormat, Digit};
-use crate::brief::{Brief, Introduction};
+use crate::brief::{Approval, Brief, Introduction};
 use crate::end::EndReason;
 use crate::journal::{AgentFailure, AnsweredBy, BlockerKind, TaskStatus};
 use crate::policy::HandoffAllow;
@@ -397,7 +397,7 @@ pub enum AgentEvent {
 }
 
 /// What an owner or the gateway asks of a running call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CallCommand {
     /// The owner hangs up.
     HangUp,
@@ -411,6 +411,8 @@ pub enum CallCommand {
     Answer { question_id: Option<u32>, text: Words },
     /// Connect the user. On which number and how, unless it is said here, was said when the call was placed.
     Bridge { to: Option<HandoffAllow>, introduction: Option<Introduction> },
+    /// Ask whoever is on the line to approve this, and go on afterwards.
+    Approve(Box<Approval>),
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

@@ -10,22 +10,23 @@ use crate::mask::{MASK, Masked, Masker};
 use crate::time::Timestamp;
 
 /// What the transcript's times may be off by, of a turn that is not to be heard.
-const MARGIN_MS: u32 = 300;
+pub(super) const MARGIN_MS: u32 = 300;
 /// How long ago a key was begun that is reported now.
-const KEY_MS: u32 = 500;
+pub(super) const KEY_MS: u32 = 500;
 
 /// A turn with a secret.
-struct Secret {
-    turn: u32,
-    from_ms: u32,
-    to_ms: u32,
-    kinds: Vec<SecretKind>,
+pub(super) struct Secret {
+    pub turn: u32,
+    pub from_ms: u32,
+    pub to_ms: u32,
+    pub kinds: Vec<SecretKind>,
 }
 
 impl Call {
     /// Write it down without its secrets, which the recording is to lose, too.
     pub(super) fn write_masked(&mut self, mut fact: Fact) {
-        let secret = self.masker.as_mut().and_then(|masker| mask(masker, &mut fact));
+        let hidden = self.hide_pin(&mut fact);
+        let secret = hidden.or(self.masker.as_mut().and_then(|masker| mask(masker, &mut fact)));
         self.keep_said(&fact);
         self.actions.push_back(Action::Journal(fact));
         let Some(Secret { turn, from_ms, to_ms, kinds }) = secret else { return };

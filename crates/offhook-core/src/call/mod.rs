@@ -20,6 +20,7 @@ mod event;
 mod evidence;
 mod greeting;
 mod handoff;
+mod hidden;
 mod hold;
 mod masking;
 mod menu;
@@ -50,7 +51,7 @@ pub use steer::NotNow;
 use turns::Turns;
 
 pub use crate::audio::hold::HoldSound;
-use crate::brief::{Brief, Voicemail};
+use crate::brief::{Brief, Pin, Voicemail};
 use crate::end::EndReason;
 use crate::journal::{AnsweredBy, Fact, Part, Party};
 use crate::mask::Masker;
@@ -214,6 +215,8 @@ pub struct Call {
     put_through: bool,
     /// Where the operator wants secrets masked.
     masker: Option<Masker>,
+    /// One that was asked for and is not any more: it may be said again.
+    hidden_pin: Option<Pin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +248,7 @@ impl Call {
             dial_retried: false,
             put_through: false,
             masker,
+            hidden_pin: None,
         }
     }
 
@@ -337,6 +341,7 @@ impl Call {
             CallCommand::Press { digits } => self.owner_presses(digits),
             CallCommand::Answer { text, .. } => self.owner_answers(now, text),
             CallCommand::Bridge { to, introduction } => self.owner_hands_over(now, to, introduction),
+            CallCommand::Approve(approval) => self.approve_within(now, *approval),
         }
     }
 

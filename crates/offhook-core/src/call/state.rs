@@ -298,6 +298,10 @@ impl Conversation {
         if self.voice_speaking || self.held_since.is_some() || self.handoff.is_under_way() {
             return None;
         }
+        // Whoever is asked for something is reminded of that.
+        if self.pin.is_asked() || self.approving.is_asked() {
+            return None;
+        }
         if self.consult.is_open() && matches!(self.phase, Phase::Talking) {
             return self.consult.still_asking(self.quiet).filter(|_| !self.remote_speaking);
         }

@@ -33,6 +33,10 @@ pub enum NotNow {
     UserTried,
     #[error("the call was placed without a number of the user's; name one")]
     NobodyToJoin,
+    #[error(
+        "something else is being asked or said in this call, or it is no call with its own user; try again"
+    )]
+    OtherMatters,
     #[error("the user has joined the call; it can only be hung up")]
     Joined,
     #[error("keys are 0-9 * # A-D, w for a pause of half a second, W for one second, 64 at most")]
@@ -77,6 +81,7 @@ impl Call {
             CallCommand::Press { .. } if conversation.menu.is_sending() => Some(NotNow::KeysUnderWay),
             CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
             CallCommand::Bridge { to: None, .. } if self.user.is_none() => Some(NotNow::NobodyToJoin),
+            CallCommand::Approve(_) if !self.may_ask_for_approval() => Some(NotNow::OtherMatters),
             CallCommand::Bridge { .. } => conversation.handoff.refusal(&conversation.phase),
             _ => None,
         }

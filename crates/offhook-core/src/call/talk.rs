@@ -62,7 +62,7 @@ impl Call {
             None => Fact::NotUnderstood { turn, started_ms, ended_ms },
         });
         self.pin_said(now, said.as_deref().unwrap_or_default());
-        self.decision_said(now, said.as_deref().unwrap_or_default());
+        self.decision_said(now, said.as_deref().unwrap_or_default(), confidence, started_ms);
         self.note_wish_to_wait(said.as_deref().unwrap_or_default());
         self.consider_answering(now, said.as_deref());
         self.tell_result(false);

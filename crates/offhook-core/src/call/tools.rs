@@ -18,6 +18,9 @@ impl Call {
 
     fn use_tool(&mut self, now: Timestamp, id: ToolCallId, tool: ToolCall) {
         self.journal(Fact::ToolCalled { tool: tool.name().to_owned(), arguments: tool.arguments() });
+        if let Some(why) = self.refused_before_pin(&tool) {
+            return self.tool_answered(id, tool.name(), why, false);
+        }
         match tool {
             ToolCall::EndCall { reason: _, result } => self.end_call(now, result),
             ToolCall::SendDigits { digits } => self.send_digits(now, id, &digits),

@@ -20,6 +20,8 @@ pub struct Number {
 pub struct Parts {
     /// In lower case.
     pub words: Vec<String>,
+    /// Those that are no part of a number.
+    pub plain: Vec<String>,
     pub numbers: Vec<Number>,
     /// Whether somebody says a number and nothing else.
     pub only_numbers: bool,
@@ -35,7 +37,7 @@ impl Parts {
     pub fn of(text: &str) -> Self {
         let words = split(text);
         let mut numbers: Vec<Number> = Vec::new();
-        let mut others = 0;
+        let mut plain: Vec<String> = Vec::new();
         let mut index = 0;
         while index < words.len() {
             match number(text, &words[index..]) {
@@ -44,14 +46,14 @@ impl Parts {
                     index += taken;
                 }
                 None => {
-                    let said = words[index].lower.as_str();
-                    others += usize::from(!words::BETWEEN.contains(&said) && !words::ANSWER.contains(&said));
+                    plain.push(words[index].lower.clone());
                     index += 1;
                 }
             }
         }
-        let only_numbers = others == 0 && !numbers.is_empty();
-        Self { words: words.into_iter().map(|word| word.lower).collect(), numbers, only_numbers }
+        let goes_with = |said: &str| words::BETWEEN.contains(&said) || words::ANSWER.contains(&said);
+        let only_numbers = plain.iter().all(|said| goes_with(said)) && !numbers.is_empty();
+        Self { words: words.into_iter().map(|word| word.lower).collect(), plain, numbers, only_numbers }
     }
 }
 

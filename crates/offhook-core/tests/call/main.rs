@@ -4,6 +4,7 @@
 //! strike when they are due. The printed timeline has every action with its time.
 
 mod answering;
+mod approval;
 mod connected;
 mod consult;
 mod delegate;
@@ -13,6 +14,7 @@ mod hold;
 mod masking;
 mod menu;
 mod opening;
+mod pin;
 mod reception;
 mod result;
 mod script;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use offhook_core::audio::{AudioFormat, Digit};
-use offhook_core::brief::Brief;
+use offhook_core::brief::{Approval, Brief, Pin};
 use offhook_core::call::{
     Action, AgentEvent, AgentOrder, AgentTask, Call, CallCommand, Claim, DialFailure, Direction, HoldSound,
     Input, LegEvent, Limits, SpeechEvent, ToolCall, ToolCallId, Utterance,
@@ -224,6 +224,11 @@ fn input(what: &str) -> Input {
     match word {
         "tick" => Input::Tick,
         "owner_hangs_up" => Input::Command(CallCommand::HangUp),
+        "approve_within" => Input::Command(CallCommand::Approve(Box::new(Approval {
+            operation: rest.to_owned(),
+            details: None,
+            pin: Pin::parse("4711"),
+        }))),
         "shutdown" => Input::Command(CallCommand::Shutdown),
         "owner_says" => Input::Command(CallCommand::Say { text: rest.into() }),
         "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),
@@ -337,6 +342,7 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
             SpeechEvent::ToolCall { id, tool: ToolCall::ReportVoicemail { kind: AnsweredBy::Voicemail } }
         }
         "ask" => SpeechEvent::ToolCall { id, tool: ToolCall::AskOwner { question: rest.into() } },
+        "decides" => SpeechEvent::ToolCall { id, tool: ToolCall::Decide { approve: rest == "yes" } },
         "hold" => SpeechEvent::ToolCall { id, tool: ToolCall::WaitOnHold },
         "invoke" => {
             SpeechEvent::ToolCall { id, tool: ToolCall::InvokeAgent { agent: None, prompt: rest.into() } }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use offhook_core::Words;
+use offhook_core::brief::Brief;
 use offhook_core::call::{SpeechCommand, SpeechEvent, ToolCall};
 
 use super::brain::chat::{Chat, ChatEvent, ChatRequest};
@@ -67,6 +68,9 @@ pub struct Conversation {
     stage: Stage,
     /// On hold: nothing is heard, and nothing said.
     suspended: bool,
+    /// The call decides of each turn who answers it: the brain is told of none.
+    guarded: bool,
+    task: String,
     /// Since when nobody speaks.
     quiet_since_ms: u64,
     synthesis_failures: u32,
@@ -90,6 +94,11 @@ struct PendingTurn {
 }
 
 impl Conversation {
+    /// What it is about from the beginning.
+    pub fn about(self, brief: &Brief) -> Self {
+        Self { guarded: brief.is_guarded(), task: brief.task.clone(), ..self }
+    }
+
     /// Failures of the synthesizer in a row after which the voice counts as lost: better an end than silence.
     const SYNTHESIS_FAILURES: u32 = 3;
 
@@ -105,6 +114,8 @@ impl Conversation {
             remote_has_spoken: false,
             stage: Stage::Waiting,
             suspended: false,
+            guarded: false,
+            task: String::new(),
             quiet_since_ms: 0,
             synthesis_failures: 0,
         }
@@ -147,7 +158,8 @@ impl Conversation {
     /// When the brain goes on by itself, if nobody speaks before.
     fn go_on_at_ms(&self) -> Option<u64> {
         let Brain::Script(script) = &self.brain else { return None };
-        let busy = self.ear.is_speech()
+        let busy = self.guarded
+            || self.ear.is_speech()
             || !self.turns.is_empty()
             || self.stage == Stage::Waiting
             || self.mouth.has_more();
@@ -252,6 +264,10 @@ impl Conversation {
         if matches!(self.brain, Brain::Chat(_)) && self.stage == Stage::Waiting {
             return;
         }
+        if self.guarded {
+            self.heard.clear();
+            return;
+        }
         // What was going to be said was thought up before this was heard.
         let unsaid = self.mouth.take_unsaid();
         self.put_cuts(unsaid);
@@ -321,10 +337,7 @@ impl Conversation {
                 self.remark(respond, |chat| chat.tool_output(id, &output));
             }
             SpeechCommand::Brief(brief) => {
-                self.brain = match self.brain {
-                    Brain::Chat(_) => Brain::Chat(Box::new(Chat::new(&brief))),
-                    Brain::Script(_) => Brain::Script(Box::new(Script::new(&brief))),
-                };
+                self.brief_anew(now_ms, &brief);
             }
             SpeechCommand::Truncate(heard) => {
                 let cut = self.mouth.cut(now_ms, heard);
@@ -336,6 +349,22 @@ impl Conversation {
                 self.quiet_since_ms = now_ms;
             }
             SpeechCommand::Close => self.close(now_ms),
+        }
+    }
+
+    fn brief_anew(&mut self, now_ms: u64, brief: &Brief) {
+        let another = self.task != brief.task;
+        self.guarded = brief.is_guarded();
+        self.task.clone_from(&brief.task);
+        self.quiet_since_ms = now_ms;
+        match &mut self.brain {
+            Brain::Chat(chat) => chat.brief_anew(brief),
+            Brain::Script(script) if another && !self.guarded => {
+                **script = Script::new(brief);
+                let acts = script.opened(None);
+                self.act(acts);
+            }
+            Brain::Script(_) => {}
         }
     }
 
@@ -417,8 +446,8 @@ impl Conversation {
         }
         match &mut self.brain {
             // In the middle of a conversation it is the other side's turn after it.
-            Brain::Script(_) if again => {}
-            Brain::Chat(chat) if again => chat.said(say.as_deref().unwrap_or_default()),
+            Brain::Script(_) if again || self.guarded => {}
+            Brain::Chat(chat) if again || self.guarded => chat.said(say.as_deref().unwrap_or_default()),
             Brain::Script(script) => {
                 let acts = script.opened(say.as_deref());
                 self.act(acts);

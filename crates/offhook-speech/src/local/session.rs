@@ -66,10 +66,10 @@ const OUTPUTS: usize = 1_024;
 impl Session {
     pub fn new(parts: Parts, conversation: Conversation, brain: Option<Endpoint>) -> Self {
         Self {
+            conversation: conversation.about(&parts.prompt.brief),
             local: parts.local,
             prompt: parts.prompt,
             end: parts.end,
-            conversation,
             brain,
             began: Instant::now(),
             samples: Vec::with_capacity(512),

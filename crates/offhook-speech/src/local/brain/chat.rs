@@ -77,6 +77,12 @@ impl Chat {
         }
     }
 
+    /// The conversation goes on about something else.
+    pub fn brief_anew(&mut self, brief: &Brief) {
+        self.instructions = brief.instructions();
+        self.tools = tools::offered(brief).map(|tool| described(tool, brief)).collect();
+    }
+
     pub fn heard(&mut self, heard: &[Heard]) {
         const GUESS: u32 = 600;
         for heard in heard {

@@ -8,6 +8,7 @@ use offhook_core::pump::Heard;
 use super::super::client_event::{self, Ask, Role};
 use super::link::Phase;
 use super::responses::Why;
+use super::updates::Update;
 use super::voice::ms;
 use super::{OUTGOING, Protocol};
 use crate::{Busy, notes};
@@ -70,10 +71,11 @@ impl Protocol {
     /// Another connection is configured so from its beginning.
     fn brief(&mut self, brief: Brief) {
         self.settings.prompt.brief = brief;
+        // A new connection is told from the beginning.
         if self.is_live() {
-            let event_id = self.ids.next();
-            self.write(client_event::brief_update(&event_id, &self.settings.prompt.brief));
+            self.update(Update::Brief);
         }
+        self.settle_turns();
     }
 
     /// Tell the model something the remote does not hear. Without a connection the next one is told.

@@ -168,7 +168,7 @@ impl Protocol {
     }
 
     fn speech_started(&mut self, item_id: &str, audio_start_ms: Option<u64>) {
-        let owed = self.opened && self.turns == Turns::Reported;
+        let owed = self.opened && self.turns == Turns::Reported && !self.is_guarded();
         self.remote.started(item_id, audio_start_ms, owed);
         self.emit(SpeechEvent::RemoteSpeechStarted);
     }
@@ -190,7 +190,10 @@ impl Protocol {
             self.not_understood(span);
         } else {
             self.history.begin(item_id, Role::Remote);
-            self.history.set_text(item_id, transcript);
+            // What is said to have a PIN is told to no other connection.
+            if !self.is_guarded() {
+                self.history.set_text(item_id, transcript);
+            }
             let Span { started_ms, ended_ms } = span;
             let text = Some(transcript.into());
             self.emit(SpeechEvent::RemoteSaid { text, confidence: None, started_ms, ended_ms });

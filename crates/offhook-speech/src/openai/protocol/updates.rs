@@ -24,6 +24,8 @@ pub(super) enum Update {
     Session,
     Turns(Turns),
     Format,
+    /// What the conversation is about.
+    Brief,
 }
 
 impl Updates {
@@ -40,7 +42,7 @@ impl Updates {
     fn turns_asked(&self) -> Option<Turns> {
         self.sent.iter().rev().find_map(|(_, update)| match update {
             Update::Turns(turns) => Some(*turns),
-            Update::Session | Update::Format => None,
+            Update::Session | Update::Format | Update::Brief => None,
         })
     }
 
@@ -56,7 +58,7 @@ impl Updates {
 }
 
 impl Protocol {
-    fn update(&mut self, update: Update) {
+    pub(super) fn update(&mut self, update: Update) {
         let event_id = self.ids.next();
         let settings = &self.settings;
         let text = match update {
@@ -65,6 +67,7 @@ impl Protocol {
             }
             Update::Turns(turns) => client_event::turn_update(&event_id, &settings.config, turns),
             Update::Format => client_event::format_update(&event_id, settings.prompt.format),
+            Update::Brief => client_event::brief_update(&event_id, &settings.prompt.brief),
         };
         self.updates.sent.push_back((event_id, update));
         self.write(text);
@@ -96,8 +99,14 @@ impl Protocol {
     /// How the server should treat turns: nothing may cut off or come between words that must be heard.
     fn turns_wanted(&self) -> Turns {
         let apologizes = matches!(self.phase, Phase::Reopening { honest: true, .. });
-        let answered = self.opened && !apologizes && !self.responses.must_be_heard();
+        let free = self.opened && !self.is_guarded();
+        let answered = free && !apologizes && !self.responses.must_be_heard();
         if answered { Turns::Answered } else { Turns::Reported }
+    }
+
+    /// Whether the call decides of each turn who answers it, and with what.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.settings.prompt.brief.is_guarded()
     }
 
     /// After the first words the server may answer by itself, until there are others that must be heard.
