@@ -38,6 +38,8 @@ pub struct Seen {
     pub delivered: Vec<Delivered>,
     pub sockets: Vec<MediaSocket>,
     pub sound: Sound,
+    /// When somebody began to speak after a silence: when the first frame of it was sent.
+    pub spoke_at: Vec<Instant>,
     pub answered_at: Option<Instant>,
     pub ended_at: Option<Instant>,
 }
@@ -157,6 +159,8 @@ pub(super) struct Call {
     pub incoming_context: Option<String>,
     /// What each phone is about to say, like `seen.phones`.
     pub saying: Vec<VecDeque<i16>>,
+    /// Whether anybody spoke in the last frame.
+    pub speaks: bool,
     pub courier: mpsc::Sender<Post>,
     pub media: Option<mpsc::Sender<Order>>,
     pub participants_sequence: u32,
@@ -188,6 +192,7 @@ impl Call {
             delivered: Vec::new(),
             sockets: Vec::new(),
             sound: Sound::new(24_000),
+            spoke_at: Vec::new(),
             answered_at: None,
             ended_at: None,
         };
@@ -196,6 +201,7 @@ impl Call {
             delivery: Delivery::default(),
             incoming_context: None,
             saying: vec![VecDeque::new()],
+            speaks: false,
             courier,
             media: None,
             participants_sequence: 0,

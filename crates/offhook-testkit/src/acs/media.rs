@@ -288,5 +288,9 @@ fn mixed(call: &mut Call, count: usize) -> Option<Vec<i16>> {
             *sum = sum.saturating_add(sample);
         }
     }
+    if mixed.is_some() && !call.speaks {
+        call.seen.spoke_at.push(Instant::now());
+    }
+    call.speaks = mixed.is_some();
     mixed
 }

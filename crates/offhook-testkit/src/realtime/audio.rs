@@ -67,6 +67,15 @@ impl Format {
     }
 }
 
+/// The samples of a reply of this length, as a session with PCM is sent them: pieces of 100 ms, each of them from the
+/// start of the tone.
+pub fn reply_samples(tone_hz: u32, duration_ms: u32) -> Vec<i16> {
+    let pieces = (0..duration_ms).step_by(100).map(|from| (duration_ms - from).min(100));
+    let bytes = pieces.flat_map(|ms| STANDARD.decode(Format::Pcm.tone(tone_hz, ms)).unwrap_or_default());
+    let bytes: Vec<u8> = bytes.collect();
+    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
 /// What turn detection found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {

@@ -12,6 +12,7 @@ mod server;
 mod session;
 mod shown;
 
+pub use audio::reply_samples;
 pub use script::{End, Heard, Names, Reply, Script};
 pub use server::{FakeRealtime, Recorded};
 pub use shown::{shown, shown_tool};

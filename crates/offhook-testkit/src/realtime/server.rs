@@ -41,6 +41,7 @@ struct Shared {
     script: Script,
     supply: Supply,
     connections: AtomicU64,
+    open: AtomicU64,
     refusals: AtomicU64,
     recorded: Mutex<Vec<Recorded>>,
     changed: Notify,
@@ -73,6 +74,7 @@ impl FakeRealtime {
             script,
             supply: Supply::default(),
             connections: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             recorded: Mutex::default(),
             changed: Notify::new(),
@@ -94,6 +96,28 @@ impl FakeRealtime {
     /// How many connections got as far as a session.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many sessions are open now.
+    pub fn open_sessions(&self) -> u64 {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// Until every session is closed. Panics when one is not in time.
+    pub async fn until_closed(&self) {
+        let closed = async {
+            loop {
+                let changed = self.shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if self.open_sessions() == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let closed = tokio::time::timeout(PATIENCE, closed).await;
+        assert!(closed.is_ok(), "{} sessions are still open", self.open_sessions());
     }
 
     /// Every event so far, over all connections, in the order of arrival.
@@ -168,6 +192,23 @@ impl Shared {
     }
 }
 
+/// Counts a session while it is open.
+struct Open<'a>(&'a Shared);
+
+impl<'a> Open<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_waiters();
+    }
+}
+
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
@@ -197,6 +238,7 @@ async fn connection(stream: TcpStream, shared: &Shared) -> Result<(), WsError> {
     let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
     let mut socket = tokio_tungstenite::accept_hdr_async_with_config(stream, admit, Some(config)).await?;
     let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let _open = Open::new(shared);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let expires_at = (now + shared.script.expires_in).as_secs() as i64;
     let mut conversation = Conversation::new(&shared.script, &shared.supply, number, &model, expires_at);
