@@ -1,6 +1,7 @@
 //! The call instructions, and the prompt of the voice made of them.
 
 mod asking;
+mod assistant;
 pub mod check;
 mod language;
 mod pin;

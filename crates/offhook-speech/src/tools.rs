@@ -99,6 +99,36 @@ pub const TOOLS: &[Tool] = &[
         parameters: nothing,
         is_offered: |brief| brief.ends_spam,
     },
+    Tool {
+        name: "invoke_agent",
+        description: "Have something looked up or done that takes a few seconds: a fact, a calendar, a note, a file, an \
+                      action. First say in a few words that you will have a look; the answer comes as the output of this \
+                      call, and you tell it in your own words. Use it for every question of fact and every task, rather \
+                      than answer from memory or say that you can't.",
+        parameters: invoke_agent,
+        is_offered: |brief| brief.agents.is_some(),
+    },
+    Tool {
+        name: "invoke_agent_async",
+        description: "The same for what takes longer than about ten seconds: research, writing, anything with several \
+                      steps. Say that you are on it and go on with the conversation; the result comes to you by itself, as \
+                      a note.",
+        parameters: invoke_agent,
+        is_offered: |brief| brief.agents.is_some(),
+    },
+    Tool {
+        name: "check_agent_task",
+        description: "How far the work of an invoke_agent_async is, when you are asked for it.",
+        parameters: check_agent_task,
+        is_offered: |brief| brief.agents.is_some(),
+    },
+    Tool {
+        name: "decide",
+        description: "What the person on the line said to the request that was read to them: true for a clear yes to just \
+                      that, false for a no, for any doubt, and for a condition.",
+        parameters: decide,
+        is_offered: |brief| brief.approval.is_some(),
+    },
 ];
 
 /// The tools of one call: a question is of no use where nobody answers it, nor a handoff where nobody is called.
@@ -221,6 +251,33 @@ fn take_message(_: &Brief) -> Value {
     }))
 }
 
+/// Whom to ask is asked only where there are several.
+fn invoke_agent(brief: &Brief) -> Value {
+    let mut fields = json!({
+        "prompt": {
+            "type": "string",
+            "description": "What is wanted, with all that is needed to do it, in words that can be understood without \
+                            having heard the call.",
+        },
+    });
+    let known = brief.agents.as_ref().map_or(&[][..], |agents| &agents.known);
+    if known.len() > 1 {
+        let names: Vec<Value> = known.iter().map(|(name, _)| json!(name)).chain([Value::Null]).collect();
+        let lines: Vec<String> = known.iter().map(|(name, what)| format!("{name}: {what}")).collect();
+        let description = format!("Who is to do it; null for the first. {}", lines.join(" / "));
+        fields["agent"] = json!({"type": ["string", "null"], "enum": names, "description": description});
+    }
+    object(fields)
+}
+
+fn check_agent_task(_: &Brief) -> Value {
+    object(json!({"task_id": {"type": "string", "description": "As invoke_agent_async answered."}}))
+}
+
+fn decide(_: &Brief) -> Value {
+    object(json!({"approve": {"type": "boolean"}}))
+}
+
 fn ask_owner(_: &Brief) -> Value {
     object(json!({
         "question": {
@@ -261,6 +318,15 @@ pub fn parse(name: &str, arguments: &str) -> ToolCall {
         "user_decides" => from_json(arguments).map(|UserDecides { joins }| ToolCall::UserDecides { joins }),
         "take_message" => from_json(arguments).map(TakeMessage::into_tool),
         "report_spam" => from_json(arguments).map(|ReportSpam {}| ToolCall::ReportSpam),
+        "invoke_agent" => from_json(arguments).map(|InvokeAgent { agent, prompt }| ToolCall::InvokeAgent {
+            agent: agent.map(Into::into),
+            prompt: prompt.into(),
+        }),
+        "invoke_agent_async" => from_json(arguments).map(|InvokeAgent { agent, prompt }| {
+            ToolCall::InvokeAgentAsync { agent: agent.map(Into::into), prompt: prompt.into() }
+        }),
+        "check_agent_task" => from_json(arguments).map(CheckAgentTask::into_tool),
+        "decide" => from_json(arguments).map(|Decide { approve }| ToolCall::Decide { approve }),
         _ => Err(format!("there is no tool of this name; there are {}", names())),
     };
     parsed.unwrap_or_else(|why| ToolCall::Invalid {
@@ -447,6 +513,31 @@ struct TakeMessage {
 #[derive(Deserialize)]
 struct ReportSpam {}
 
+#[derive(Deserialize)]
+struct InvokeAgent {
+    #[serde(default)]
+    agent: Option<String>,
+    prompt: String,
+}
+
+#[derive(Deserialize)]
+struct CheckAgentTask {
+    task_id: Value,
+}
+
+impl CheckAgentTask {
+    /// A number is as good as a text.
+    fn into_tool(self) -> ToolCall {
+        let task_id = self.task_id.as_str().map_or_else(|| self.task_id.to_string(), str::to_owned);
+        ToolCall::CheckAgentTask { task_id: task_id.into() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Decide {
+    approve: bool,
+}
+
 impl TakeMessage {
     fn into_tool(self) -> ToolCall {
         let Self { name, message, call_back } = self;
@@ -461,6 +552,7 @@ impl TakeMessage {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use offhook_core::brief::Agents;
     use offhook_testkit::realtime::shown_tool;
 
     use super::*;
@@ -501,6 +593,14 @@ mod tests {
             ("take_message", r#"{"name":"Ana","message":"The keys are here.","call_back":null}"#),
             ("take_message", r#"{"name":"Ana"}"#),
             ("report_spam", ""),
+            ("invoke_agent", r#"{"prompt":"When is the next train?"}"#),
+            ("invoke_agent", r#"{"agent":null,"prompt":"When is the next train?"}"#),
+            ("invoke_agent", r#"{"agent":"main"}"#),
+            ("invoke_agent_async", r#"{"agent":"main","prompt":"Plan a day in Bern."}"#),
+            ("check_agent_task", r#"{"task_id":"1"}"#),
+            ("check_agent_task", r#"{"task_id":1}"#),
+            ("decide", r#"{"approve":false}"#),
+            ("decide", r#"{"approve":"perhaps"}"#),
             ("call_mother", "{}"),
         ];
         let lines: Vec<String> =
@@ -528,7 +628,15 @@ mod tests {
             take_message The keys are here.
             invalid take_message: the arguments do not fit: missing field `message` at line 1 column 14
             report_spam
-            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides, take_message, report_spam"#]]
+            invoke_agent When is the next train?
+            invoke_agent When is the next train?
+            invalid invoke_agent: the arguments do not fit: missing field `prompt` at line 1 column 16
+            invoke_agent_async Plan a day in Bern.
+            check_agent_task 1
+            check_agent_task 1
+            decide false
+            invalid decide: the arguments do not fit: invalid type: string "perhaps", expected a boolean at line 1 column 20
+            invalid call_mother: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides, take_message, report_spam, invoke_agent, invoke_agent_async, check_agent_task, decide"#]]
         .assert_eq(&lines.join("\n"));
     }
 
@@ -564,9 +672,35 @@ mod tests {
         assert!(none["properties"]["result"]["properties"].get("fields").is_none());
     }
 
+    fn agents(names: &[&str]) -> Agents {
+        let second = std::time::Duration::from_secs(1);
+        Agents {
+            known: names.iter().map(|name| ((*name).to_owned(), format!("Is {name}."))).collect(),
+            owner: None,
+            wait: second,
+            work: second,
+            parallel: 1,
+            most: 1,
+        }
+    }
+
+    #[test]
+    fn whom_to_ask_is_asked_where_there_are_several() {
+        let invoke = TOOLS.iter().find(|tool| tool.name == "invoke_agent").unwrap();
+        let fields = |names: &[&str]| {
+            let brief = Brief { agents: Some(agents(names)), ..Brief::new("Talk.") };
+            invoke.parameters(&brief)["properties"].clone()
+        };
+        assert!(fields(&["main"]).get("agent").is_none());
+        let several = fields(&["main", "house"]);
+        assert_eq!(several["agent"]["enum"], json!(["main", "house", null]));
+        let description = several["agent"]["description"].as_str().unwrap();
+        assert!(description.contains("house: Is house."), "{description}");
+    }
+
     #[test]
     fn what_is_of_no_use_is_not_offered() {
-        use offhook_core::brief::Introduction;
+        use offhook_core::brief::{Approval, Introduction};
         let names = |brief: &Brief| offered(brief).map(|tool| tool.name).collect::<Vec<_>>();
         let always = ["end_call", "send_digits", "report_voicemail", "wait_on_hold", "user_decides"];
         let brief = Brief::new("Ask.");
@@ -579,5 +713,10 @@ mod tests {
         }
         let line = Brief { takes_messages: true, ends_spam: true, ..brief };
         assert_eq!(names(&line)[4..], ["user_decides", "take_message", "report_spam"]);
+        let approval = Some(Approval { operation: "Pay.".to_owned(), details: None, pin: None });
+        assert_eq!(names(&Brief { approval, ..Brief::new("Ask.") })[4..], ["user_decides", "decide"]);
+        let agents = Some(agents(&["main"]));
+        let invoke = ["user_decides", "invoke_agent", "invoke_agent_async", "check_agent_task"];
+        assert_eq!(names(&Brief { agents, ..Brief::new("Talk.") })[4..], invoke);
     }
 }
