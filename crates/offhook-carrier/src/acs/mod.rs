@@ -8,6 +8,7 @@
 //! `{callback_url}/webhooks/acs/calls/{call}?token=…` and `{media_url}/webhooks/acs/media/{call}?token=…`. Whoever serves
 //! those checks the token of Microsoft's and brings what came to [`AcsCarrier::callback`] and [`AcsCarrier::media`].
 
+mod address;
 mod calls;
 mod config;
 mod connection_string;
@@ -32,6 +33,7 @@ pub(crate) use leg::AcsLeg;
 use crate::leg::Leg;
 use crate::line::{LinePool, LineStatus, Load};
 use crate::{Dial, DialError, IncomingCall, Released, TrunkReply, TrunkReport};
+use address::{Address, Urls};
 use calls::{Calls, Stranger};
 use leg::Mail;
 
@@ -102,6 +104,7 @@ pub struct AcsCarrier {
     config: Arc<AcsConfig>,
     lines: LinePool,
     calls: Calls,
+    address: Address,
     incoming: mpsc::Sender<IncomingCall>,
 }
 
@@ -114,7 +117,13 @@ impl AcsCarrier {
     /// Needs a tokio runtime. Inbound calls go to `incoming`; a full channel refuses them as busy.
     pub fn start(config: AcsConfig, incoming: mpsc::Sender<IncomingCall>) -> Result<Self, AcsStartError> {
         let lines = LinePool::new(config.lines.iter().map(|line| (line.number.clone(), line.max_calls)));
-        Ok(Self { config: Arc::new(config), lines, calls: Calls::default(), incoming })
+        let address = Address::of(&config.callback_url, &config.media_url);
+        Ok(Self { config: Arc::new(config), lines, calls: Calls::default(), address, incoming })
+    }
+
+    /// Where Microsoft reaches us from now on, as a tunnel says; `None` while it does not: then no call is placed.
+    pub fn set_public_url(&self, public_url: Option<&str>) {
+        self.address.set(public_url.map(Urls::below));
     }
 
     pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
