@@ -50,6 +50,8 @@ macro_rules! ids {
 ids! {
     /// One call, placed or received.
     CallId,
+    /// An operation that somebody is asked to approve by phone.
+    ApprovalId,
     /// The same asked of several numbers.
     CampaignId,
     /// One of our telephone numbers on a carrier.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use offhook_core::{CallId, CampaignId, OwnerId, Timestamp};
+use offhook_core::{ApprovalId, CallId, CampaignId, OwnerId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{Decode, Row as _, Transaction, Type};
@@ -56,6 +56,12 @@ impl From<Timestamp> for Param {
 
 impl From<CallId> for Param {
     fn from(id: CallId) -> Self {
+        Self::Text(Some(id.to_string()))
+    }
+}
+
+impl From<ApprovalId> for Param {
+    fn from(id: ApprovalId) -> Self {
         Self::Text(Some(id.to_string()))
     }
 }

@@ -5,6 +5,7 @@
 //! (`projection`). Every operation is one transaction, or says where it is several.
 
 mod acs;
+mod approvals;
 mod audit;
 mod batch;
 mod calls;
@@ -28,6 +29,7 @@ mod waiting;
 mod webhooks;
 
 pub use acs::AudienceRow;
+pub use approvals::{ApprovalRow, ApprovalState, InsertedApproval, NewApproval, PinRow, Verdict};
 pub use audit::{AuditEntry, AuditFilter};
 pub use batch::{Batch, Written};
 pub use calls::{CallFilter, CallRequest, CallRow, Idempotency, InsertCallError, Inserted, NewCall};

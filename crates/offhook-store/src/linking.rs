@@ -115,6 +115,11 @@ async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreEr
         "UPDATE reserved_numbers SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE inbound_profiles SET owner_id = $2 WHERE owner_id = $1 \
             AND NOT EXISTS (SELECT 1 FROM inbound_profiles WHERE owner_id = $2)",
+        "UPDATE approvals SET idempotency_key = NULL WHERE owner_id = $1 \
+            AND idempotency_key IN (SELECT idempotency_key FROM approvals WHERE owner_id = $2)",
+        "UPDATE approvals SET owner_id = $2 WHERE owner_id = $1",
+        "UPDATE pins SET owner_id = $2 WHERE owner_id = $1 \
+            AND NOT EXISTS (SELECT 1 FROM pins WHERE owner_id = $2)",
         "UPDATE audit SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE api_keys SET owner_id = $2, kind = 'owner' WHERE owner_id = $1",
         "DELETE FROM owners WHERE id = $1 AND id <> $2",

@@ -4,6 +4,7 @@
 //! database of its own, because starting a server is what takes the time.
 
 mod acs;
+mod approvals;
 mod backend;
 mod campaigns;
 mod claiming;
@@ -45,6 +46,9 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    approvals::an_approval_is_decided_once,
+    approvals::the_same_key_is_the_same_approval,
+    approvals::a_pin_is_set_changed_and_cleared,
     acs::the_first_audience_counts_until_it_is_forgotten,
     story::a_call_from_request_to_report,
     story::lists_and_counts,
