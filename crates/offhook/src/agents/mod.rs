@@ -13,7 +13,7 @@ mod request;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_core::brief;
+use offhook_core::brief::{self, Role};
 use offhook_core::journal::AgentFailure;
 use tokio::sync::Semaphore;
 
@@ -49,6 +49,19 @@ pub struct Settings {
     pub parallel_in_all: u32,
     /// Of one call.
     pub most: u32,
+    /// Whether calls that were asked for with any key may have them asked, or only with an admin's.
+    pub any_key: bool,
+}
+
+/// Who may be asked on a call, as whoever places it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Everybody on a call to the user themselves, nobody on others.
+    #[default]
+    AsUsual,
+    Nobody,
+    Everybody,
+    These(Vec<String>),
 }
 
 impl Default for Settings {
@@ -60,6 +73,50 @@ impl Default for Settings {
             parallel: 3,
             parallel_in_all: 16,
             most: 30,
+            any_key: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Who may be asked on a call of whoever holds such a key; the reason where that is refused.
+    pub fn granted(&self, wanted: Wanted, role: Role, is_admin: bool) -> Result<Wanted, &'static str> {
+        let may = self.any_key || is_admin;
+        match wanted {
+            Wanted::AsUsual if may && role == Role::Assistant => Ok(Wanted::Everybody),
+            Wanted::AsUsual | Wanted::Nobody => Ok(Wanted::Nobody),
+            _ if !may => Err("only an admin's key may have agents asked; see agents.keys"),
+            Wanted::Everybody if self.agents.is_empty() => Err("is of no use: no agent is configured"),
+            wanted => Ok(wanted),
+        }
+    }
+
+    /// What a call may ask of whom; `None` where there is nobody.
+    pub fn for_call(&self, wanted: &Wanted) -> Result<Option<brief::Agents>, AgentError> {
+        let agents: Vec<&Agent> = match wanted {
+            Wanted::AsUsual | Wanted::Nobody => Vec::new(),
+            Wanted::Everybody => self.agents.iter().collect(),
+            Wanted::These(names) => {
+                names.iter().map(|name| self.find(Some(name))).collect::<Result<_, _>>()?
+            }
+        };
+        let owner = agents.iter().find(|agent| matches!(agent.kind, Kind::Owner));
+        let owner = owner.map(|agent| agent.name.clone());
+        let known = agents.iter().map(|agent| (agent.name.clone(), agent.description.clone()));
+        let known: Vec<_> = known.collect();
+        let Self { wait, work, parallel, most, .. } = *self;
+        Ok((!known.is_empty()).then_some(brief::Agents { known, owner, wait, work, parallel, most }))
+    }
+
+    /// The agent of this name; the usual one where none is named.
+    pub fn find(&self, name: Option<&str>) -> Result<&Agent, AgentError> {
+        match name.map(str::trim).filter(|name| !name.is_empty()) {
+            None => self.agents.first().ok_or(AgentError::None),
+            Some(name) => self
+                .agents
+                .iter()
+                .find(|agent| agent.name.eq_ignore_ascii_case(name))
+                .ok_or_else(|| AgentError::Unknown(name.to_owned())),
         }
     }
 }
@@ -140,28 +197,14 @@ impl Agents {
         &self.inner.settings
     }
 
-    /// The agent of this name; the usual one where none is named.
-    pub fn find(&self, name: Option<&str>) -> Result<&Agent, AgentError> {
-        let agents = &self.inner.settings.agents;
-        match name.map(str::trim).filter(|name| !name.is_empty()) {
-            None => agents.first().ok_or(AgentError::None),
-            Some(name) => agents
-                .iter()
-                .find(|agent| agent.name.eq_ignore_ascii_case(name))
-                .ok_or_else(|| AgentError::Unknown(name.to_owned())),
-        }
-    }
-
-    /// What a call may ask of whom; `None` where there is nobody. `names`: of these only.
+    /// What a call may ask of whom; `None` where there is nobody. `names`: of these only, as far as there are such.
     pub fn for_call(&self, names: Option<&[String]>) -> Option<brief::Agents> {
-        let Settings { wait, work, parallel, most, .. } = self.inner.settings;
-        let wanted = |agent: &&Agent| names.is_none_or(|names| names.contains(&agent.name));
-        let known = |agent: &Agent| (agent.name.clone(), agent.description.clone());
-        let agents: Vec<&Agent> = self.inner.settings.agents.iter().filter(wanted).collect();
-        let owner = agents.iter().find(|agent| matches!(agent.kind, Kind::Owner));
-        let owner = owner.map(|agent| agent.name.clone());
-        let known: Vec<_> = agents.into_iter().map(known).collect();
-        (!known.is_empty()).then_some(brief::Agents { known, owner, wait, work, parallel, most })
+        let settings = self.settings();
+        let known = |name: &&String| settings.find(Some(name)).is_ok();
+        let wanted = names.map_or(Wanted::Everybody, |names| {
+            Wanted::These(names.iter().filter(known).cloned().collect())
+        });
+        settings.for_call(&wanted).ok().flatten()
     }
 
     /// Ask an agent, the usual one where none is named, and wait for its answer for so long at most. Whoever drops this
@@ -174,7 +217,7 @@ impl Agents {
         request: &Request,
         limit: Duration,
     ) -> Result<String, AgentError> {
-        let agent = self.find(name)?;
+        let agent = self.inner.settings.find(name)?;
         let _at_work = self.inner.at_work.try_acquire().map_err(|_| AgentError::Busy)?;
         let http = &self.inner.http;
         let answer = async {

@@ -34,10 +34,16 @@ pub(super) const KEYS: &[Key] = &[
     key("agents.work_seconds", Int, "300", "How long an agent may work while the conversation goes on (`invoke_agent_async`)."),
     key("agents.parallel", Int, "3", "Agents at work at the same time for one call."),
     key("agents.parallel_in_all", Int, "16", "The same, for all calls together."),
+    key("agents.keys", Choice(choice::AgentKeys::WORDS), "any when listen is a loopback address and there is no public_url, else admin", "Whose calls may have agents asked: those placed with any key, or with an admin's. Callers from outside are another matter: `[[inbound.line]]` and profiles decide about them."),
     key("agents.most", Int, "30", "How often one call may ask agents."),
 ];
 
-pub(super) fn settings(build: &mut Build<'_>, raw: &[RawAgent], much: &RawAgents) -> Settings {
+pub(super) fn settings(
+    build: &mut Build<'_>,
+    raw: &[RawAgent],
+    much: &RawAgents,
+    is_private: bool,
+) -> Settings {
     let mut agents: Vec<Agent> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
         let at = format!("agent[{index}]");
@@ -60,6 +66,7 @@ pub(super) fn settings(build: &mut Build<'_>, raw: &[RawAgent], much: &RawAgents
             usual.parallel_in_all,
         ),
         most: at_least_one(build, "agents.most", much.most, usual.most),
+        any_key: much.keys.map_or(is_private, |keys| keys == choice::AgentKeys::Any),
     }
 }
 

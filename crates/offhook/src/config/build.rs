@@ -174,7 +174,8 @@ impl Build<'_> {
             restrict_data: raw.privacy.restricted_data.unwrap_or(false),
             check_model: self.check_model(&raw.check.model_http),
             webhooks: self.webhooks(&raw.webhooks, private),
-            agents: agents::settings(self, &raw.agent, &raw.agents),
+            agents: agents::settings(self, &raw.agent, &raw.agents, private),
+            assistant_name: self.assistant_name(raw.speech.assistant_name.as_deref()),
         }
     }
 
@@ -295,6 +296,16 @@ impl Build<'_> {
         };
         self.problem("speech.disclosure_sentence", wrong);
         None
+    }
+
+    /// It is said and read as one line.
+    fn assistant_name(&mut self, written: Option<&str>) -> Option<String> {
+        let name = written?.split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.is_empty() || name.chars().count() > 60 {
+            self.problem("speech.assistant_name", "is no name: one to 60 characters");
+            return None;
+        }
+        Some(name)
     }
 
     fn inbound(&mut self, raw: &RawInbound) -> Option<Inbound> {

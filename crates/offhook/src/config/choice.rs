@@ -62,6 +62,9 @@ choices! {
 
     Brain { Script = "script", Http = "http" }
 
+    /// Whose calls may have agents asked. The default depends on who can reach offhook.
+    AgentKeys { Any = "any", Admin = "admin" }
+
     /// How an agent is asked. Without a default: what is written for it.
     Agent { Chat = "chat", Command = "command", Http = "http", Owner = "owner" }
 }

@@ -359,6 +359,7 @@ const GATEWAY: &[Key] = &[
         "Who speaks first when a call is answered; people expect to say hello before they are spoken to.",
     ),
     key("speech.listen_seconds", Int, "2", "With `listen_first`: how long to wait for a hello."),
+    key("speech.assistant_name", Text, "", "What the voice is called, if it is to have a name."),
     key(
         "speech.disclosure_ai",
         Bool,

@@ -79,6 +79,8 @@ pub struct Config {
     pub webhooks: webhooks::Settings,
     /// Who works for the voice.
     pub agents: Agents,
+    /// What the voice is called.
+    pub assistant_name: Option<String>,
 }
 
 /// The speech model of every call.

@@ -102,6 +102,7 @@ raw! {
         language: Text,
         opening: Option<choice::Opening>,
         listen_seconds: Int,
+        assistant_name: Text,
         disclosure_ai: Flag,
         disclosure_recording: Flag,
         disclosure_sentence: Text,
@@ -227,6 +228,7 @@ raw! {
         work_seconds: Int,
         parallel: Int,
         parallel_in_all: Int,
+        keys: Option<choice::AgentKeys>,
         most: Int,
     }
 }

@@ -6,9 +6,11 @@ use offhook_core::brief::Commit;
 use serde_json::Value;
 
 use super::error::ApiError;
+use crate::agents::Wanted;
 
 /// As long as a boundary may be.
 const LONGEST_BOUNDARY: usize = 2_000;
+const MOST_AGENTS: usize = 20;
 
 fn wrong<T>(message: impl Into<String>) -> Result<T, ApiError> {
     Err(ApiError::bad_request("invalid_request", message))
@@ -27,6 +29,21 @@ pub fn may_commit(value: &Value) -> Result<Option<Commit>, ApiError> {
             Ok(Some(Commit::Within(Some(limits.trim().to_owned()))))
         }
         _ => wrong("may_commit must be true, false, or a text that says what the voice may agree to"),
+    }
+}
+
+/// Which agents may be asked; whether they exist, the gateway says.
+pub fn agents(value: &Value) -> Result<Wanted, ApiError> {
+    let text = |name: &Value| name.as_str().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    match value {
+        Value::Null => Ok(Wanted::AsUsual),
+        Value::Bool(true) => Ok(Wanted::Everybody),
+        Value::Bool(false) => Ok(Wanted::Nobody),
+        Value::Array(names) => match names.iter().map(text).collect::<Option<Vec<_>>>() {
+            Some(names) if !names.is_empty() && names.len() <= MOST_AGENTS => Ok(Wanted::These(names)),
+            _ => wrong(format!("agents must name one to {MOST_AGENTS} agents")),
+        },
+        _ => wrong("agents must be true, false, or a list of names"),
     }
 }
 
@@ -80,6 +97,22 @@ mod tests {
         }
         for written in [json!(""), json!(" "), json!(1), json!([]), json!({}), json!("x".repeat(2_001))] {
             assert_eq!(may_commit(&written).unwrap_err().body().error.code, "invalid_request", "{written}");
+        }
+    }
+
+    #[test]
+    fn which_agents_may_be_asked() {
+        let these = |names: &[&str]| Wanted::These(names.iter().map(|name| (*name).to_owned()).collect());
+        for (written, expected) in [
+            (json!(null), Wanted::AsUsual),
+            (json!(true), Wanted::Everybody),
+            (json!(false), Wanted::Nobody),
+            (json!([" main ", "house"]), these(&["main", "house"])),
+        ] {
+            assert_eq!(agents(&written).unwrap(), expected, "{written}");
+        }
+        for written in [json!([]), json!([""]), json!([1]), json!("main"), json!({}), json!(vec!["a"; 21])] {
+            assert_eq!(agents(&written).unwrap_err().body().error.code, "invalid_request", "{written}");
         }
     }
 
