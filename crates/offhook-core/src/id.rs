@@ -54,6 +54,8 @@ ids! {
     ApprovalId,
     /// The same asked of several numbers.
     CampaignId,
+    /// Calls that are placed by the clock.
+    ScheduleId,
     /// One of our telephone numbers on a carrier.
     LineId,
     /// The agent or key that asked for a call.

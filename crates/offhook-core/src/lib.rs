@@ -22,7 +22,7 @@ pub mod zone;
 pub use audio::{AudioFormat, Digit, Frame};
 pub use call::{Call, CallCommand, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 pub use end::{EndReason, EndedBy, Outcome};
-pub use id::{ApprovalId, CallId, CampaignId, LineId, OwnerId};
+pub use id::{ApprovalId, CallId, CampaignId, LineId, OwnerId, ScheduleId};
 pub use journal::{Fact, JournalEntry};
 pub use number::PhoneNumber;
 pub use time::{DAY, Timestamp};

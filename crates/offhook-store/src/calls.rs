@@ -142,8 +142,8 @@ macro_rules! select_calls {
         concat!(
             "SELECT calls.id AS id, owner_id, direction, to_number, from_number, requested_line, task, \
              personality, greeting, voice, language, bridge_number, user_number, extra, queued_at, \
-             not_before, not_after, waits, follows, repeats, campaign, lifecycle, line, dialing_at, \
-             answered_at, finalized_at, answered_by, end_reason, outcome, talk_ms, sip_status, q850_cause, \
+             not_before, not_after, waits, follows, repeats, campaign, schedule, proactive, lifecycle, \
+             line, dialing_at, answered_at, finalized_at, answered_by, end_reason, outcome, talk_ms, sip_status, q850_cause, \
              result_status, result_summary, result_evidence, transcript_removed_at, \
              recordings.path AS path, recordings.bytes AS bytes, recordings.duration_ms AS duration_ms, \
              recordings.created_at AS created_at, recordings.expires_at AS expires_at, \
@@ -303,8 +303,9 @@ async fn claim_key(
 async fn insert_row(tx: &mut Tx, new: &NewCall) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO calls (id, owner_id, direction, to_number, from_number, requested_line, task, \
             personality, greeting, voice, language, bridge_number, extra, queued_at, lifecycle, \
-            user_number, not_before, not_after, waits, follows, repeats, campaign) \
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22 \
+            user_number, not_before, not_after, waits, follows, repeats, campaign, schedule, proactive) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+            $23, $24 \
         WHERE EXISTS (SELECT 1 FROM owners WHERE id = $2) ON CONFLICT (id) DO NOTHING";
     let request = new.request.clone();
     let mut params = params![

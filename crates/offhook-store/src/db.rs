@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use offhook_core::{ApprovalId, CallId, CampaignId, OwnerId, Timestamp};
+use offhook_core::{ApprovalId, CallId, CampaignId, OwnerId, ScheduleId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{Decode, Row as _, Transaction, Type};
@@ -72,6 +72,12 @@ impl From<CampaignId> for Param {
     }
 }
 
+impl From<ScheduleId> for Param {
+    fn from(id: ScheduleId) -> Self {
+        Self::Text(Some(id.to_string()))
+    }
+}
+
 impl From<OwnerId> for Param {
     fn from(id: OwnerId) -> Self {
         Self::Text(Some(id.to_string()))
@@ -96,6 +102,7 @@ optional_params! {
     OwnerId => Param::NO_TEXT,
     CallId => Param::NO_TEXT,
     CampaignId => Param::NO_TEXT,
+    ScheduleId => Param::NO_TEXT,
 }
 
 /// The list of parameters of a statement, each converted.

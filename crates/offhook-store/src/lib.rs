@@ -25,6 +25,7 @@ mod projection;
 mod recent;
 mod recordings;
 mod retention;
+mod schedules;
 mod waiting;
 mod webhooks;
 
@@ -50,6 +51,9 @@ pub use phones::PhoneRow;
 pub use projection::{End, Lifecycle};
 pub use recordings::{NewRecording, RecordingRow};
 pub use retention::{Purged, Retention};
+pub use schedules::{
+    InsertedSchedule, NewSchedule, RunEnd, RunRefusal, RunRow, RunState, ScheduleRow, Step, Stepped,
+};
 pub use waiting::Ties;
 pub use webhooks::{Delivery, WebhookNext, WebhookRow, WebhookSecretRow, WebhookState};
 

@@ -100,7 +100,7 @@ async fn is_calling(tx: &mut Tx, owner: OwnerId) -> Result<bool, StoreError> {
 
 async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreError> {
     // What the account has already stays as it is.
-    const MOVE: [&str; 12] = [
+    const MOVE: &[&str] = &[
         "UPDATE calls SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE campaigns SET idempotency_key = NULL WHERE owner_id = $1 \
             AND idempotency_key IN (SELECT idempotency_key FROM campaigns WHERE owner_id = $2)",
@@ -120,6 +120,11 @@ async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreEr
         "UPDATE approvals SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE pins SET owner_id = $2 WHERE owner_id = $1 \
             AND NOT EXISTS (SELECT 1 FROM pins WHERE owner_id = $2)",
+        "UPDATE schedules SET idempotency_key = NULL WHERE owner_id = $1 \
+            AND idempotency_key IN (SELECT idempotency_key FROM schedules WHERE owner_id = $2)",
+        "UPDATE schedules SET owner_id = $2 WHERE owner_id = $1",
+        "UPDATE proactive SET owner_id = $2 WHERE owner_id = $1 \
+            AND NOT EXISTS (SELECT 1 FROM proactive WHERE owner_id = $2)",
         "UPDATE audit SET owner_id = $2 WHERE owner_id = $1",
         "UPDATE api_keys SET owner_id = $2, kind = 'owner' WHERE owner_id = $1",
         "DELETE FROM owners WHERE id = $1 AND id <> $2",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use sqlx::{ConnectOptions, Connection, Executor, SqlitePool};
 
 use crate::db::{Db, Row, Tx, params};
-use crate::{Store, StoreError, approvals, campaigns, owners, recordings};
+use crate::{Store, StoreError, approvals, campaigns, owners, recordings, schedules};
 
 /// What to delete; `None` keeps. Instants are compared with the end of a call: a call that is not over keeps all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,6 +135,7 @@ impl Store {
             }
         }
         campaigns::purge(&self.db, before).await?;
+        schedules::purge(&self.db, before).await?;
         approvals::purge(&self.db, before).await?;
         Ok(purged)
     }
@@ -190,7 +191,7 @@ impl Store {
 
 const VACUUM: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
      webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes, owner_phones, \
-     reserved_numbers, inbound_profiles, campaigns, campaign_targets, pins, approvals";
+     reserved_numbers, inbound_profiles, campaigns, campaign_targets, pins, approvals, schedules, schedule_runs, proactive";
 
 async fn scrub_sqlite(wr: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut free = i64::MAX;

@@ -3,7 +3,7 @@
 //! A call that waits was not begun: nothing of it was dialled, so that it may outlive the process. It is begun by
 //! whoever takes the mark off its row, which is in the store before anything is dialled; one does.
 
-use offhook_core::{CallId, CampaignId, OwnerId, Timestamp};
+use offhook_core::{CallId, CampaignId, OwnerId, ScheduleId, Timestamp};
 
 use crate::db::{Param, Row, params};
 use crate::{Store, StoreError};
@@ -20,11 +20,15 @@ pub struct Ties {
     /// The call it is another try of.
     pub repeats: Option<CallId>,
     pub campaign: Option<CampaignId>,
+    /// What placed it by the clock.
+    pub schedule: Option<ScheduleId>,
+    /// To its own user, of the agent's own accord.
+    pub proactive: bool,
 }
 
 impl Ties {
     /// In the order of the columns as they are written.
-    pub(crate) fn params(&self) -> [Param; 6] {
+    pub(crate) fn params(&self) -> [Param; 8] {
         [
             self.not_before.into(),
             self.not_after.into(),
@@ -32,6 +36,8 @@ impl Ties {
             self.follows.into(),
             self.repeats.into(),
             self.campaign.into(),
+            self.schedule.into(),
+            i64::from(self.proactive).into(),
         ]
     }
 
@@ -43,6 +49,8 @@ impl Ties {
             follows: row.opt_parsed("follows", |id| id.parse().ok())?,
             repeats: row.opt_parsed("repeats", |id| id.parse().ok())?,
             campaign: row.opt_parsed("campaign", |id| id.parse().ok())?,
+            schedule: row.opt_parsed("schedule", |id| id.parse().ok())?,
+            proactive: row.int("proactive")? == 1,
         })
     }
 }

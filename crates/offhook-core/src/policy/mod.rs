@@ -8,6 +8,7 @@ mod config;
 mod handoff;
 mod hours;
 mod prices;
+mod proactive;
 mod quota;
 mod rules;
 
@@ -23,6 +24,7 @@ pub use config::{
 pub use handoff::HandoffAllow;
 pub use hours::{Hours, LocalTime, ParseHoursError, Window};
 pub use prices::{ParseTariffError, Prices, Tariff};
+pub use proactive::Proactive;
 pub use quota::{Amount, DayUse, ParseAmountError, Prepaid, Quota, Trial, TrialUse};
 pub use rules::{RefusalCode, Rule};
 
@@ -77,6 +79,8 @@ pub struct Facts<'a> {
     pub promised: DayUse,
     /// Used and promised of the trial; `None` for an owner who is not on trial.
     pub trial: Option<TrialUse>,
+    /// Where the call is an agent's own idea: what its user wishes of such; `None` for any other call.
+    pub proactive: Option<Proactive>,
     /// What the owner paid for in advance, and used of it; `None` for an owner who did not.
     pub prepaid: Option<Prepaid>,
 }

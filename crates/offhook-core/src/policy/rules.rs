@@ -31,6 +31,8 @@ codes! {
         ConcurrentCallsPerOwner = "concurrent_calls_per_owner",
         ConcurrentCallsPerDestination = "concurrent_calls_per_destination",
         CoolDown = "cool_down",
+        /// What the user wishes of calls that are an agent's own idea.
+        Proactive = "proactive",
         /// Before a key is linked to an account.
         Trial = "trial",
         /// What was paid for in advance.
@@ -76,6 +78,8 @@ codes! {
         QuotaExceeded = "quota_exceeded",
         /// The conversation or the money of a day, or what was paid for in advance, is used up (429).
         BalanceDepleted = "balance_depleted",
+        /// The user is not to be called at this hour (429).
+        QuietHours = "quiet_hours",
         /// The operator lets only those call who have a plan (402).
         PlanRequired = "plan_required",
         /// What a key may use before it is linked is used up (402).
@@ -136,6 +140,9 @@ impl Rule {
             (Self::PremiumNumber, Some(number)) => case.premium_number(number),
             (Self::ConcurrentCallsPerDestination, Some(_)) => case.concurrent_calls_per_destination(),
             (Self::CoolDown, Some(_)) => case.cool_down(),
+            (Self::Proactive, Some(_)) => {
+                case.facts.proactive.map_or(Verdict::Silent, |proactive| proactive.judge(case.now))
+            }
             (Self::CallsPerDayPerOwner, Some(number)) => case.calls_per_day_per_owner(number),
             (Self::CallsPerDayPerDestination, Some(number)) => case.calls_per_day_per_destination(number),
             (Self::Plan, Some(_)) => case.plan(),
@@ -434,7 +441,7 @@ impl Case<'_> {
     }
 }
 
-fn refuse_if(refused: bool, refusal: impl FnOnce() -> Refusal) -> Verdict {
+pub(super) fn refuse_if(refused: bool, refusal: impl FnOnce() -> Refusal) -> Verdict {
     if refused { Verdict::Refuse(refusal()) } else { Verdict::Pass }
 }
 
@@ -443,7 +450,7 @@ pub(super) fn refusal(rule: Rule, code: RefusalCode, message: impl Into<String>)
 }
 
 /// Rounded up, so that whoever comes back then is not too early.
-fn in_words(wait: Duration) -> String {
+pub(super) fn in_words(wait: Duration) -> String {
     let seconds = wait.as_millis().div_ceil(1_000);
     match seconds {
         0..=1 => "a second".to_owned(),

@@ -8,6 +8,7 @@ use offhook_store::*;
 
 use crate::backend::Backend;
 use crate::campaigns::new_campaign;
+use crate::schedules::{new_schedule, schedule};
 use crate::story::{
     answered, at, call, ended, entries, finished_call, new_call, owner, remote_said, store_with_owner,
 };
@@ -155,6 +156,13 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         new.idempotency = Some(Idempotency { key: format!("order of {n}"), request_hash: [n; 32] });
         let errand = format!("errand of {n}");
         store.insert_campaign(&NewCampaign { owner: who, request: errand, ..new_campaign(n) }).await.unwrap();
+        let chore = format!("{{\"chore\": \"chore of {n}\"}}");
+        store
+            .insert_schedule(&NewSchedule { owner: who, request: chore, ..new_schedule(n, 0) })
+            .await
+            .unwrap();
+        store.begin_run(schedule(n), at(5), at(5)).await.unwrap();
+        store.set_proactive_wishes(who, &format!("wishes of {n}"), at(0)).await.unwrap();
         finished_call(&store, &new, &format!("words of {n}")).await;
         store.set_recording(new.id, &recording(&format!("rec/{n}.wav"), None)).await.unwrap();
         // One that is still going on does not hold it up.
@@ -175,7 +183,7 @@ pub async fn an_owner_is_deleted_without_a_trace(backend: &Backend) {
         let ids = [who.to_string(), key.to_string(), new.id.to_string(), call(u16::from(n) + 10).to_string()];
         let texts = [
             "key", "mail", "manner", "task", "errand", "order", "words", "operator", "phone", "line",
-            "answer",
+            "answer", "chore", "wishes",
         ];
         let texts = texts.map(|what| format!("{what} of {n}"));
         let hash = format!("{n:02x}").repeat(32);

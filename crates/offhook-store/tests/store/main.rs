@@ -13,6 +13,7 @@ mod linking;
 mod owners;
 mod postgres_only;
 mod racing;
+mod schedules;
 mod sqlite_only;
 mod story;
 mod waiting;
@@ -92,4 +93,9 @@ scenarios! {
     campaigns::campaigns_are_listed_for_their_owner,
     campaigns::one_of_many_simultaneous_campaigns_is_new,
     campaigns::campaigns_expire_after_their_calls,
+    schedules::of_any_who_try_one_takes_a_run,
+    schedules::what_was_missed_and_what_overlaps_is_written_down,
+    schedules::schedules_are_listed_changed_and_deleted,
+    schedules::so_many_an_owner_may_have,
+    schedules::calls_to_the_user_are_counted,
 }

@@ -1,7 +1,5 @@
 //! Calls that are placed by the clock: who runs them, and what is written of it.
 
-use std::time::Duration;
-
 use offhook_core::ScheduleId;
 use offhook_store::*;
 use tokio::task::JoinSet;
@@ -113,8 +111,8 @@ pub async fn what_was_missed_and_what_overlaps_is_written_down(backend: &Backend
     }
     let runs = store.runs(schedule(1), 1_000).await.unwrap();
     assert_eq!((runs.len(), runs.last().unwrap().state), (101, RunState::Running));
-    let days = Retention { calls: Some(Duration::from_secs(1)), ..Retention::default() };
-    store.purge(at(100_000), &days).await.unwrap();
+    let calls_before = Some(at(100_000));
+    store.purge(Retention { calls_before, ..Retention::default() }).await.unwrap();
     assert_eq!(store.runs(schedule(1), 1_000).await.unwrap().len(), 1);
 }
 

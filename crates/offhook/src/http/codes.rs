@@ -69,6 +69,7 @@ pub const CODES: [Code; 42] = [
         "the account has no verified phone, or several and none is the primary",
     ),
     code(429, "too_many_calls", "wait until a call is over"),
+    code(429, "quiet_hours", "the user is not to be called at this hour; call later, or write"),
     code(429, "quota_exceeded", "the calls of a day are used up"),
     code(429, "balance_depleted", "the conversation or the money of a day is used up; forward `action.url`"),
     code(500, "internal_error", "try again, and tell the operator if it stays"),
