@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Recent, Refusal, TrialUse,
+    Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Proactive, Recent, Refusal,
+    TrialUse,
 };
 use offhook_core::{CallId, DAY, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{OwnerRow, Store, StoreError};
@@ -178,6 +179,7 @@ impl Admission {
             admission: self.clone(),
             keys: Vec::new(),
             own_phones: Vec::new(),
+            proactive: None,
             owner_limits,
             used: Used::default(),
         };
@@ -254,6 +256,8 @@ pub struct Visit {
     /// The account first; then the destination, the user, and who is on trial.
     keys: Vec<Counted>,
     own_phones: Vec<PhoneNumber>,
+    /// Where the call is an agent's own idea: what its user wishes of such.
+    proactive: Option<Proactive>,
     owner_limits: OwnerLimits,
     used: Used,
 }
@@ -271,6 +275,12 @@ struct Used {
 }
 
 impl Visit {
+    /// The call is an agent's own idea, and this is what its user wishes of such.
+    pub fn proactive(mut self, proactive: Proactive) -> Self {
+        self.proactive = Some(proactive);
+        self
+    }
+
     async fn learn(&mut self, store: &Store, key: Counted) -> Result<(), StoreError> {
         let unknown = {
             let mut book = self.admission.book();
@@ -431,6 +441,7 @@ impl Visit {
             calls_to_destination: destination.recent,
             last_call_to_destination_ended_at: destination.ended_at,
             own_phones: &self.own_phones,
+            proactive: self.proactive,
             calls_to_user: user.recent,
             owner_limits: self.owner_limits,
             used_today,
