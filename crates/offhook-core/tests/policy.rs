@@ -329,6 +329,38 @@ fn a_user_who_is_connected_is_a_number_that_may_be_called() {
 }
 
 #[test]
+fn a_key_that_is_bound_has_its_target_called_and_nobody_else() {
+    let (target, other) = (number("+13605551234"), number("+12067797979"));
+    let bound = [target.clone()];
+    for (bound_to, to, user, expected) in [
+        (None, &other, None, "-"),
+        (None, &other, Some(&target), "-"),
+        (Some(&bound[..]), &target, None, "-"),
+        (Some(&bound[..]), &other, None, "target destination_blocked"),
+        // Nor is anybody else called into the call, nor the target into another's.
+        (Some(&bound[..]), &target, Some(&other), "handoff destination_blocked"),
+        (Some(&bound[..]), &other, Some(&target), "target destination_blocked"),
+        (Some(&[]), &target, None, "target destination_blocked"),
+    ] {
+        let facts = Facts { bound_to, ..Facts::default() };
+        let ask = Ask { handoff: user, ..Ask::outbound(to) };
+        let decided = Policy::default().decide(&ask, &facts, NOW).into_result();
+        let told = decided.map_or_else(|no| format!("{} {}", no.rule, no.code), |_| "-".to_owned());
+        assert_eq!(told, expected, "{bound_to:?} {to:?} {user:?}");
+    }
+    // The same for the user of a call that reached us, and of one under way.
+    let facts = Facts { bound_to: Some(&bound), ..Facts::default() };
+    let joins = |user| Policy::default().decide_handoff(user, None, &facts, NOW).is_ok();
+    assert_eq!((joins(&target), joins(&other)), (true, false));
+    let none_set = Facts { bound_to: Some(&[]), ..Facts::default() };
+    let refusal = refused(&PolicyConfig::default(), "+13605551234", &none_set).expect("there is no target");
+    assert!(refusal.message.contains("/phone"), "{}", refusal.message);
+    // Whoever calls us was not called by anybody.
+    let inbound = Policy::default().decide(&Ask::inbound(), &none_set, NOW);
+    assert!(matches!(inbound, Decision::Allow(_)));
+}
+
+#[test]
 fn who_may_be_the_user_and_how_often() {
     let (user, own) = (number("+13605551234"), [number("+13605551234")]);
     let often = Recent { count: 2, oldest_at: Some(NOW - HOUR) };

@@ -44,16 +44,19 @@ pub enum KeyKind {
     Owner,
     /// May see and do everything.
     Admin,
+    /// Of a known owner, bound to its target: has that number called and no other.
+    Voice,
 }
 
 impl KeyKind {
-    pub const ALL: [KeyKind; 3] = [Self::Proto, Self::Owner, Self::Admin];
+    pub const ALL: [KeyKind; 4] = [Self::Proto, Self::Owner, Self::Admin, Self::Voice];
 
     pub const fn code(self) -> &'static str {
         match self {
             Self::Proto => "proto",
             Self::Owner => "owner",
             Self::Admin => "admin",
+            Self::Voice => "voice",
         }
     }
 

@@ -26,6 +26,7 @@ mod recent;
 mod recordings;
 mod retention;
 mod schedules;
+mod targets;
 mod waiting;
 mod webhooks;
 

@@ -126,6 +126,8 @@ async fn move_all(tx: &mut Tx, from: OwnerId, to: OwnerId) -> Result<(), StoreEr
         "UPDATE proactive SET owner_id = $2 WHERE owner_id = $1 \
             AND NOT EXISTS (SELECT 1 FROM proactive WHERE owner_id = $2)",
         "UPDATE audit SET owner_id = $2 WHERE owner_id = $1",
+        "UPDATE owners SET voice_target = (SELECT voice_target FROM owners WHERE id = $1) \
+            WHERE id = $2 AND voice_target IS NULL",
         "UPDATE api_keys SET owner_id = $2, kind = 'owner' WHERE owner_id = $1",
         "DELETE FROM owners WHERE id = $1 AND id <> $2",
     ];

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "lines and balances", include_str!("../migrations/0007_lines_and_balances.sql")),
     (8, "schedules and campaigns", include_str!("../migrations/0008_schedules_and_campaigns.sql")),
     (9, "users of calls", include_str!("../migrations/0009_users_of_calls.sql")),
+    (10, "voice target", include_str!("../migrations/0010_voice_target.sql")),
     (11, "schedules", include_str!("../migrations/0011_schedules.sql")),
     (12, "approvals", include_str!("../migrations/0012_approvals.sql")),
     (13, "audiences of callbacks", include_str!("../migrations/0013_acs_audiences.sql")),

@@ -118,20 +118,27 @@ impl Admission {
         Self { inner: Arc::new(Inner { policy, lines, book: Mutex::default() }) }
     }
 
-    /// Whether this number may be called at all, however little is going on.
-    pub fn check_destination(&self, number: &PhoneNumber) -> Result<(), Refusal> {
-        let facts = Facts { own_lines: &self.inner.lines, ..Facts::default() };
+    /// Whether this number may be called at all, however little is going on, by a key that is bound to these; `None`:
+    /// it is not bound.
+    pub fn check_destination(
+        &self,
+        number: &PhoneNumber,
+        bound_to: Option<&[PhoneNumber]>,
+    ) -> Result<(), Refusal> {
+        let facts = Facts { own_lines: &self.inner.lines, bound_to, ..Facts::default() };
         self.inner.policy.decide(&Ask::outbound(number), &facts, clock::now()).into_result().map(drop)
     }
 
-    /// Whether this user may be called into a call with `remote`, of an account with these phones.
+    /// Whether this user may be called into a call with `remote`, of an account with these phones, by a key that is
+    /// bound to these numbers.
     pub fn check_user(
         &self,
         user: &PhoneNumber,
         remote: Option<&PhoneNumber>,
         own_phones: &[PhoneNumber],
+        bound_to: Option<&[PhoneNumber]>,
     ) -> Result<HandoffAllow, Refusal> {
-        let facts = Facts { own_lines: &self.inner.lines, own_phones, ..Facts::default() };
+        let facts = Facts { own_lines: &self.inner.lines, own_phones, bound_to, ..Facts::default() };
         self.inner.policy.decide_handoff(user, remote, &facts, clock::now())
     }
 
@@ -180,6 +187,7 @@ impl Admission {
             keys: Vec::new(),
             own_phones: Vec::new(),
             proactive: None,
+            bound_to: None,
             owner_limits,
             used: Used::default(),
         };
@@ -258,6 +266,8 @@ pub struct Visit {
     own_phones: Vec<PhoneNumber>,
     /// Where the call is an agent's own idea: what its user wishes of such.
     proactive: Option<Proactive>,
+    /// All whom the key that asks may have called; `None`: anybody.
+    bound_to: Option<Vec<PhoneNumber>>,
     owner_limits: OwnerLimits,
     used: Used,
 }
@@ -307,6 +317,12 @@ impl Visit {
         self.own_phones = own_phones;
         self.learn(store, Counted::User(user.clone())).await?;
         Ok(self)
+    }
+
+    /// The key that asks may have only these called; `None`: it is not bound.
+    pub fn bound_to(mut self, bound_to: Option<Vec<PhoneNumber>>) -> Self {
+        self.bound_to = bound_to;
+        self
     }
 
     /// What the rules that hold need to know of what was used.
@@ -434,6 +450,7 @@ impl Visit {
         let (used_today, prepaid) = self.used(book);
         let facts = Facts {
             own_lines: &inner.lines,
+            bound_to: self.bound_to.as_deref(),
             live_calls: book.live,
             live_calls_of_owner: account.live,
             live_calls_to_destination: destination.live,

@@ -263,6 +263,7 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         recording_link: config.recording_link,
         lines,
         inbound: config.inbound.clone(),
+        voice_target: config.voice_target.clone(),
         webhooks: config.webhooks.clone(),
         mask_secrets: config.mask_secrets || config.restrict_data,
         restrict_data: config.restrict_data,

@@ -17,13 +17,14 @@ pub struct HandoffAllow {
 }
 
 /// What a number must pass to be dialled at all.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule::Emergency,
     Rule::SandboxNumber,
     Rule::Country,
     Rule::BlockedDestination,
     Rule::AllowedDestination,
     Rule::PremiumNumber,
+    Rule::Target,
 ];
 
 impl HandoffAllow {
@@ -39,8 +40,8 @@ impl HandoffAllow {
 }
 
 impl Policy {
-    /// Whether the user may be called at this number into a call with `remote`. Of the facts only our own lines, the
-    /// account's phones and how often the number was called matter.
+    /// Whether the user may be called at this number into a call with `remote`. Of the facts only our own lines, whom
+    /// the key is bound to, the account's phones and how often the number was called matter.
     pub fn decide_handoff(
         &self,
         user: &PhoneNumber,

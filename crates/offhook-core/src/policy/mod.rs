@@ -61,6 +61,8 @@ pub struct Ask<'a> {
 pub struct Facts<'a> {
     /// The numbers of our own lines.
     pub own_lines: &'a [PhoneNumber],
+    /// All whom the key that asks may have called, by whatever route; `None`: anybody.
+    pub bound_to: Option<&'a [PhoneNumber]>,
     /// Calls that are not over yet, queued ones included.
     pub live_calls: u32,
     pub live_calls_of_owner: u32,
@@ -149,9 +151,9 @@ impl Policy {
         let case = Case { config: &self.config, ask, facts, now };
         let mut handoff = None;
         let mut rules = Vec::with_capacity(Rule::ALL.len());
+        rules.extend_from_slice(ask.caller.map(CallerAllow::rules).unwrap_or_default());
         for rule in Rule::ALL {
             let verdict = match (rule, ask.handoff) {
-        rules.extend_from_slice(ask.caller.map(CallerAllow::rules).unwrap_or_default());
                 (Rule::Handoff, Some(user)) => match self.decide_handoff(user, ask.destination, facts, now) {
                     Ok(allowed) => {
                         handoff = Some(allowed);
@@ -211,9 +213,9 @@ impl<'a> Ask<'a> {
     pub fn inbound() -> Self {
         Self {
             destination: None,
+            caller: None,
             line: None,
             handoff: None,
-            caller: None,
             put_through: false,
             ring_limit: None,
             talk_limit: None,

@@ -22,6 +22,8 @@ codes! {
         BlockedDestination = "blocked_destination",
         AllowedDestination = "allowed_destination",
         PremiumNumber = "premium_number",
+        /// A key that is bound to its target has nobody else called.
+        Target = "target",
         /// The number of the user who may be connected: as good as any that is called, and neither the other side's
         /// nor ours.
         Handoff = "handoff",
@@ -41,8 +43,6 @@ codes! {
         SpendPerDayPerOwner = "spend_per_day_per_owner",
         CallsPerDayPerOwner = "calls_per_day_per_owner",
         CallsPerDayPerDestination = "calls_per_day_per_destination",
-    }
-
         // Of calls that reach us, in this order; `callers.rs` asks them.
         /// Nobody may call this line.
         InboundClosed = "inbound_closed",
@@ -62,6 +62,8 @@ codes! {
         InboundConcurrentCalls = "inbound_concurrent_calls",
         InboundCallsPerDayPerCaller = "inbound_calls_per_day_per_caller",
         InboundCallsPerDay = "inbound_calls_per_day",
+    }
+
     /// The error code of the API for a refusal.
     RefusalCode {
         /// The number can't be called at all (400).
@@ -138,6 +140,7 @@ impl Rule {
             (Self::BlockedDestination, Some(number)) => case.blocked_destination(number),
             (Self::AllowedDestination, Some(number)) => case.allowed_destination(number),
             (Self::PremiumNumber, Some(number)) => case.premium_number(number),
+            (Self::Target, Some(number)) => case.target(number),
             (Self::ConcurrentCallsPerDestination, Some(_)) => case.concurrent_calls_per_destination(),
             (Self::CoolDown, Some(_)) => case.cool_down(),
             (Self::Proactive, Some(_)) => {
@@ -227,6 +230,17 @@ impl Case<'_> {
             let message =
                 "calls to premium-rate and shared-cost numbers are not placed; find an ordinary number";
             refusal(Rule::PremiumNumber, RefusalCode::UnsupportedDestination, message)
+        })
+    }
+
+    fn target(&self, number: &PhoneNumber) -> Verdict {
+        let Some(bound_to) = self.facts.bound_to else { return Verdict::Silent };
+        refuse_if(!bound_to.contains(number), || {
+            let message = match bound_to {
+                [] => "this key may have only its target called, and none is set; set one with /phone",
+                _ => "this key may have only its target called, and this is another number; do not try again",
+            };
+            refusal(Rule::Target, RefusalCode::DestinationBlocked, message)
         })
     }
 

@@ -27,6 +27,7 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     let phone = PhoneRow { number: "+13125550163".into(), primary: true, confirmed_at: at(0) };
     assert!(store.add_phone(owner(2), &phone).await.unwrap());
     store.reserve("+14155550188", owner(2), at(0)).await.unwrap();
+    assert!(store.set_voice_target(owner(2), Some("+13125550164")).await.unwrap());
     let profile = InboundProfile { instructions: "Answer.".into(), ..InboundProfile::default() };
     assert!(store.set_inbound_profile(owner(2), Some(&profile), at(0)).await.unwrap());
     for (n, of) in [(1, 1), (2, 2), (3, 2)] {
@@ -46,6 +47,7 @@ pub async fn a_linked_key_takes_all_with_it(backend: &Backend) {
     assert_eq!(store.phones(owner(1)).await.unwrap(), [PhoneRow { primary: false, ..phone }]);
     assert_eq!(store.reserved_lines().await.unwrap()[0].owner, owner(1));
     assert_eq!(store.inbound_profile(owner(1)).await.unwrap(), Some(profile));
+    assert_eq!(store.voice_target(owner(1)).await.unwrap().as_deref(), Some("+13125550164"));
     assert_eq!(store.owner(owner(2)).await.unwrap(), None);
     // Of two calls under one idempotency key that of the account is meant.
     let found = store.idempotent_call(owner(1), &order(1).unwrap()).await.unwrap();
@@ -107,4 +109,27 @@ pub async fn a_key_is_rotated_once(backend: &Backend) {
     assert_eq!(store.key_by_hash(&[2; 32]).await.unwrap().unwrap().revoked_at, Some(at(50)));
     assert!(!store.rotate_key(old, &NewKey { hash: [4; 32], ..new }).await.unwrap());
     assert_eq!(store.key_by_hash(&[4; 32]).await.unwrap(), None);
+}
+
+pub async fn a_key_is_bound_to_the_target_of_its_owner(backend: &Backend) {
+    let store = store_with_owner(backend).await;
+    assert_eq!(store.voice_target(owner(1)).await.unwrap(), None);
+    for number in [Some("+13125550163"), Some("+13125550164"), None] {
+        assert!(store.set_voice_target(owner(1), number).await.unwrap());
+        assert_eq!(store.voice_target(owner(1)).await.unwrap().as_deref(), number);
+    }
+    assert!(!store.set_voice_target(owner(9), Some("+13125550163")).await.unwrap(), "there is no such owner");
+    let (second, third) = (NewKey { owner: owner(1), ..key(2, KeyKind::Voice) }, key(3, KeyKind::Admin));
+    let bound = store.create_key(&second).await.unwrap();
+    let admin = store.create_key(&third).await.unwrap();
+    let free = |n| store.has_free_key(owner(n));
+    assert!(!free(1).await.unwrap(), "its only key is bound");
+    assert!(store.bind_key(bound, false).await.unwrap() && free(1).await.unwrap());
+    assert!(store.bind_key(bound, true).await.unwrap() && !free(1).await.unwrap());
+    assert!(!store.bind_key(admin, true).await.unwrap(), "an admin key is for everything");
+    // Another in its place is bound as well.
+    let new = NewKey { hash: [4; 32], created_at: at(50), ..key(9, KeyKind::Owner) };
+    assert!(store.rotate_key(bound, &new).await.unwrap());
+    assert_eq!(store.key_by_hash(&[4; 32]).await.unwrap().unwrap().kind, KeyKind::Voice);
+    assert!(!store.bind_key(bound, false).await.unwrap(), "it was revoked");
 }

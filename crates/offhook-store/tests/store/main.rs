@@ -69,6 +69,7 @@ scenarios! {
     linking::a_linked_key_takes_all_with_it,
     linking::what_is_not_linked_stays_as_it_was,
     linking::a_key_is_rotated_once,
+    linking::a_key_is_bound_to_the_target_of_its_owner,
     story::what_a_newer_version_wrote,
     story::odd_texts_come_back_the_same_from_both,
     story::a_newer_schema_is_refused,

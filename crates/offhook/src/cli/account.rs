@@ -43,6 +43,17 @@ pub enum Command {
         #[arg(long, conflicts_with = "primary")]
         remove: bool,
     },
+    /// Set whom the voice calls for an account (`make_voice_call`, `/call`), and keys that are bound may have called
+    Target {
+        /// From `offhook account list`
+        id: OwnerId,
+        /// In E.164, e.g. +13125550163
+        #[arg(required_unless_present = "remove")]
+        number: Option<PhoneNumber>,
+        /// It has none of its own
+        #[arg(long, conflicts_with = "number")]
+        remove: bool,
+    },
     /// Make one of our lines an account's: calls to it are answered as the account says, and are the account's
     Reserve {
         /// From `offhook account list`
@@ -120,6 +131,14 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Limits(limits) => vec![set_limits(&store, &limits).await?],
         Command::Phone { id, number, primary, remove } => {
             vec![phone(&store, id, &number, primary, remove).await?]
+        }
+        Command::Target { id, number, remove: _ } => {
+            let number = number.as_ref().map(PhoneNumber::as_e164);
+            if !store.set_voice_target(id, number).await.map_err(failed)? {
+                return Err(unknown(id));
+            }
+            let text = number.map_or_else(|| "none".to_owned(), str::to_owned);
+            vec![(text, json!({"id": id.to_string(), "voice_target": number}))]
         }
         Command::Reserve { id, number } => {
             let reserved = reserve(&store, id, &number).await?;
@@ -210,6 +229,7 @@ async fn release(store: &Store, number: &PhoneNumber) -> Result<(String, Value),
 async fn show(store: &Store, id: OwnerId) -> Result<(String, Value), Failure> {
     let owner = store.owner(id).await.map_err(failed)?.ok_or_else(|| unknown(id))?;
     let phones = store.phones(id).await.map_err(failed)?;
+    let target = store.voice_target(id).await.map_err(failed)?;
     let lines = store.reserved_lines().await.map_err(failed)?;
     let lines: Vec<String> =
         lines.into_iter().filter(|line| line.owner == id).map(|line| line.number).collect();
@@ -223,10 +243,12 @@ async fn show(store: &Store, id: OwnerId) -> Result<(String, Value), Failure> {
     let mut text = vec![row(&owner)];
     text.extend(left.map(|seconds| format!("balance  {} minutes", seconds / 60)));
     text.extend(phones.iter().map(|phone| format!("phone    {}", phone_text(phone))));
+    text.extend(target.iter().map(|number| format!("target   {number}")));
     text.extend(lines.iter().map(|number| format!("line     {number}")));
     let mut shown = line(&owner);
     shown["balance_seconds"] = json!(left);
     shown["phones"] = phones.iter().map(phone_json).collect();
+    shown["voice_target"] = json!(target);
     shown["lines"] = json!(lines);
     Ok((text.join("\n"), shown))
 }

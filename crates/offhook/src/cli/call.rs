@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::interrupt::Interrupts;
+use super::phone::ToUser;
 use super::state::State;
 use super::{Context, Failure, failed, live};
 
@@ -15,13 +16,15 @@ Example:
   offhook call +14155550100 \"Call Green Street Dental for Jordan Lee. Ask for an appointment on \\
   Thursday afternoon. If they ask for a date of birth, say you will call back.\" --wait
 
+`offhook call me` calls you, on the number of `offhook phone`:
+  offhook call me \"Tell me how the deploy went, and ask whether to go on\" --wait
+
 With --follow the keyboard reaches the call: an answer while the voice asks you something, otherwise
 /say TEXT  /note TEXT  /keys 1w2  /bridge [NUMBER]  /hangup")]
 pub struct Args {
-    /// Whom to call, in E.164: +14155550100
+    /// Whom to call, in E.164: +14155550100; or `me`
     to: String,
     /// The call instructions: everything the voice knows
-    #[arg(required = true)]
     task: Vec<String>,
     /// Show the call to its end; Ctrl-C hangs up. Exit code 1 when nobody answered
     #[arg(long, short)]
@@ -101,11 +104,21 @@ struct Terms {
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let client = Client::new(context)?;
-    let body = body(&args, client.state())?;
-    if args.check {
-        return check(&client, &body, context).await;
-    }
-    let placed = client.post_once("/call", &body, args.idempotency_key.as_deref()).await?;
+    let key = args.idempotency_key.as_deref();
+    let placed = if args.to.eq_ignore_ascii_case(ME) {
+        to_user(&args)?.place(&client, key).await?
+    } else {
+        if args.task.is_empty() {
+            return Err(Failure::Usage(
+                "what is the call for? Write the instructions behind the number".to_owned(),
+            ));
+        }
+        let body = body(&args, client.state())?;
+        if args.check {
+            return check(&client, &body, context).await;
+        }
+        client.post_once("/call", &body, key).await?
+    };
     if let Some(key) = placed["api_key"].as_str() {
         client.keep_key(key);
     }
@@ -122,6 +135,42 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         println!("call {id}");
     }
     to_its_end(&client, &id, args.follow, context).await
+}
+
+/// Whom the voice calls then is the server's to know.
+const ME: &str = "me";
+
+/// A call to the user is said less of: whom it is to is known, and nobody is joined.
+fn to_user(args: &Args) -> Result<ToUser<'_>, Failure> {
+    let terms = &args.terms;
+    let others = [
+        ("--check", args.check),
+        ("--bridge", terms.bridge.is_some()),
+        ("--loop-in-user", terms.loop_in_user),
+        ("--straight", terms.straight),
+        ("--from", terms.from.is_some()),
+        ("--voice", terms.voice.is_some()),
+        ("--personality", terms.personality.is_some()),
+        ("--language", terms.language.is_some()),
+        ("--voicemail", terms.voicemail.is_some()),
+        ("--ask-owner", terms.ask_owner.is_some()),
+        ("--may-commit", terms.may_commit.is_some()),
+        ("--result-schema", terms.result_schema.is_some()),
+        ("--follow-up-to", terms.follow_up_to.is_some()),
+        ("--not-before", terms.not_before.is_some()),
+        ("--not-after", terms.not_after.is_some()),
+    ];
+    if let Some((name, _)) = others.into_iter().find(|(_, given)| *given) {
+        return Err(Failure::Usage(format!(
+            "{name} is not for `offhook call me`; name your number to use it"
+        )));
+    }
+    Ok(ToUser {
+        prompt: Some(args.task.join(" ")),
+        opening_message: terms.greeting.as_deref(),
+        max_duration: terms.max_duration,
+        webhook_url: terms.webhook_url.as_deref(),
+    })
 }
 
 /// Show a call until it is over; typing reaches it.

@@ -1,10 +1,13 @@
 //! `offhook key`: works on the store itself, so it needs no key of its own.
 
+use offhook_core::{OwnerId, PhoneNumber};
+use offhook_store::KeyKind;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{Context, Failure, failed};
 use crate::clock::iso;
+use crate::config::Config;
 use crate::gateway::{KeyView, keys};
 
 #[derive(Debug, clap::Subcommand)]
@@ -17,6 +20,15 @@ pub enum Command {
         /// It sees the calls of every owner
         #[arg(long)]
         admin: bool,
+        /// It has its target called and nobody else, by whatever route: for an agent that is to call you and only you
+        #[arg(long, conflicts_with = "admin")]
+        voice_only: bool,
+        /// The target, in E.164; otherwise set later with `offhook phone` and another key of the account
+        #[arg(long, value_name = "NUMBER", requires = "voice_only")]
+        target: Option<PhoneNumber>,
+        /// A further key of this account, from `offhook account list`; a new account of its own when absent
+        #[arg(long, value_name = "ID", conflicts_with = "admin")]
+        account: Option<OwnerId>,
     },
     /// List keys; the keys themselves are stored nowhere
     List,
@@ -24,6 +36,14 @@ pub enum Command {
     Rotate {
         /// From `offhook key list`
         id: String,
+    },
+    /// Bind a key to the voice target of its account, so that nobody else is called for it; or free it again
+    Bind {
+        /// From `offhook key list`
+        id: String,
+        /// It may have anybody called again
+        #[arg(long)]
+        free: bool,
     },
     /// Make a key worthless at once
     Revoke {
@@ -35,8 +55,24 @@ pub enum Command {
 pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
     match command {
-        Command::Create { label, admin } => {
-            let key = keys::create(&store, label, admin).await.map_err(failed)?;
+        Command::Create { label, admin, voice_only, target, account } => {
+            let kind = match (admin, voice_only) {
+                (true, _) => KeyKind::Admin,
+                (_, true) => KeyKind::Voice,
+                _ => KeyKind::Owner,
+            };
+            if let Some(account) = account
+                && store.owner(account).await.map_err(failed)?.is_none()
+            {
+                return Err(failed(format!("there is no account {account}; see `offhook account list`")));
+            }
+            let (owner, key) = keys::create_for(&store, account, label, kind).await.map_err(failed)?;
+            if let Some(target) = target {
+                store.set_voice_target(owner, Some(target.as_e164())).await.map_err(failed)?;
+            }
+            if voice_only {
+                warn_of_other_ways(context);
+            }
             let key = key.expose_secret();
             if context.json { println!("{}", json!({"api_key": key})) } else { println!("{key}") }
         }
@@ -52,6 +88,16 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
             })?;
             let key = key.expose_secret();
             if context.json { println!("{}", json!({"api_key": key})) } else { println!("{key}") }
+        }
+        Command::Bind { id, free } => {
+            if !keys::bind(&store, &id, !free).await.map_err(failed)? {
+                return Err(failed(format!(
+                    "there is no key {id} of an account that could be bound; see `offhook key list`"
+                )));
+            }
+            let (shown, told) =
+                (json!({"id": id, "voice_only": !free}), if free { "freed" } else { "bound" });
+            println!("{}", if context.json { shown.to_string() } else { told.to_owned() });
         }
         Command::Revoke { id } => {
             if !keys::revoke(&store, &id).await.map_err(failed)? {
@@ -70,10 +116,25 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A key that is bound keeps nobody from asking without one.
+fn warn_of_other_ways(context: &Context) {
+    let Ok((config, _)) = Config::load(context.config_file.as_deref(), &context.env) else { return };
+    if config.allow_anonymous_keys {
+        eprintln!(
+            "offhook: this server still gives a key to whoever calls without one, and such a key may have anybody \
+             called; set allow_anonymous_keys = false"
+        );
+    }
+}
+
 fn row(key: &KeyView) -> String {
     let used = key.last_used_at.map_or_else(|| "never used".to_owned(), iso);
     let label = key.label.as_deref().unwrap_or_default();
-    let kind = if key.admin { "admin" } else { "" };
+    let kind = match (key.admin, key.voice_only) {
+        (true, _) => "admin",
+        (_, true) => "voice",
+        _ => "",
+    };
     let state = if key.revoked_at.is_some() { "revoked" } else { "" };
     format!("{}  {used:<24} {label:<24} {kind:<6} {state}", key.id).trim_end().to_owned()
 }
@@ -81,6 +142,6 @@ fn row(key: &KeyView) -> String {
 fn line(key: &KeyView) -> Value {
     json!({
         "id": key.id, "label": key.label, "admin": key.admin, "revoked": key.revoked_at.is_some(),
-        "last_used_at": key.last_used_at.map(iso),
+        "voice_only": key.voice_only, "last_used_at": key.last_used_at.map(iso),
     })
 }

@@ -1,21 +1,9 @@
-//! `me`, `balance`, `link`, `phone`: whose key it is, what is left to it, and the user's own number.
+//! `me`, `balance`, `link`: whose key it is, and what is left to it.
 
-use offhook_core::PhoneNumber;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::state::State;
-use super::{Context, Failure, failed};
-
-#[derive(Debug, clap::Args)]
-pub struct Phone {
-    /// Keep this number, in E.164
-    #[arg(conflicts_with = "forget")]
-    number: Option<String>,
-    /// Forget the one that is kept
-    #[arg(long)]
-    forget: bool,
-}
+use super::{Context, Failure};
 
 pub async fn account(context: &Context) -> Result<(), Failure> {
     let account = Client::new(context)?.get("/me").await?;
@@ -73,24 +61,6 @@ pub fn link(context: &Context) -> Result<(), Failure> {
         println!("{}", json!({ "url": url }));
     } else {
         println!("{url}");
-    }
-    Ok(())
-}
-
-pub fn phone(args: Phone, context: &Context) -> Result<(), Failure> {
-    let state = State::load(&context.env);
-    if args.forget {
-        state.save_phone(None).map_err(failed)?;
-    }
-    if let Some(number) = &args.number {
-        let number = PhoneNumber::parse(number).map_err(|error| Failure::Usage(error.to_string()))?;
-        state.save_phone(Some(number.as_e164())).map_err(failed)?;
-    }
-    let phone = state.phone();
-    if context.json {
-        println!("{}", json!({ "user_phone_number": phone }));
-    } else {
-        println!("{}", phone.as_deref().unwrap_or("none is kept"));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod key;
 mod live;
 mod mcp;
 mod me;
+mod phone;
 mod serve;
 mod show;
 mod skill;
@@ -127,8 +128,8 @@ enum Command {
     Balance,
     /// Print the page where the key is linked to an account; it holds the key
     Link,
-    /// Show, keep or forget your own number, for callbacks and handoffs
-    Phone(me::Phone),
+    /// Show, set or forget your own number: where the voice calls you, and where handoffs go
+    Phone(phone::Phone),
     /// Show what became of the events of a call, and what they are signed with
     #[command(subcommand, arg_required_else_help = true)]
     Webhook(webhook::Command),
@@ -334,7 +335,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Me => me::account(context).await,
         Command::Balance => me::balance(context).await,
         Command::Link => me::link(context),
-        Command::Phone(args) => me::phone(args, context),
+        Command::Phone(args) => phone::run(args, context).await,
         Command::Webhook(command) => webhook::run(command, context).await,
         Command::Mcp => mcp::run(context).await,
         Command::Skill(command) => skill::run(command, context),

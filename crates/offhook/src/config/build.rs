@@ -18,7 +18,8 @@ use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawServer, RawS
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{
-    Config, ConfigError, Log, Place, Problem, RetentionDays, agents, carrier, choice, local, speech, xdg,
+    Config, ConfigError, Log, Place, Problem, RetentionDays, agents, carrier, choice, local, speech, voice,
+    xdg,
 };
 use crate::gateway::{Inbound, VOICES};
 use crate::webhooks;
@@ -165,6 +166,7 @@ impl Build<'_> {
             opening: self.opening(&raw.speech),
             disclosure: self.disclosure(&raw.speech),
             inbound: self.inbound(&raw.inbound),
+            voice_target: voice::target(self, &raw.voice),
             policy: self.policies(&raw.policy, sandbox),
             limits: self.limits(&raw.policy),
             repeat_window: Duration::from_secs(raw.policy.repeat_window_seconds.unwrap_or(120)),

@@ -103,6 +103,7 @@ pub const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("AZURE_OPENAI_API_KEY", "speech.openai.api_key, when AZURE_OPENAI_ENDPOINT is used"),
     ("AZURE_OPENAI_REALTIME_DEPLOYMENT", "speech.openai.model, and speech.model = \"openai-realtime\""),
     ("OPENAI_API_KEY", "speech.openai.api_key, when nothing above gives one"),
+    ("VOICE_TARGET_NUMBER", "voice.target; where both are set they must be the same"),
 ];
 
 pub(super) const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
@@ -509,6 +510,12 @@ const GATEWAY: &[Key] = &[
     key("inbound.greeting", Text, "", "The first words, after the disclosure."),
     key("inbound.personality", Text, "", "Identity, tone and boundaries, in one to three sentences."),
     key("inbound.voice", Choice(&VOICES), VOICES[0], "How it sounds."),
+    key(
+        "voice.target",
+        Text,
+        "",
+        "The number that `make_voice_call` and `/call` call for accounts that have set none with `/phone` ([the voice as a tool](voice.md)).",
+    ),
     key(
         "policy.countries",
         List,

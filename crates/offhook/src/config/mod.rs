@@ -15,6 +15,7 @@ mod raw;
 mod secret;
 mod show;
 mod speech;
+mod voice;
 mod written;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use offhook_carrier::SipConfig;
+use offhook_core::PhoneNumber;
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_core::call::Limits;
 use offhook_core::policy::{LimitRange, PolicyConfig};
@@ -63,6 +65,8 @@ pub struct Config {
     pub disclosure: Disclosure,
     /// How calls to our lines are answered; `None` declines them.
     pub inbound: Option<Inbound>,
+    /// Whom the voice calls for those who have set no target of their own.
+    pub voice_target: Option<PhoneNumber>,
     pub policy: PolicyConfig,
     pub limits: Limits,
     /// How long the same call again is another try of one that failed.

@@ -40,6 +40,7 @@ raw! {
         line: Vec<RawLine>,
         speech: RawSpeech,
         inbound: RawInbound,
+        voice: RawVoice,
         policy: RawPolicy,
         retention: RawRetention,
         privacy: RawPrivacy,
@@ -155,6 +156,8 @@ raw! {
         personality: Text,
         voice: Text,
     }
+
+    RawVoice { target: Text }
 
     RawPolicy {
         countries: List,

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::env::Env;
 use super::keys::{self, FOREIGN_NAMES, KEYS, Key, Kind};
-use super::{ConfigError, Problem};
+use super::{ConfigError, Problem, voice};
 
 /// Environment names of ours that are no configuration keys.
 const OTHER_NAMES: [&str; 5] =
@@ -83,6 +83,7 @@ impl Written {
         }
         let mut table: toml::Table = text.parse().map_err(syntax)?;
         overlay(&mut table, &mut origins, &mut problems, env);
+        voice::overlay(&mut table, &mut origins, &mut problems, env);
         if !problems.is_empty() {
             return Err(ConfigError::Invalid { file: file.map(Path::to_owned), problems });
         }
@@ -287,6 +288,13 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A text for a key that nobody wrote.
+pub(super) fn set_text(table: &mut toml::Table, path: &str, text: &str) {
+    if let Some(key) = keys::find(path) {
+        set(table, key, Value::String(text.to_owned()));
+    }
 }
 
 /// The value of a list of tables goes to its first.

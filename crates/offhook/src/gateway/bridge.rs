@@ -158,6 +158,9 @@ impl Gateway {
             None => None,
         };
         let named = to.is_some();
+        if !named {
+            self.may_be_joined(caller, &call).await?;
+        }
         match self.hand_over(caller, id, (to, introduction), key.clone()).await {
             Err(SteerError::NotNow(NotNow::NobodyToJoin)) if !named => {}
             // It may have been used for the phone of the account.
@@ -184,7 +187,8 @@ impl Gateway {
         let remote = remote.and_then(|number| number.parse().ok());
         let admission = &self.inner.admission;
         let phones = self.own_phones(call.owner).await.map_err(|error| unreadable(&error))?;
-        let allow = admission.check_user(user, remote.as_ref(), &phones)?;
+        let bound_to = self.bound_to(Some(caller)).await.map_err(|error| unreadable(&error))?;
+        let allow = admission.check_user(user, remote.as_ref(), &phones, bound_to.as_deref())?;
         if call.request.user_number.as_deref() == Some(user.as_e164()) {
             return Ok(allow);
         }
@@ -200,6 +204,20 @@ impl Gateway {
         often.map_err(|error| unreadable(&error))??;
         self.is_paid_for(&allow, call).await?;
         Ok(allow)
+    }
+
+    /// A key that is bound to its target has nobody else called, also where another key of the account placed the call
+    /// and named its user.
+    async fn may_be_joined(&self, caller: Caller, call: &CallRow) -> Result<(), PlaceCallError> {
+        let bound_to = self.bound_to(Some(caller)).await.map_err(|error| unreadable(&error))?;
+        let (Some(bound_to), Some(user)) = (bound_to, &call.request.user_number) else { return Ok(()) };
+        if bound_to.iter().any(|number| number.as_e164() == user) {
+            return Ok(());
+        }
+        Err(refused(
+            RefusalCode::DestinationBlocked,
+            "this key may have only its target called, and the user of this call is somebody else",
+        ))
     }
 
     /// A call was promised what its own number and that of the user it was placed with cost. Another user may not

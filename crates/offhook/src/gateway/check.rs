@@ -69,7 +69,8 @@ impl Gateway {
             Some(error) => Some(error),
             // What else the rules say, they say when its time has come.
             None if due.is_some() => {
-                self.inner.admission.check_destination(&wish.to).err().map(PlaceCallError::from)
+                let bound_to = wish.bound_to.as_deref();
+                self.inner.admission.check_destination(&wish.to, bound_to).err().map(PlaceCallError::from)
             }
             None => self.would_refuse(caller.unwrap_or_else(newcomer), &wish, now).await?,
         };
@@ -90,7 +91,12 @@ impl Gateway {
 fn newcomer() -> Caller {
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);
-    Caller { owner: OwnerId::from_parts(Timestamp::default(), random), admin: false, anonymous: true }
+    Caller {
+        owner: OwnerId::from_parts(Timestamp::default(), random),
+        admin: false,
+        anonymous: true,
+        bound: false,
+    }
 }
 
 fn hours(number: &PhoneNumber, now: Timestamp) -> Hours {

@@ -148,6 +148,11 @@ impl From<Refusal> for PlaceCallError {
     }
 }
 
+/// A key that is bound to its target asks for more than a call to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this key may have its target called and nothing more; ask with another key of the account")]
+pub struct Bound;
+
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     #[error("no such call")]
@@ -173,6 +178,8 @@ pub enum AccountError {
     InvalidProfile { field: &'static str, why: String },
     #[error("inbound.handoff_number: {why}")]
     InvalidHandoffNumber { why: String },
+    #[error(transparent)]
+    Bound(#[from] Bound),
     #[error("inbound.loop_in_user: {why}")]
     InvalidLoopInDestination { why: String },
     #[error(transparent)]

@@ -156,7 +156,7 @@ impl Gateway {
     ) -> Option<PhoneNumber> {
         let phones = self.own_phones(owner).await.unwrap_or_default();
         let decided = user.and_then(|user| {
-            let decided = self.inner.admission.check_user(&user, incoming.from.as_ref(), &phones);
+            let decided = self.inner.admission.check_user(&user, incoming.from.as_ref(), &phones, None);
             decided.map(|_| user).map_err(|refusal| refusal.message)
         });
         decided.inspect_err(|why| tracing::warn!(why, "nobody can be connected to an inbound call")).ok()

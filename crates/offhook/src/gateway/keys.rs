@@ -28,6 +28,8 @@ pub struct Caller {
     pub admin: bool,
     /// It was given its key on its first call, and shares its limits with all others of its kind.
     pub anonymous: bool,
+    /// Its key is bound to its target: it has that number called and no other, and changes nothing of the account.
+    pub bound: bool,
 }
 
 impl Caller {
@@ -45,6 +47,8 @@ pub struct KeyView {
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub admin: bool,
+    /// It has its target called and nobody else.
+    pub voice_only: bool,
 }
 
 /// A new key, and whose calls it sees.
@@ -56,7 +60,7 @@ pub(super) struct Minted {
 impl Minted {
     /// Whoever holds it.
     pub fn caller(&self) -> Caller {
-        Caller { owner: self.owner, admin: false, anonymous: true }
+        Caller { owner: self.owner, admin: false, anonymous: true, bound: false }
     }
 
     /// As it is stored when it is given out on a first call.
@@ -94,7 +98,7 @@ impl Gateway {
         };
         self.note_use(&row);
         let (admin, anonymous) = (row.kind == KeyKind::Admin, row.kind == KeyKind::Proto);
-        let caller = Caller { owner: row.owner, admin, anonymous };
+        let caller = Caller { owner: row.owner, admin, anonymous, bound: row.kind == KeyKind::Voice };
         known.learn(hash, caller);
         Ok(caller)
     }
@@ -178,14 +182,43 @@ pub async fn create(
     label: Option<String>,
     admin: bool,
 ) -> Result<SecretString, CreateKeyError> {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    let minted = Minted::from_bytes(bytes);
     let kind = if admin { KeyKind::Admin } else { KeyKind::Owner };
+    create_for(store, None, label, kind).await.map(|(_, key)| key)
+}
+
+/// The same of this kind, of a new owner or of this one.
+pub async fn create_for(
+    store: &Store,
+    owner: Option<OwnerId>,
+    label: Option<String>,
+    kind: KeyKind,
+) -> Result<(OwnerId, SecretString), CreateKeyError> {
+    let minted = match owner {
+        Some(owner) => Minted::of(owner),
+        None => {
+            let mut bytes = [0; 32];
+            rand::rng().fill_bytes(&mut bytes);
+            Minted::from_bytes(bytes)
+        }
+    };
     let id = store.create_key(&new_key(&minted, label, kind)).await?;
-    let action = if admin { "key.created_admin" } else { "key.created" };
+    let action = match kind {
+        KeyKind::Admin => "key.created_admin",
+        KeyKind::Voice => "key.created_voice_only",
+        KeyKind::Owner | KeyKind::Proto => "key.created",
+    };
     note(store, action, Some(minted.owner), &id.to_string()).await?;
-    Ok(minted.key)
+    Ok((minted.owner, minted.key))
+}
+
+/// Binds a key to the target of its account, or frees it. False where there is no such key, or none of an account.
+pub async fn bind(store: &Store, id: &str, bound: bool) -> Result<bool, StoreError> {
+    let Ok(key) = id.parse() else { return Ok(false) };
+    let done = store.bind_key(key, bound).await?;
+    if done {
+        note(store, if bound { "key.bound" } else { "key.freed" }, None, id).await?;
+    }
+    Ok(done)
 }
 
 pub async fn list(store: &Store) -> Result<Vec<KeyView>, StoreError> {
@@ -252,6 +285,7 @@ pub(super) fn key_view(row: KeyRow) -> KeyView {
         last_used_at: row.last_used_at,
         revoked_at: row.revoked_at,
         admin: row.kind == KeyKind::Admin,
+        voice_only: row.kind == KeyKind::Voice,
     }
 }
 

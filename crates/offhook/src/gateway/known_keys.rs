@@ -60,6 +60,7 @@ mod tests {
             owner: OwnerId::from_parts(Timestamp::default(), [1; 10]),
             admin: false,
             anonymous: false,
+            bound: false,
         };
         let hash = |n: usize| {
             let mut hash = [0; 32];

@@ -39,6 +39,7 @@ mod settings;
 mod steer;
 mod stored;
 mod view;
+mod voice;
 mod webhooks;
 mod wish;
 
@@ -66,7 +67,7 @@ pub use campaigns::{
     TargetView,
 };
 pub use check::{Checked, Hours, LocalTime};
-pub use error::{AccountError, AuthError, CallError, PlaceCallError};
+pub use error::{AccountError, AuthError, Bound, CallError, PlaceCallError};
 pub use hang_up::HungUp;
 pub use journal::JournalStream;
 pub use keys::{Caller, KeyView, PREFIX as KEY_PREFIX};
@@ -82,6 +83,7 @@ pub use result::{BlockerView, FieldView, ItemView, ResultView};
 pub use secret::Secret;
 pub use settings::{Inbound, Settings};
 pub use steer::{Steer, SteerError, Steered};
+pub use voice::{TargetSource, VoiceCall, VoiceError, VoiceTarget};
 pub use view::{CallView, EndView, ListCalls, QuestionView, Role, TranscriptTurn};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;

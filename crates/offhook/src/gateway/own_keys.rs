@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::account::linked;
 use super::keys::{KeyView, Minted, key_view, new_key};
-use super::{Caller, Gateway};
+use super::voice::unbound;
+use super::{Bound, Caller, Gateway};
 use crate::clock;
 
 /// Keys that are good at a time.
@@ -21,6 +22,8 @@ pub enum KeyError {
     NotFound,
     #[error("an account has {MOST} keys at most; revoke one")]
     TooMany,
+    #[error(transparent)]
+    Bound(#[from] Bound),
     #[error("the store can't be read right now; try again shortly")]
     Store,
 }
@@ -45,22 +48,30 @@ impl Gateway {
     }
 
     /// A further key of the caller's account; it can do what an agent can, whatever the key that asks for it can.
-    pub async fn make_own_key(&self, caller: Caller, label: Option<String>) -> Result<MadeKey, KeyError> {
+    /// `voice_only`: it has the account's target called, and nobody else.
+    pub async fn make_own_key(
+        &self,
+        caller: Caller,
+        label: Option<String>,
+        voice_only: bool,
+    ) -> Result<MadeKey, KeyError> {
         linked(caller).map_err(|_| KeyError::NotLinked)?;
+        unbound(caller)?;
+        let kind = if voice_only { KeyKind::Voice } else { KeyKind::Owner };
         if self.keys_of(caller).await?.iter().filter(|row| row.revoked_at.is_none()).count() >= MOST {
             return Err(KeyError::TooMany);
         }
         let minted = Minted::of(caller.owner);
         let id =
-            self.inner.store.create_key(&new_key(&minted, label, KeyKind::Owner)).await.map_err(|error| {
-                match error {
+            self.inner.store.create_key(&new_key(&minted, label, kind)).await.map_err(
+                |error| match error {
                     CreateKeyError::Store(error) => unwritable(&error),
                     error @ CreateKeyError::Exists => {
                         tracing::error!(%error, "a key could not be made");
                         KeyError::Store
                     }
-                }
-            })?;
+                },
+            )?;
         self.note_key("key.created", caller.owner, id).await;
         Ok(MadeKey { id: id.to_string(), key: minted.key })
     }
@@ -93,6 +104,7 @@ impl Gateway {
 
     /// Another's key is as unknown as none.
     async fn own_key(&self, caller: Caller, id: &str) -> Result<KeyRow, KeyError> {
+        unbound(caller)?;
         let id: KeyId = id.parse().map_err(|_| KeyError::NotFound)?;
         let keys = self.keys_of(caller).await?;
         keys.into_iter().find(|row| row.id == id && row.revoked_at.is_none()).ok_or(KeyError::NotFound)

@@ -45,7 +45,7 @@ impl Gateway {
 }
 
 /// The primary one comes first.
-fn chosen(phones: &[PhoneRow]) -> Option<PhoneNumber> {
+pub(super) fn chosen(phones: &[PhoneRow]) -> Option<PhoneNumber> {
     let phone = match phones {
         [phone, ..] if phone.primary => phone,
         [phone] => phone,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use offhook_core::brief::Commit;
+use offhook_core::brief::{Commit, Role};
 use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, CampaignId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
@@ -59,6 +59,10 @@ pub struct PlaceCall {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
     pub idempotency: Option<Idempotency>,
+    /// Whom the voice is on this call.
+    pub role: Role,
+    /// The key that asks is bound to its target; the gateway notes it.
+    pub bound: bool,
 }
 
 /// Without the numbers and the words.
@@ -130,6 +134,8 @@ impl Gateway {
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        wish.ask.bound = caller.is_some_and(|caller| caller.bound);
+        wish.bound_to = self.bound_to(caller).await.map_err(|error| unreadable(&error))?;
         if let Some(followed) = self.prior(caller, &wish.ask, &wish.to, now).await? {
             // What is asked of the same again belongs where the first call belonged.
             wish.ties.campaign = followed.campaign;
@@ -293,7 +299,7 @@ impl Gateway {
     async fn visit(&self, caller: Caller, wish: &Wish) -> Result<Visit, PlaceCallError> {
         let store = &self.inner.store;
         let visit = self.inner.admission.visit(store, caller.account(), &wish.to).await;
-        let mut visit = visit.map_err(|error| unreadable(&error))?;
+        let mut visit = visit.map_err(|error| unreadable(&error))?.bound_to(wish.bound_to.clone());
         if let Some(user) = &wish.user {
             let phones = self.own_phones(caller.owner).await.map_err(|error| unreadable(&error))?;
             visit = visit.with_user(store, user, phones).await.map_err(|error| unreadable(&error))?;

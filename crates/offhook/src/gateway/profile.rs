@@ -7,6 +7,7 @@ use offhook_store::InboundProfile;
 use super::account::{linked, unreadable};
 use super::lines::ActiveLine;
 use super::preferences::unwritable;
+use super::voice::unbound;
 use super::wish::RESTRICTED;
 use super::{AccountError, Caller, Gateway};
 use crate::clock;
@@ -54,6 +55,7 @@ impl Gateway {
     /// Whether this caller may say how calls to a line of its own are answered.
     pub async fn check_inbound(&self, caller: Caller) -> Result<(), AccountError> {
         linked(caller)?;
+        unbound(caller)?;
         self.active_line(caller).await.map(drop)
     }
 
@@ -113,7 +115,7 @@ impl Gateway {
         let number: PhoneNumber = number.parse().map_err(|error| wrong(format!("{error}")))?;
         let phones =
             self.own_phones(caller.owner).await.map_err(|error| super::account::unreadable(&error))?;
-        let decided = self.inner.admission.check_user(&number, None, &phones);
+        let decided = self.inner.admission.check_user(&number, None, &phones, None);
         decided.map(|_| number.as_e164().to_owned()).map_err(|refusal| wrong(refusal.message))
     }
 
@@ -121,7 +123,7 @@ impl Gateway {
     async fn reachable_user(&self, caller: Caller) -> Result<PhoneNumber, AccountError> {
         let phone = self.account_phone(caller.owner).await?;
         let own = std::slice::from_ref(&phone);
-        let decided = self.inner.admission.check_user(&phone, None, own);
+        let decided = self.inner.admission.check_user(&phone, None, own, None);
         decided
             .map(|_| phone)
             .map_err(|refusal| AccountError::InvalidLoopInDestination { why: refusal.message })

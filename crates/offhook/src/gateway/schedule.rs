@@ -111,7 +111,7 @@ impl Gateway {
         minted: Option<NewKey>,
         not_before: Timestamp,
     ) -> Result<CallId, PlaceCallError> {
-        self.inner.admission.check_destination(&wish.to)?;
+        self.inner.admission.check_destination(&wish.to, wish.bound_to.as_deref())?;
         self.usable_lines(caller, wish.from.as_ref()).await?;
         let _entering = self.inner.schedule.entering.lock().await;
         let waiting = match caller.account() {

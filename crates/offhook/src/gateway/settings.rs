@@ -25,6 +25,8 @@ pub struct Settings {
     pub lines: Vec<PhoneNumber>,
     /// How calls to our lines are answered; `None` declines them.
     pub inbound: Option<Inbound>,
+    /// Whom the voice calls for those who have set no target of their own.
+    pub voice_target: Option<PhoneNumber>,
     pub webhooks: webhooks::Settings,
     /// How long the same call again is another try of one that failed.
     pub repeat_window: Duration,

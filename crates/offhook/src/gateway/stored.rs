@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook_core::brief::Commit;
+use offhook_core::brief::{Commit, Role};
 use offhook_core::{OwnerId, Timestamp};
 use offhook_store::CallRow;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,12 @@ pub(super) struct Extra {
     result_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     supplied: Option<String>,
+    /// Asked for with a key that is bound to its target.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bound: bool,
+    /// The voice calls its own user.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    to_user: bool,
 }
 
 impl Extra {
@@ -45,6 +51,8 @@ impl Extra {
             may_commit: ask.may_commit.as_ref().and_then(commit_written),
             result_schema: ask.result_schema.clone(),
             supplied: ask.supplied.clone(),
+            bound: ask.bound,
+            to_user: ask.role == Role::Assistant,
         }
     }
 }
@@ -81,6 +89,8 @@ pub(super) fn read(row: &CallRow) -> PlaceCall {
         result_schema: extra.result_schema,
         follow_up_to: row.ties.follows.map(|call| call.to_string()),
         supplied: extra.supplied,
+        bound: extra.bound,
+        role: if extra.to_user { Role::Assistant } else { Role::Caller },
         not_before: None,
         not_after: None,
         idempotency: None,
@@ -115,7 +125,11 @@ impl Gateway {
     ) -> Result<Wish, PlaceCallError> {
         let ask = read(row);
         let account_phone = self.handoff_phone(Some(caller), &ask).await;
+        // Bound when it was asked for, or by now.
+        let caller = Caller { bound: caller.bound || ask.bound, ..caller };
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        wish.bound_to =
+            self.bound_to(Some(caller)).await.map_err(|error| super::place::unreadable(&error))?;
         let prior = match self.prior(Some(caller), &wish.ask, &wish.to, now).await {
             // It expired meanwhile; what is in the task has to do.
             Err(PlaceCallError::NoSuchCall) => None,
@@ -134,7 +148,10 @@ impl Gateway {
         self.check_has_key(owner).await?;
         let anonymous = self.inner.store.is_minted(owner).await;
         let anonymous = anonymous.map_err(|error| super::place::unreadable(&error))?;
-        Ok(Caller { owner, admin: false, anonymous })
+        // Nobody is freed by asking for something later.
+        let free = self.inner.store.has_free_key(owner).await;
+        let bound = !free.map_err(|error| super::place::unreadable(&error))?;
+        Ok(Caller { owner, admin: false, anonymous, bound })
     }
 }
 
@@ -153,6 +170,8 @@ mod tests {
             may_commit: Some(Commit::Within(Some("Up to forty dollars.".to_owned()))),
             result_schema: Some(json!({ "type": "object", "properties": { "price": { "type": "number" } } })),
             supplied: Some("It is March 3rd.".to_owned()),
+            bound: true,
+            role: Role::Assistant,
             ..PlaceCall::default()
         };
         let extra: Extra = serde_json::from_str(&written(&ask).unwrap()).unwrap();

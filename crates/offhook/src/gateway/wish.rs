@@ -19,6 +19,8 @@ pub(super) struct Wish {
     pub from: Option<PhoneNumber>,
     /// Whom a live handoff connects.
     pub user: Option<PhoneNumber>,
+    /// All whom the key that asks may have called; `None`: anybody.
+    pub bound_to: Option<Vec<PhoneNumber>>,
     pub brief: Brief,
     /// What the call has to do with others.
     pub ties: Ties,
@@ -41,7 +43,9 @@ impl Wish {
             Ok(user) => user,
             // A number that may not be called at all is told first. Where nothing else is wrong that waits: a repeat
             // with its idempotency key is answered whatever the rules say by now.
-            Err(error) => return Err(admission.check_destination(&to).map_or_else(Into::into, |()| error)),
+            Err(error) => {
+                return Err(admission.check_destination(&to, None).map_or_else(Into::into, |()| error));
+            }
         };
         if let Some(url) = &ask.webhook_url {
             let refused = |error: UrlError| PlaceCallError::InvalidField {
@@ -73,9 +77,10 @@ impl Wish {
             fields,
             mask_secrets: settings.mask_secrets,
             restrict_data: settings.restrict_data,
+            role: ask.role,
             ..Brief::new(ask.task.clone())
         };
-        Ok(Self { ask, to, from, user, brief, ties: Ties::default() })
+        Ok(Self { ask, to, from, user, bound_to: None, brief, ties: Ties::default() })
     }
 
     /// As the rules are asked.

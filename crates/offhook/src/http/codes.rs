@@ -16,7 +16,7 @@ const fn code(status: u16, code: &'static str, meaning: &'static str) -> Code {
     Code { status, code, meaning }
 }
 
-pub const CODES: [Code; 42] = [
+pub const CODES: &[Code] = &[
     code(400, "missing_fields", "a required field is absent or blank"),
     code(400, "invalid_phone", "no number that can be called; send E.164, `+1…`"),
     code(400, "unsupported_destination", "a number of a country that is not served here"),
@@ -53,6 +53,11 @@ pub const CODES: [Code; 42] = [
     code(403, "account_link_required", "only for accounts; link the key: open `action.url`"),
     code(403, "destination_blocked", "the operator does not let this number be called"),
     code(403, "forbidden", "calling is switched off, or a page of another web site asks"),
+    code(
+        403,
+        "voice_only_key",
+        "this key may have its target called and nothing more; ask with another key of the account",
+    ),
     code(404, "not_found", "there is no such call, key or path; another's is as unknown as none"),
     code(404, "recording_not_available", "there is no recording, or its link is no more valid"),
     code(405, "method_not_allowed", "this path has other methods"),
@@ -63,6 +68,7 @@ pub const CODES: [Code; 42] = [
     code(413, "payload_too_large", "shorten the task"),
     code(416, "range_not_satisfiable", "the recording is shorter than that"),
     code(422, "idempotency_key_reused", "another request had this `Idempotency-Key`; choose a new one"),
+    code(422, "voice_target_required", "no number is set to call; the user sets theirs with `/phone +1…`"),
     code(
         422,
         "account_phone_unavailable",

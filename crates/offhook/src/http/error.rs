@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::{Api, codes, link, request};
 use crate::gateway::{
-    AccountError, AccountPhoneError, AuthError, CallError, KeyError, PlaceCallError, SteerError,
+    AccountError, AccountPhoneError, AuthError, Bound, CallError, KeyError, PlaceCallError, SteerError,
+    VoiceError,
 };
 
 /// When to ask again after the store was away.
@@ -234,6 +235,7 @@ impl From<AccountError> for ApiError {
             AccountError::InvalidLoopInDestination { .. } => {
                 Self::bad_request("invalid_loop_in_destination", message)
             }
+            AccountError::Bound(error) => error.into(),
             AccountError::Phone(error) => error.into(),
             AccountError::Call(error) => error.into(),
         }
@@ -256,8 +258,24 @@ impl From<KeyError> for ApiError {
         match error {
             KeyError::NotLinked => Self::new(StatusCode::FORBIDDEN, "account_link_required", message),
             KeyError::NotFound => Self::not_found(message),
+            KeyError::Bound(error) => error.into(),
             KeyError::TooMany => Self::new(StatusCode::CONFLICT, "conflict", message),
             KeyError::Store => Self::unavailable("store_unavailable", message, STORE_BACK),
+        }
+    }
+}
+
+impl From<Bound> for ApiError {
+    fn from(error: Bound) -> Self {
+        VoiceError::from(error).into()
+    }
+}
+
+impl From<VoiceError> for ApiError {
+    fn from(error: VoiceError) -> Self {
+        match error {
+            VoiceError::Place(error) => error.into(),
+            error => Self::of(error.code(), error.to_string()),
         }
     }
 }

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::request::{self, Known, Whole, object_if_any};
+use super::terms;
 use crate::clock::iso;
 use crate::gateway::{KeyError, MadeKey};
 
@@ -41,6 +42,8 @@ pub struct KeyBody {
     pub revoked_at: Option<String>,
     /// It is the one that was sent.
     pub current: bool,
+    /// It has the account's voice target called, and nobody else.
+    pub voice_only: bool,
 }
 
 /// A key that was made.
@@ -59,6 +62,8 @@ pub struct KeyWish {
     /// Whose it is, for the list.
     #[schema(max_length = 100)]
     label: Option<String>,
+    /// It may have the account's voice target called and nobody else, and change nothing of the account.
+    voice_only: Option<bool>,
 }
 
 /// A key that is worthless from now on.
@@ -88,6 +93,7 @@ pub async fn list(
         last_used_at: key.last_used_at.map(iso),
         revoked_at: key.revoked_at.map(iso),
         current,
+        voice_only: key.voice_only,
     });
     Ok(Json(KeysBody { keys: shown.collect() }))
 }
@@ -104,8 +110,11 @@ pub async fn make(
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, ApiError> {
-    let label = label(object_if_any(&body?)?.get("label"))?;
-    let made = api.gateway.make_own_key(caller, label).await;
+    let fields = object_if_any(&body?)?;
+    let label = label(fields.get("label"))?;
+    let voice_only =
+        terms::flag("voice_only", "invalid_request", fields.get("voice_only").unwrap_or(&Value::Null))?;
+    let made = api.gateway.make_own_key(caller, label, voice_only == Some(true)).await;
     Ok(shown(made.map_err(|error| api.for_account(error, &headers))?))
 }
 

@@ -10,6 +10,7 @@ mod call_view;
 mod calls;
 mod campaign_view;
 mod campaigns;
+mod chat;
 mod check;
 mod codes;
 mod error;
@@ -33,6 +34,7 @@ mod serve;
 mod steer;
 mod task_result;
 mod terms;
+mod voice;
 mod webhooks;
 
 use std::sync::Arc;
@@ -116,6 +118,11 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::revoke))
+        .routes(routes!(voice::call))
+        .routes(routes!(voice::target, voice::set_target, voice::clear_target))
+        .routes(routes!(voice::polyclaw_call))
+        .routes(routes!(voice::status))
+        .routes(routes!(chat::command))
         .routes(routes!(preferences::show, preferences::replace, preferences::reset))
         .routes(routes!(balance::show))
         .routes(routes!(health::alive))

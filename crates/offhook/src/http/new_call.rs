@@ -157,7 +157,7 @@ impl NewCall {
             supplied: text("supplied", "invalid_request", self.supplied)?,
             not_before: terms::instant("not_before", &self.not_before)?,
             not_after: terms::instant("not_after", &self.not_after)?,
-            idempotency: None,
+            ..PlaceCall::default()
         };
         wish.idempotency = idempotency(headers, &wish)?;
         Ok(wish)
@@ -181,7 +181,11 @@ pub(super) fn loop_in_user(written: Option<&Value>) -> Result<Option<bool>, ApiE
 }
 
 /// A text; an absent or blank one is none.
-fn text(field: &'static str, code: &'static str, value: Value) -> Result<Option<String>, ApiError> {
+pub(super) fn text(
+    field: &'static str,
+    code: &'static str,
+    value: Value,
+) -> Result<Option<String>, ApiError> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) if text.trim().is_empty() => Ok(None),
@@ -190,7 +194,7 @@ fn text(field: &'static str, code: &'static str, value: Value) -> Result<Option<
     }
 }
 
-fn seconds(field: &'static str, value: &Value) -> Result<Option<Duration>, ApiError> {
+pub(super) fn seconds(field: &'static str, value: &Value) -> Result<Option<Duration>, ApiError> {
     match value {
         Value::Null => Ok(None),
         value => match whole(value) {

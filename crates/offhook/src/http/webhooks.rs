@@ -25,7 +25,7 @@ pub async fn event_body(
     id: CallId,
     entry: &JournalEntry,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let caller = Caller { owner, admin: false, anonymous: false };
+    let caller = Caller { owner, admin: false, anonymous: false, bound: false };
     let view = match gateway.call(caller, id).await {
         Ok(view) => view,
         Err(CallError::NotFound | CallError::NoRecording) => return Ok(None),

@@ -74,6 +74,9 @@ impl Use<'_> {
                 let number = self.take_text("number");
                 self.user_number(Some(number))
             }
+            Act::MakeVoiceCall => self.make_voice_call().await,
+            Act::Phone => self.phone().await,
+            Act::ChatCommand => self.chat_command().await,
             Act::GetGuide => self.guide(),
             Act::GetSettings => self.get("/me/call-preferences".to_owned()).await,
             Act::UpdateSettings => self.update_settings().await,
@@ -289,7 +292,7 @@ impl Use<'_> {
         format!("/campaigns/{}{below}", segment(&self.text("campaign_id")))
     }
 
-    fn body(&mut self) -> Value {
+    pub(super) fn body(&mut self) -> Value {
         Value::Object(std::mem::take(&mut self.arguments))
     }
 
@@ -302,12 +305,12 @@ impl Use<'_> {
         }
     }
 
-    fn take_text(&mut self, name: &str) -> Option<String> {
+    pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
         let text = self.text(name);
         self.arguments.remove(name).map(|_| text)
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         let number = self.arguments.get(name)?;
         number.as_u64().or_else(|| number.as_str()?.trim().parse().ok())
     }
@@ -316,7 +319,7 @@ impl Use<'_> {
         self.ask(Ask::get(path)).await.map(|answer| answer.body)
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Answer, String> {
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, String> {
         accepted(self.said(ask).await?)
     }
 

@@ -41,6 +41,10 @@ impl Ask {
         Self { method: Method::PATCH, ..Self::post(path, body) }
     }
 
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
     pub fn put(path: impl Into<String>, body: Value) -> Self {
         Self { method: Method::PUT, ..Self::post(path, body) }
     }

@@ -8,6 +8,7 @@ mod refusal;
 mod short;
 pub mod skill;
 mod tools;
+mod voice;
 mod wait;
 mod web;
 

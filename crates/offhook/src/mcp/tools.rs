@@ -24,6 +24,9 @@ pub enum Act {
     SetKey,
     GetUserNumber,
     SetUserNumber,
+    MakeVoiceCall,
+    Phone,
+    ChatCommand,
     GetGuide,
     GetSettings,
     UpdateSettings,
@@ -340,6 +343,48 @@ pub const TOOLS: &[Row] = &[
         says: "Keep the user's own number when they give it for the first time, unless it was meant for once. Without \
                number the one that is kept is forgotten.",
         takes: &[&[may("number", Kind::Text, "In E.164: +13125550163.")]],
+    },
+    Row {
+        name: "make_voice_call",
+        act: Act::MakeVoiceCall,
+        hint: Hint::Calls,
+        says: "Call your user, on the one number they have set: when they say \"call me\", or something is worth a \
+               conversation. Never ask for a number. Returns a call_id at once; read what came of it with wait_for_call or \
+               get_call, or give wait.",
+        takes: &[
+            &[
+                may(
+                    "prompt",
+                    Kind::Text,
+                    "What the voice is to talk about, ask and do; how it should sound.",
+                ),
+                may("opening_message", Kind::Text, "What it says first, after the notice that an AI calls."),
+                may(
+                    "wait",
+                    Kind::Number(5, 600),
+                    "Return when the call is over, at the latest after so many seconds.",
+                ),
+            ],
+            ONCE,
+        ],
+    },
+    Row {
+        name: "phone",
+        act: Act::Phone,
+        hint: Hint::Keeps,
+        says: "The /phone command: which number make_voice_call calls; with number, which it calls from now on. Set it \
+               only when the user says so themselves. A key that is bound to its number can't.",
+        takes: &[&[
+            may("number", Kind::Text, "Call the user on this number from now on, in E.164: +13125550163."),
+            may("forget", Kind::Flag, "Forget the number."),
+        ]],
+    },
+    Row {
+        name: "chat_command",
+        act: Act::ChatCommand,
+        hint: Hint::Calls,
+        says: "What the user typed in the chat, word for word, when it begins with /phone or /call; show them the reply.",
+        takes: &[&[needed("text", Kind::Text, "As it was typed: /call about the deploy.")], ONCE],
     },
     Row {
         name: "check_call",

@@ -20,14 +20,14 @@ async fn start(agent: &Agent, body: &Value) -> Answer {
     Answer::to(agent.request(Method::POST, "/campaigns").json(body)).await
 }
 
-async fn started(agent: &Agent, body: &Value) -> Campaign {
+pub async fn started(agent: &Agent, body: &Value) -> Campaign {
     let answer = start(agent, body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.json()["campaign_id"].as_str().unwrap().to_owned();
     Campaign { agent: agent.clone(), id }
 }
 
-struct Campaign {
+pub struct Campaign {
     agent: Agent,
     id: String,
 }
@@ -44,7 +44,7 @@ impl Campaign {
     }
 
     /// What it is once it is over.
-    async fn done(&self) -> Value {
+    pub async fn done(&self) -> Value {
         let waiting =
             async { while self.agent.get(&self.path("?wait_seconds=25")).await.json()["state"] != "done" {} };
         let over = tokio::time::timeout(PATIENCE, waiting).await;

@@ -26,4 +26,5 @@ mod rig;
 mod schedule;
 mod shutdown;
 mod steering;
+mod voice_tool;
 mod webhooks;

@@ -16,7 +16,7 @@ use crate::world::{BUSY, NEVER_ANSWERS, PATIENCE, World, wish};
 /// Whoever runs it.
 fn operator() -> Caller {
     let owner = OwnerId::from_parts(Timestamp::default(), [9; 10]);
-    Caller { owner, admin: true, anonymous: false }
+    Caller { owner, admin: true, anonymous: false, bound: false }
 }
 
 impl World {
