@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use offhook_core::{Frame, LegCommand, LegEvent, PhoneNumber};
+use offhook_core::{EndReason, Frame, LegCommand, LegEvent, PhoneNumber};
 
-use crate::acs::AcsLeg;
+use crate::Dial;
+use crate::acs::{AcsLeg, HandOver};
 use crate::media::MediaStats;
 use crate::sip::leg::SipLeg;
 
@@ -89,6 +90,26 @@ impl Leg {
             // A packet that is out can't be called back, and nothing is kept here.
             Kind::Sip(_) => {}
             Kind::Acs(leg) => leg.stop_audio(),
+        }
+    }
+
+    /// Have the network itself connect the other side with somebody else, where it can; `false` where it can't, or not
+    /// now. What becomes of it shows in the events of the leg.
+    pub fn hand_over(&mut self, how: HandOver, to: &Dial) -> bool {
+        match &mut self.0 {
+            Kind::Sip(_) => false,
+            Kind::Acs(leg) => leg.hand_over(how, &to.to),
+        }
+    }
+
+    /// Let those whom the network connected go on without us; a call of two is hung up.
+    pub fn leave(&mut self) {
+        match &mut self.0 {
+            Kind::Sip(leg) => {
+                // A leg that takes no command hangs up when it is dropped.
+                let _ = leg.send(LegCommand::HangUp { reason: EndReason::UserHungUp });
+            }
+            Kind::Acs(leg) => leg.leave(),
         }
     }
 

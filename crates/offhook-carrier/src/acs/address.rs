@@ -9,7 +9,7 @@ pub(super) struct Address {
 }
 
 /// Without a slash at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Urls {
     pub callback: String,
     pub media: String,

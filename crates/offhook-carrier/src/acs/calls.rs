@@ -62,7 +62,7 @@ fn secret() -> String {
 
 impl Calls {
     /// A new call, with names nobody can guess.
-    pub fn open(&self, linger: Duration) -> (Named, mpsc::Receiver<Mail>) {
+    pub fn open(&self, linger: Duration) -> (Named, mpsc::Sender<Mail>, mpsc::Receiver<Mail>) {
         self.open_as(secret(), secret(), linger)
     }
 
@@ -72,9 +72,9 @@ impl Calls {
         reference: String,
         token: String,
         linger: Duration,
-    ) -> (Named, mpsc::Receiver<Mail>) {
+    ) -> (Named, mpsc::Sender<Mail>, mpsc::Receiver<Mail>) {
         let (mail, mailbox) = mpsc::channel(MAIL);
-        let known = Known { token: token.clone(), mail, connection: None, closes_at: None };
+        let known = Known { token: token.clone(), mail: mail.clone(), connection: None, closes_at: None };
         let mut calls = self.lock();
         if calls.len() >= CROWD {
             let now = Instant::now();
@@ -82,7 +82,7 @@ impl Calls {
         }
         calls.insert(reference.clone(), known);
         drop(calls);
-        (Named { reference, token, linger, calls: self.clone() }, mailbox)
+        (Named { reference, token, linger, calls: self.clone() }, mail, mailbox)
     }
 
     /// The call of that name, for whoever knows its secret.
@@ -154,8 +154,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_is_found_with_its_own_secret_until_a_while_after_its_end() {
         let calls = Calls::default();
-        let (one, _mail) = calls.open(LINGER);
-        let (other, _mail) = calls.open(LINGER);
+        let (one, ..) = calls.open(LINGER);
+        let (other, ..) = calls.open(LINGER);
         let find = |named: &Named, token: &str| calls.find(&named.reference, token).map(|found| found.is_over);
         assert_eq!(find(&one, &one.token), Ok(false));
         assert_eq!(find(&one, &other.token), Err(Stranger::WrongToken));

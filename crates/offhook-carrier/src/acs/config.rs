@@ -19,7 +19,7 @@ pub struct AcsConfig {
     pub auth: AcsAuth,
     pub api_version: String,
     pub lines: Vec<AcsLine>,
-    /// Where Microsoft finds us, without a slash at the end: `https://…`.
+    /// Where Microsoft finds us, without a slash at the end: `https://…`; empty where a tunnel says so later.
     pub callback_url: String,
     /// The same for audio: `wss://…`.
     pub media_url: String,
@@ -114,6 +114,32 @@ impl AcsConfig {
             media_url,
             format: AudioFormat::Pcm16(SampleRate::Hz24000),
             timing: AcsTiming::default(),
+        }
+    }
+}
+
+impl AcsConfig {
+    /// What could not work, before anything is asked of anybody.
+    pub(super) fn check(&self) -> Result<(), AcsStartError> {
+        if self.lines.is_empty() {
+            return Err(AcsStartError::NoLine);
+        }
+        for (index, line) in self.lines.iter().enumerate() {
+            if self.lines[..index].iter().any(|other| other.number == line.number) {
+                return Err(AcsStartError::Twice(line.number.clone()));
+            }
+        }
+        let local = ["http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost"];
+        let is_local = |url: &str| url.is_empty() || local.iter().any(|local| url.starts_with(local));
+        if !self.callback_url.starts_with("https://") && !is_local(&self.callback_url) {
+            return Err(AcsStartError::CallbackUrl(self.callback_url.clone()));
+        }
+        if !self.media_url.starts_with("wss://") && !is_local(&self.media_url) {
+            return Err(AcsStartError::MediaUrl(self.media_url.clone()));
+        }
+        match self.format {
+            AudioFormat::Pcm16(SampleRate::Hz16000 | SampleRate::Hz24000) => Ok(()),
+            _ => Err(AcsStartError::Format),
         }
     }
 }

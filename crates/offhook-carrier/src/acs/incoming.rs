@@ -40,6 +40,8 @@ pub enum IncomingRefusal {
     Busy,
     #[error("offhook is shutting down")]
     Stopping,
+    #[error("it can't be answered: nobody can reach us, as there is no public address")]
+    Unreachable,
 }
 
 #[derive(Deserialize)]

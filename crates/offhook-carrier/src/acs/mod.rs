@@ -9,37 +9,65 @@
 //! those checks the token of Microsoft's and brings what came to [`AcsCarrier::callback`] and [`AcsCarrier::media`].
 
 mod address;
+mod call;
 mod calls;
+mod client;
 mod config;
 mod connection_string;
+mod entra;
+mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod incoming;
 mod leg;
+mod media;
+mod release;
+mod request;
+pub mod result;
+mod retry;
+mod signature;
+mod socket;
+mod ticket;
+mod tone;
+mod websocket;
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use offhook_core::{AudioFormat, PhoneNumber};
+use offhook_core::{AudioFormat, EndReason, PhoneNumber};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
+pub use call::HandOver;
 pub use config::{
     API_VERSION, AcsAuth, AcsConfig, AcsLine, AcsStartError, AcsTiming, Entra, MAX_CALLS, ManagedEndpoint,
 };
 pub use connection_string::{ConnectionString, ConnectionStringError, normal_endpoint};
+pub use entra::AUTHORITY;
 pub use incoming::{IncomingCallError, IncomingCallEvent, IncomingRefusal};
 pub(crate) use leg::AcsLeg;
+pub use signature::{AccessKey, Signable, Signature};
 
 use crate::leg::Leg;
-use crate::line::{LinePool, LineStatus, Load};
-use crate::{Dial, DialError, IncomingCall, Released, TrunkReply, TrunkReport};
+use crate::line::{LinePool, LineSlot, LineStatus, Load, TakeError};
+use crate::{Dial, DialError, IncomingCall};
 use address::{Address, Urls};
-use calls::{Calls, Stranger};
-use leg::Mail;
+use call::{Call, Plan};
+use calls::{Calls, Named, Stranger};
+use client::Client;
+use leg::{Driver, Mail, Shared};
+use request::{Identifier, MediaOptions, Request};
+use ticket::Ticket;
 
 /// What the lines of ACS name as their trunk.
 pub const TRUNK: &str = "acs";
-const TICKET: &str = "offhook-acs/1";
+/// Calls that were told of lately, so that one that is told of twice comes in once.
+const REMEMBERED: usize = 1_024;
+/// How long [`AcsCarrier::shutdown`] waits for calls to end.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Why a callback was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +107,8 @@ impl MediaPlace {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let _ = (self.mail, socket);
+        // A call that does not even take its mail is over.
+        let _ = self.mail.try_send(Mail::Socket(Box::new(socket)));
     }
 }
 
@@ -105,20 +134,26 @@ pub struct AcsCarrier {
     lines: LinePool,
     calls: Calls,
     address: Address,
+    shared: Arc<Shared>,
     incoming: mpsc::Sender<IncomingCall>,
+    told_of: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// Whether [`AcsCarrier::release`] is to be asked.
 pub(crate) fn is_ticket(ticket: &str) -> bool {
-    ticket.starts_with(TICKET)
+    Ticket::is_one(ticket)
 }
 
 impl AcsCarrier {
     /// Needs a tokio runtime. Inbound calls go to `incoming`; a full channel refuses them as busy.
     pub fn start(config: AcsConfig, incoming: mpsc::Sender<IncomingCall>) -> Result<Self, AcsStartError> {
+        config.check()?;
+        let client = Client::new(&config)?;
         let lines = LinePool::new(config.lines.iter().map(|line| (line.number.clone(), line.max_calls)));
+        let shared = Arc::new(Shared { client, farewells: TaskTracker::new() });
         let address = Address::of(&config.callback_url, &config.media_url);
-        Ok(Self { config: Arc::new(config), lines, calls: Calls::default(), address, incoming })
+        let (calls, told_of) = (Calls::default(), Arc::default());
+        Ok(Self { config: Arc::new(config), lines, calls, address, shared, incoming, told_of })
     }
 
     /// Where Microsoft reaches us from now on, as a tunnel says; `None` while it does not: then no call is placed.
@@ -127,8 +162,52 @@ impl AcsCarrier {
     }
 
     pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
-        let _ = dial;
-        Err(DialError::Unsent { why: "not connected yet".to_owned() })
+        let slot = self.lines.take(dial.from.as_ref(), |_| true).map_err(|error| match error {
+            TakeError::NoLine => DialError::NoLine,
+            TakeError::UnknownLine => DialError::UnknownLine,
+        })?;
+        let unsent = |why: &str| DialError::Unsent { why: why.to_owned() };
+        if self.shared.farewells.is_closed() {
+            return Err(unsent("the carrier was shut down"));
+        }
+        let urls = self.address.now().ok_or_else(|| unsent("nobody can reach us: there is no public address"))?;
+        let line = self.config.lines[slot.index].clone();
+        let remote = Some(Identifier::phone(&dial.to));
+        Ok(self.leg(&urls, &line, remote, slot, |plan| Call::dial(now(), plan, &dial.to)))
+    }
+
+    /// A call on this line, with paths of its own.
+    fn leg(
+        &self,
+        urls: &Urls,
+        line: &AcsLine,
+        remote: Option<Identifier>,
+        slot: LineSlot,
+        begin: impl FnOnce(Plan) -> Call,
+    ) -> Leg {
+        let (named, post, mailbox) = self.calls.open(self.config.timing.linger);
+        let plan = self.plan(urls, &named, line, remote);
+        let (shared, format) = (Arc::clone(&self.shared), self.config.format);
+        let driver = Driver::new(begin(plan), named, shared, Some(slot), mailbox, post, format);
+        AcsLeg::new(line.number.clone(), driver).into()
+    }
+
+    fn plan(&self, urls: &Urls, named: &Named, line: &AcsLine, remote: Option<Identifier>) -> Plan {
+        let Named { reference, token, .. } = named;
+        let AcsConfig { format, timing, .. } = &*self.config;
+        let Urls { callback, media } = urls;
+        let url = format!("{media}/webhooks/acs/media/{reference}?token={token}").into();
+        Plan {
+            reference: reference.clone(),
+            token: token.clone().into(),
+            callback_url: format!("{callback}/webhooks/acs/calls/{reference}?token={token}").into(),
+            media: MediaOptions { url, format: *format },
+            line: line.number.clone(),
+            display_name: line.display_name.clone(),
+            remote,
+            encrypted: media.starts_with("wss:"),
+            timing: *timing,
+        }
     }
 
     /// Whether these are name and secret of a call of ours, also of one that was over a moment ago.
@@ -142,8 +221,12 @@ impl AcsCarrier {
             Stranger::Unknown => CallbackError::Unknown,
             Stranger::WrongToken => CallbackError::WrongToken,
         })?;
-        let _ = (body, found.mail);
-        Ok(())
+        let events = event::parse(body).map_err(|_| CallbackError::Malformed)?;
+        match found.mail.try_send(Mail::Events(events)) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(CallbackError::Busy),
+            // Of a call that is over nothing more is of interest.
+            Err(mpsc::error::TrySendError::Closed(_)) | Ok(()) => Ok(()),
+        }
     }
 
     /// A media connection for a call: `call_connection_id` is the header `x-ms-call-connection-id` of its upgrade.
@@ -157,11 +240,11 @@ impl AcsCarrier {
             Stranger::Unknown => MediaRefusal::Unknown,
             Stranger::WrongToken => MediaRefusal::WrongToken,
         })?;
-        let named = call_connection_id.ok_or(MediaRefusal::Foreign)?;
+        let named = call_connection_id.filter(|named| !named.is_empty()).ok_or(MediaRefusal::Foreign)?;
         if found.connection.is_some_and(|connection| connection != named) {
             return Err(MediaRefusal::Foreign);
         }
-        if found.is_over {
+        if found.is_over || found.mail.is_closed() {
             return Err(MediaRefusal::Over);
         }
         Ok(MediaPlace { mail: found.mail })
@@ -169,8 +252,46 @@ impl AcsCarrier {
 
     /// Somebody calls; where it is one of our lines, it becomes an [`IncomingCall`].
     pub fn incoming(&self, event: IncomingCallEvent) -> Result<(), IncomingRefusal> {
-        let _ = (event, &self.incoming);
-        Err(IncomingRefusal::NotOurs)
+        let to = event.to.as_ref().ok_or(IncomingRefusal::NotOurs)?;
+        let line = self.config.lines.iter().find(|line| line.number == *to);
+        let line = line.ok_or(IncomingRefusal::NotOurs)?;
+        if !self.is_new(&event) {
+            return Err(IncomingRefusal::Duplicate);
+        }
+        if self.shared.farewells.is_closed() {
+            return Err(IncomingRefusal::Stopping);
+        }
+        let urls = self.address.now().ok_or(IncomingRefusal::Unreachable)?;
+        let Ok(place) = self.incoming.try_reserve() else { return Err(self.reject(&event)) };
+        let Ok(slot) = self.lines.take(Some(to), |_| true) else { return Err(self.reject(&event)) };
+        let remote = Identifier::raw(&event.from_raw_id);
+        let remote = remote.or_else(|| event.from.as_ref().map(Identifier::phone));
+        let leg = self.leg(&urls, line, remote, slot, |plan| Call::offered(now(), plan, event.context));
+        let carrier_call_id = event.correlation_id.or(event.server_call_id).unwrap_or_default();
+        let (to, from, from_name) = (line.number.clone(), event.from, event.caller_name);
+        place.send(IncomingCall { from, from_name, to, carrier_call_id, leg });
+        Ok(())
+    }
+
+    /// Event Grid tells at least once.
+    fn is_new(&self, event: &IncomingCallEvent) -> bool {
+        let Some(id) = event.correlation_id.as_ref().or(event.server_call_id.as_ref()) else { return true };
+        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_of.contains(id) {
+            return false;
+        }
+        if told_of.len() == REMEMBERED {
+            told_of.pop_front();
+        }
+        told_of.push_back(id.clone());
+        true
+    }
+
+    fn reject(&self, event: &IncomingCallEvent) -> IncomingRefusal {
+        let request = Request::reject(&event.context, EndReason::CarrierNoLine);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { shared.client.perform(&request).await });
+        IncomingRefusal::Busy
     }
 
     pub fn format(&self) -> AudioFormat {
@@ -196,28 +317,19 @@ impl AcsCarrier {
             .collect()
     }
 
-    /// Ask for a call that does not exist: the answer shows that the endpoint is right and our key is known there.
-    pub async fn check(&self) -> TrunkReport {
-        TrunkReport {
-            name: TRUNK.to_owned(),
-            server: self.config.endpoint.clone(),
-            reply: TrunkReply::Silence,
-            registered: None,
-            advice: None,
-        }
-    }
-
-    /// Hang up a call of a process before this one.
-    pub async fn release(&self, _ticket: &str) -> Released {
-        Released::Unknown { why: "not connected yet".to_owned() }
-    }
-
-    /// Hang up every call.
+    /// Hang up every call, and wait for that a few seconds.
     pub async fn shutdown(&self) {
+        self.shared.farewells.close();
         for call in self.calls.live() {
-            let _ = call.send_timeout(Mail::Shutdown, Duration::from_secs(1)).await;
+            let _ = call.try_send(Mail::Shutdown);
         }
+        let _ = tokio::time::timeout(GOODBYE, self.shared.farewells.wait()).await;
     }
+}
+
+/// The runtime's clock, so that paused time in tests is our time too.
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 impl fmt::Debug for AcsCarrier {
