@@ -1,5 +1,7 @@
 //! The whole product put together from a configuration: store, recorder, carrier, model, gateway, HTTP server.
 
+mod acs;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ use crate::http;
 use crate::recorder::Recorder;
 use crate::webhooks;
 use crate::writer::Writer;
+pub use acs::AcsError;
+use acs::AcsParts;
 
 /// Inbound calls that wait to be looked at.
 const INCOMING: usize = 64;
@@ -50,10 +54,12 @@ pub enum StartError {
     Listen { addr: SocketAddr, why: io::Error },
     #[error("the sandbox exchange can't start: {0}")]
     Sandbox(io::Error),
-    #[error("there is no trunk to call through, and the sandbox is off; see docs/carriers/sip.md")]
+    #[error("there is no trunk to call through, and the sandbox is off; see docs/carriers")]
     NoCarrier,
     #[error(transparent)]
     Carrier(#[from] offhook_carrier::StartError),
+    #[error(transparent)]
+    Acs(#[from] AcsError),
     #[error(transparent)]
     Voice(#[from] local::FindError),
     #[error(transparent)]
@@ -70,6 +76,8 @@ pub struct App {
     gateway: Gateway,
     sandbox: Option<Sandbox>,
     addr: SocketAddr,
+    /// Where callbacks of ACS come in.
+    doors_addr: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -80,7 +88,8 @@ impl App {
         install_crypto();
         let data_dir = |why| StartError::DataDir { path: config.data_dir.clone(), why };
         private_dir(&config.data_dir).map_err(data_dir)?;
-        let secret = Secret::load_or_create(&config.data_dir.join("secret")).map_err(data_dir)?;
+        let secret_file = config.data_dir.join("secret");
+        let secret = Secret::load_or_create(&secret_file).map_err(data_dir)?;
         let store = Store::open(config.database_url.expose_secret()).await?;
         let recordings = config.data_dir.join("recordings");
         let claim = store.claim().await?;
@@ -93,21 +102,33 @@ impl App {
 
         let model = model(&config).await?;
         let sandbox = if config.sandbox { Some(sandbox(&config).await?) } else { None };
-        let sip = match (&config.sip, &sandbox) {
-            (Some(sip), _) => sip.clone(),
-            (None, Some(sandbox)) => sandbox_trunk(sandbox.addr()),
-            (None, None) => return Err(StartError::NoCarrier),
-        };
+        let sip = config.sip.clone().or_else(|| Some(sandbox_trunk(sandbox.as_ref()?.addr())));
         let (incoming, inbox) = mpsc::channel(INCOMING);
-        let carrier = Carrier::from(SipCarrier::start(sip, incoming).await?);
+        let acs = match &config.acs {
+            Some(acs) => Some(AcsParts::new(acs, &store, (&secret_file, &secret), incoming.clone()).await?),
+            None => None,
+        };
+        let sip = match sip {
+            Some(sip) => Some(SipCarrier::start(sip, incoming).await?),
+            None => None,
+        };
+        let carrier = Carrier::of(sip, acs.as_ref().map(|acs| acs.carrier.clone()));
+        let carrier = carrier.ok_or(StartError::NoCarrier)?;
 
         let lines = carrier.lines().into_iter().map(|line| line.number).collect();
         let agents = Agents::new(config.agents.clone()).map_err(StartError::Webhooks)?;
         let engine = Engine::new(carrier, (model, agents), writer, recorder, config.limits);
         let policy = Policy::new(config.policy.clone());
         let gateway = Gateway::new((store, claim), engine, policy, settings(&config, lines), secret);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let doors_addr = acs.as_ref().map(|acs| acs.addr);
+        if let Some(acs) = acs {
+            // Before calls of an earlier process are hung up: what the network says of them comes in here.
+            gateway.keep_callbacks(acs.guard.clone());
+            acs.open(&tasks, &stop);
+        }
         gateway.reconcile().await?;
-        let app = Self { gateway, sandbox, addr, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let app = Self { gateway, sandbox, addr, doors_addr, stop, tasks };
         app.deliver_events(&config)?;
         app.spawn(listener, inbox, config);
         Ok(app)
@@ -156,6 +177,11 @@ impl App {
 
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where callbacks of ACS come in, when there is that carrier.
+    pub fn doors_addr(&self) -> Option<SocketAddr> {
+        self.doors_addr
     }
 
     /// Where the API answers, without a slash at the end.

@@ -8,6 +8,7 @@
 #[cfg(not(unix))]
 compile_error!("offhook runs on Unix: Linux, macOS, the BSDs");
 
+pub mod acs;
 pub mod admission;
 pub mod agents;
 pub mod app;

@@ -1,6 +1,7 @@
 //! The command line: a codec over the gateway, in this process (`serve`, `demo`, `key`, `doctor`) or over HTTP.
 
 mod account;
+mod acs;
 mod backup;
 mod call;
 mod campaign;
@@ -144,6 +145,9 @@ enum Command {
     /// Make accounts, their limits and their codes (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Account(account::Command),
+    /// What Azure Communication Services needs to know, and what is known of it (on the machine of the server)
+    #[command(subcommand, arg_required_else_help = true)]
+    Acs(acs::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
     #[command(after_help = DOCTOR)]
     Doctor,
@@ -341,6 +345,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Skill(command) => skill::run(command, context),
         Command::Account(command) => account::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
+        Command::Acs(command) => acs::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Backup(args) => backup::run(args, context).await,
         Command::Config(command) => show_config(command, context),

@@ -18,7 +18,7 @@ use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawServer, RawS
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{
-    Config, ConfigError, Log, Place, Problem, RetentionDays, agents, carrier, choice, local, speech, voice,
+    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, local, speech, voice,
     xdg,
 };
 use crate::gateway::{Inbound, VOICES};
@@ -138,8 +138,11 @@ impl Build<'_> {
         let data_dir = self.data_dir(raw.data_dir.as_deref());
         let database_url =
             self.database_url(raw.database_url.as_ref()).unwrap_or_else(|| own_database(&data_dir));
-        let sip = carrier::sip(self, &raw.carrier.sip, &raw.line);
-        let sandbox = self.sandbox(raw, sip.is_some());
+        let has_trunk = !raw.carrier.sip.trunk.is_empty();
+        let (of_acs, lines) = acs::split(self, &raw.carrier.acs, &raw.line, has_trunk);
+        let sip = carrier::sip(self, &raw.carrier.sip, &lines);
+        let acs = acs::acs(self, &raw.carrier.acs, &of_acs);
+        let sandbox = self.sandbox(raw, sip.is_some() || acs.is_some());
         let public_url = self.public_url(raw.public_url.as_deref());
         // Behind a proxy the listen address says nothing about who can reach it: then keys are made by hand.
         let private = listen.ip().is_loopback() && public_url.is_none();
@@ -160,6 +163,7 @@ impl Build<'_> {
                 json: raw.log_format == Some(choice::LogFormat::Json),
             },
             sip: sip.filter(|_| !sandbox),
+            acs: acs.filter(|_| !sandbox),
             sandbox,
             speech: speech::model(self, &raw.speech),
             language: self.language(raw.speech.language.as_deref()),
@@ -237,7 +241,7 @@ impl Build<'_> {
         if !enabled && !has_trunk {
             self.problem(
                 "sandbox.enabled",
-                "is false, but no trunk is configured: add a [[carrier.sip.trunk]] and a [[line]]",
+                "is false, but no trunk is configured: add a [[carrier.sip.trunk]] or [carrier.acs], and a [[line]]",
             );
         }
         enabled

@@ -12,14 +12,15 @@ use offhook_carrier::{MediaConfig, SrtpPolicy};
 use offhook_core::{AudioFormat, PhoneNumber};
 
 use super::build::Build;
+use super::acs::Lines;
 use super::choice;
 use super::raw::{RawLine, RawSip, RawTrunk};
 
 /// The carrier, when a trunk is configured.
-pub(super) fn sip(build: &mut Build<'_>, raw: &RawSip, lines: &[RawLine]) -> Option<SipConfig> {
+pub(super) fn sip(build: &mut Build<'_>, raw: &RawSip, lines: &Lines<'_>) -> Option<SipConfig> {
     if raw.trunk.is_empty() {
         if !lines.is_empty() {
-            build.problem("line", "needs a [[carrier.sip.trunk]] to be reached through");
+            build.problem("line", "needs a [[carrier.sip.trunk]], or [carrier.acs], to be reached through");
         }
         return None;
     }
@@ -279,7 +280,7 @@ fn tls(build: &mut Build<'_>, at: &str, raw: &RawTrunk) -> TlsTrust {
     }
 }
 
-fn lines_of(build: &mut Build<'_>, raw: &[RawLine], trunks: &[Trunk]) -> Vec<LineConfig> {
+fn lines_of(build: &mut Build<'_>, raw: &Lines<'_>, trunks: &[Trunk]) -> Vec<LineConfig> {
     if raw.is_empty() {
         build.problem(
             "line",
@@ -287,7 +288,7 @@ fn lines_of(build: &mut Build<'_>, raw: &[RawLine], trunks: &[Trunk]) -> Vec<Lin
         );
     }
     let mut lines: Vec<LineConfig> = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.iter().enumerate() {
+    for (index, raw) in raw {
         let at = format!("line[{index}]");
         let Some(line) = line(build, &at, raw, trunks) else { continue };
         if lines.iter().any(|other| other.number == line.number) {

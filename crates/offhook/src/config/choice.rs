@@ -62,6 +62,13 @@ choices! {
 
     Brain { Script = "script", Http = "http" }
 
+    /// How requests to ACS are signed. Without a default: what is written.
+    AcsAuth { Key = "key", ClientSecret = "client_secret", Workload = "workload", Managed = "managed" }
+
+    AcsAudio { Hz24000 = "24khz", Hz16000 = "16khz" }
+
+    Tunnel { None = "none", Cloudflared = "cloudflared", Ngrok = "ngrok", Tailscale = "tailscale" }
+
     /// Whose calls may have agents asked. The default depends on who can reach offhook.
     AgentKeys { Any = "any", Admin = "admin" }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use offhook_speech::openai;
 
-use super::{agents, choice};
+use super::{acs, agents, choice};
 use crate::gateway::VOICES;
 
 /// One key of `offhook.toml`.
@@ -96,6 +96,9 @@ pub fn find(path: &str) -> Option<&'static Key> {
 /// The names other products' documents use for the same settings; ours win.
 pub const FOREIGN_NAMES: &[(&str, &str)] = &[
     ("CALLING_ENABLED", "calling_enabled"),
+    ("ACS_CONNECTION_STRING", "carrier.acs.connection_string; where both are set they must be the same"),
+    ("ACS_SOURCE_NUMBER", "a [[line]] with trunk = \"acs\""),
+    ("ACS_CALLBACK_TOKEN", "carrier.acs.incoming_token; where both are set they must be the same"),
     (
         "AZURE_OPENAI_ENDPOINT",
         "speech.openai.base_url (with `/openai/v1` behind it) and speech.openai.auth = \"api-key\"",
@@ -115,7 +118,7 @@ use Kind::{Bool, Choice, Float, Int, List, Map, Secret, SecretMap, SecretUrl, Te
 /// All of them, in the order of `docs/config.md`. What has a file of its own has its keys there.
 pub const KEYS: &[Key] = &in_one::<{ count(PARTS) }>(PARTS);
 
-const PARTS: &[&[Key]] = &[GATEWAY, agents::KEYS];
+const PARTS: &[&[Key]] = &[GATEWAY, acs::KEYS, agents::KEYS];
 
 const fn count(parts: &[&[Key]]) -> usize {
     let (mut all, mut part) = (0, 0);
@@ -344,7 +347,7 @@ const GATEWAY: &[Key] = &[
     ),
     key("line[].number", Text, "", "A telephone number of ours, in E.164: `+14155550123`."),
     key("line[].name", Text, "", "The name shown to the one who is called, where the network passes it on."),
-    key("line[].trunk", Text, "the only trunk", "The trunk it is reached through."),
+    key("line[].trunk", Text, "the only trunk", "The trunk it is reached through; `acs` for a number of Azure Communication Services."),
     key("line[].max_calls", Int, "10", "Calls at the same time on this number."),
     key(
         "speech.model",

@@ -3,6 +3,7 @@
 //! `offhook.toml`, then the environment, which wins. [`KEYS`] describes every key. A mistake is reported with the
 //! line, the key, and what to write instead; all mistakes at once.
 
+mod acs;
 mod agents;
 mod build;
 mod carrier;
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 use crate::agents::Settings as Agents;
 use crate::gateway::Inbound;
 use crate::webhooks;
+pub use acs::{Acs, Incoming as AcsIncoming};
 pub use env::Env;
 pub use keys::{FOREIGN_NAMES, KEYS, Key, Kind};
 pub use raw::RawConfig;
@@ -55,8 +57,9 @@ pub struct Config {
     /// How long a link to a recording works without a key.
     pub recording_link: Duration,
     pub log: Log,
-    /// `None`: nothing but the sandbox.
+    /// With neither this nor `acs`: nothing but the sandbox.
     pub sip: Option<SipConfig>,
+    pub acs: Option<Acs>,
     pub sandbox: bool,
     pub speech: SpeechModel,
     /// BCP 47.

@@ -51,7 +51,36 @@ raw! {
         agents: RawAgents,
     }
 
-    RawCarrier { sip: RawSip }
+    RawCarrier { sip: RawSip, acs: RawAcs }
+
+    RawAcs {
+        connection_string: Option<RawSecret>,
+        endpoint: Text,
+        auth: Option<choice::AcsAuth>,
+        tenant_id: Text,
+        client_id: Text,
+        client_secret: Option<RawSecret>,
+        token_file: Text,
+        authority: Text,
+        api_version: Text,
+        audio: Option<choice::AcsAudio>,
+        public_url: Text,
+        listen: Text,
+        tunnel: Option<choice::Tunnel>,
+        tunnel_program: Text,
+        tunnel_token: Option<RawSecret>,
+        tunnel_name: Text,
+        audience: Text,
+        issuer: Text,
+        keys_url: Text,
+        openid_url: Text,
+        accept_unsigned: Flag,
+        incoming_token: Option<RawSecret>,
+        incoming_topic: Text,
+        incoming_tenant_id: Text,
+        incoming_audience: Text,
+        incoming_application: Text,
+    }
 
     RawSip {
         listen: List,

@@ -3,6 +3,7 @@
 //! It leaves nothing behind. What a running offhook holds (its ports, its registrations) can't be tried a second time;
 //! there the doctor asks it.
 
+mod acs;
 mod pass;
 mod readiness;
 mod running;
@@ -10,12 +11,13 @@ mod running;
 use std::path::Path;
 use std::time::Duration;
 
+use offhook_carrier::acs::TRUNK;
 use offhook_carrier::sip::{Listen, Transport};
 use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck, TrunkReply, TrunkReport};
 use offhook_core::brief::Language;
 use offhook_speech::{CheckError, Model, local, openai};
 use offhook_store::Store;
-pub use pass::HEADER as PASS_HEADER;
+pub use pass::{HEADER as PASS_HEADER, Proof};
 pub use readiness::Readiness;
 use running::Running;
 pub use running::reachable;
@@ -113,7 +115,12 @@ pub async fn examine(config: Config) -> Vec<Finding> {
         _ => running::ask(config.listen, &config.data_dir.join("secret")).await,
     };
     let mut findings = vec![data_dir(&config), store(&config).await, api_port(&config, &running).await];
+    let told = match &running {
+        Running::Ours { findings, .. } => Some(findings.clone()),
+        _ => None,
+    };
     match (&config.sip, running) {
+        (None, _) if config.acs.is_some() => {}
         (None, _) => findings.push(Finding::new("trunk").well(
             "sandbox",
             "none is configured: only the test numbers (+1 415 555 01xx) can be called; docs/carriers/sip.md says \
@@ -121,15 +128,23 @@ pub async fn examine(config: Config) -> Vec<Finding> {
         )),
         (Some(_), Running::Ours { findings: told, .. }) => {
             findings.push(Finding::new("SIP ports").well("in_use", "in use by the running offhook"));
-            findings.extend(told.into_iter().filter(|finding| finding.name == "trunk"));
+            findings.extend(told.into_iter().filter(is_sip_trunk));
         }
         (Some(sip), _) => findings.extend(carrier(sip).await),
+    }
+    if let Some(acs) = &config.acs {
+        findings.extend(acs::examine(&config, acs, told.as_deref()).await);
     }
     findings.extend((!config.calling_enabled).then(readiness::switched_off));
     findings.push(voice(&config).await);
     findings.extend(disk(&config));
     findings.push(disclosure(&config));
     findings
+}
+
+/// The resource of ACS is told of with its doors.
+fn is_sip_trunk(finding: &Finding) -> bool {
+    finding.name == "trunk" && finding.subject.as_deref() != Some(TRUNK)
 }
 
 fn data_dir(config: &Config) -> Finding {

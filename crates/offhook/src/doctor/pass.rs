@@ -15,6 +15,7 @@ pub const HEADER: &str = "x-offhook-pass";
 const VALID: Duration = Duration::from_secs(60);
 /// Keeps it apart from everything else that is signed with the secret.
 const PURPOSE: &str = "doctor's pass until ";
+const PROOF_PURPOSE: &str = "these doors answer ";
 
 /// A pass from now on; `None` where there is no secret yet, or it is not ours to read.
 pub fn issue(secret: &Path, now: Timestamp) -> Option<String> {
@@ -33,6 +34,28 @@ pub fn is_valid(pass: &str, secret: &Path, now: Timestamp) -> bool {
     let in_time = (now..=latest).contains(&until);
     in_time
         && key(secret).is_some_and(|key| hmac::verify(&key, message(until).as_bytes(), &signature).is_ok())
+}
+
+/// Shows a doctor elsewhere in the network that it reached this very installation: answers what it was sent with
+/// something that only whoever shares the secret can check.
+#[derive(Clone)]
+pub struct Proof(hmac::Key);
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proof(…)")
+    }
+}
+
+impl Proof {
+    /// `None` where there is no secret yet, or it is not ours to read.
+    pub fn with(secret: &Path) -> Option<Self> {
+        key(secret).map(Self)
+    }
+
+    pub fn answer(&self, nonce: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, format!("{PROOF_PURPOSE}{nonce}").as_bytes()))
+    }
 }
 
 fn key(secret: &Path) -> Option<hmac::Key> {

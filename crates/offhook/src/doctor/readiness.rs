@@ -13,7 +13,7 @@ use offhook_core::{CallId, EndReason, Fact, Timestamp};
 use offhook_store::{CallFilter, CallRow};
 use tokio::time::Instant;
 
-use super::{Finding, pass};
+use super::{Finding, acs, pass};
 use crate::clock;
 use crate::gateway::Gateway;
 
@@ -62,6 +62,9 @@ impl Readiness {
             }
         }
         findings.extend(self.trunk_findings(thorough).await);
+        if let Some(guard) = self.gateway.callbacks() {
+            findings.extend(acs::known(guard).await);
+        }
         findings.push(self.model().await);
         findings.push(room(&self.recordings()));
         findings

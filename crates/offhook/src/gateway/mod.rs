@@ -43,7 +43,7 @@ mod voice;
 mod webhooks;
 mod wish;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ use offhook_core::policy::Policy;
 use offhook_store::{Claim, Store};
 use tokio::sync::RwLock;
 
+use crate::acs::Guard;
 use crate::admission::Admission;
 use crate::engine::Engine;
 use crate::webhooks::Queue;
@@ -115,6 +116,8 @@ struct Inner {
     webhooks: Arc<Queue>,
     /// Requests to place a call that are being worked on.
     placing: AtomicUsize,
+    /// Who keeps the doors of callbacks, where a carrier has some.
+    callbacks: OnceLock<Guard>,
 }
 
 impl Gateway {
@@ -143,12 +146,24 @@ impl Gateway {
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),
+                callbacks: OnceLock::new(),
             }),
         }
     }
 
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Said once, when the doors are opened.
+    pub fn keep_callbacks(&self, guard: Guard) {
+        // A second one could only come from a second start, of which there is none.
+        let _ = self.inner.callbacks.set(guard);
+    }
+
+    /// Who keeps the doors of callbacks; `None` where no carrier has some.
+    pub fn callbacks(&self) -> Option<&Guard> {
+        self.inner.callbacks.get()
     }
 
     pub fn engine(&self) -> &Engine {

@@ -5,7 +5,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore as _;
+use secrecy::SecretString;
 
 /// The secret of this installation: signs recording links, and derives keys for repeatable first calls.
 pub struct Secret(hmac::Key);
@@ -46,6 +49,11 @@ impl Secret {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path)?.write_all(&bytes)?;
         Ok(Self::from_bytes(&bytes))
+    }
+
+    /// What deliveries of incoming calls must carry where nothing else was configured: the same after every start.
+    pub fn incoming_token(&self) -> SecretString {
+        URL_SAFE_NO_PAD.encode(self.sign("incoming calls of acs", &[])).into()
     }
 
     /// A signature of these parts; a length before each keeps them apart.

@@ -43,7 +43,8 @@ pub struct Readiness {
 /// One part of the line.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReadinessCheck {
-    /// `store`, `calls`, `trunk` (one for each), `model` or `disk`.
+    /// `store`, `calls`, `trunk` (one for each), `model` or `disk`; with Azure Communication Services `ACS address`,
+    /// `ACS keys`, `ACS audience` and `ACS tokens`.
     #[schema(example = "trunk")]
     pub name: String,
     pub ok: bool,

@@ -3,6 +3,7 @@
 //! Paths have no version prefix because the contract has none; what we add are optional fields and new paths.
 
 mod access;
+pub mod acs;
 mod balance;
 mod bridge;
 mod call_ties;
