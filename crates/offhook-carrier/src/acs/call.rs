@@ -344,12 +344,20 @@ impl Call {
 
     fn on_asked(&mut self, now: Instant, reply: Reply) {
         match reply {
-            Reply::Done(Done { connection, .. }) => {
+            Reply::Done(Done { connection, correlation }) => {
+                tracing::debug!(correlation, "ACS takes the call on");
                 if let Some(connection) = connection {
                     self.is_named(&connection);
                 }
                 match self.phase {
-                    Phase::Asking if self.hang_up.is_none() => self.phase = Phase::Connecting,
+                    Phase::Asking if self.hang_up.is_none() => {
+                        self.phase = Phase::Connecting;
+                        // ACS does not say when the phone rings. That it may by now, is what counts: nobody calls
+                        // again without asking.
+                        if !self.inbound {
+                            self.leg(LegEvent::Ringing { early_media: false });
+                        }
+                    }
                     Phase::Asking | Phase::Watching { .. } => self.terminate(),
                     _ => {}
                 }

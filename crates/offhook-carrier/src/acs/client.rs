@@ -299,7 +299,186 @@ fn clock_off(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use offhook_core::PhoneNumber;
+    use wiremock::matchers::{header, method, path, query_param};
+    use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
+
     use super::*;
+    use crate::acs::config::{AcsLine, Entra};
+
+    fn client(endpoint: &str, auth: AcsAuth) -> Client {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let line = AcsLine::new(PhoneNumber::parse("+14155550199").unwrap());
+        let mut config = AcsConfig::new(endpoint, auth, "https://voice.example", vec![line]);
+        config.timing.backoff = Duration::from_millis(1);
+        config.timing.request = Duration::from_secs(2);
+        Client::new(&config).unwrap()
+    }
+
+    fn with_key(server: &MockServer) -> Client {
+        client(&server.uri(), AcsAuth::AccessKey("a2V5".into()))
+    }
+
+    /// One answer after the other, the last one for ever.
+    struct InTurn(std::sync::Mutex<std::collections::VecDeque<ResponseTemplate>>);
+
+    impl InTurn {
+        fn of(answers: impl IntoIterator<Item = ResponseTemplate>) -> Self {
+            Self(std::sync::Mutex::new(answers.into_iter().collect()))
+        }
+    }
+
+    impl Respond for InTurn {
+        fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
+            let mut answers = self.0.lock().unwrap();
+            if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
+        }
+    }
+
+    fn status(status: u16) -> ResponseTemplate {
+        ResponseTemplate::new(status)
+    }
+
+    fn of(request: &wiremock::Request, name: &str) -> String {
+        request.headers.get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    }
+
+    async fn asked(server: &MockServer) -> Vec<wiremock::Request> {
+        server.received_requests().await.unwrap()
+    }
+
+    fn redirect() -> Request {
+        Request::redirect(&"context".into(), &PhoneNumber::parse("+14155550100").unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_request_carries_version_signature_and_what_makes_it_repeatable() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(path("/calling/callConnections/id:terminate"))
+            .and(query_param("api-version", "2026-03-12"))
+            .and(header("x-ms-content-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="))
+            .respond_with(status(204))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let reply = with_key(&server).perform(&Request::terminate("id")).await;
+        assert_eq!(reply, Reply::Done(Done::default()));
+        let sent = &asked(&server).await[0];
+        let host = server.uri().replace("http://", "");
+        assert_eq!(of(sent, "host"), host);
+        let key = AccessKey::parse(&"a2V5".into()).unwrap();
+        let signed = key.sign(&Signable {
+            method: "POST",
+            path_and_query: "/calling/callConnections/id:terminate?api-version=2026-03-12",
+            host: &host,
+            date: &of(sent, "x-ms-date"),
+            body: b"",
+        });
+        assert_eq!(of(sent, "authorization"), signed.authorization);
+        assert!(read_date(&of(sent, "repeatability-first-sent")).is_some());
+        assert!(uuid::Uuid::parse_str(&of(sent, "repeatability-request-id")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_retry_is_the_same_request() {
+        let server = MockServer::start().await;
+        let created = serde_json::json!({"callConnectionId": "c1", "correlationId": "k1"});
+        let answers =
+            [status(503).insert_header("Retry-After", "0"), status(500), status(429), status(201).set_body_json(created)];
+        Mock::given(method("POST")).respond_with(InTurn::of(answers)).mount(&server).await;
+        let reply = with_key(&server).perform(&redirect()).await;
+        let done = Done { connection: Some("c1".to_owned()), correlation: Some("k1".to_owned()) };
+        assert_eq!(reply, Reply::Done(done));
+        let asked = asked(&server).await;
+        assert_eq!(asked.len(), 4);
+        for name in ["repeatability-request-id", "repeatability-first-sent"] {
+            let first = of(&asked[0], name);
+            assert!(!first.is_empty() && asked.iter().all(|request| of(request, name) == first), "{name}");
+        }
+        assert!(asked.iter().all(|request| request.body == asked[0].body));
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_repeated_is_not() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(status(500)).mount(&server).await;
+        let reply = with_key(&server).perform(&Request::start_media("id")).await;
+        assert!(matches!(reply, Reply::Uncertain { .. }), "{reply:?}");
+        assert_eq!(asked(&server).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_final() {
+        let server = MockServer::start().await;
+        let body = serde_json::json!({"error": {"code": "8522", "message": "Call not found."}});
+        Mock::given(method("POST")).respond_with(status(404).set_body_json(body)).mount(&server).await;
+        let reply = with_key(&server).perform(&Request::terminate("id")).await;
+        let Reply::Refused(refusal) = reply else { panic!("{reply:?}") };
+        assert_eq!((refusal.status, refusal.result.sub_code), (404, Some(8_522)));
+        assert_eq!(asked(&server).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_redirection_is_not_followed() {
+        let server = MockServer::start().await;
+        let elsewhere = status(307).insert_header("Location", "http://127.0.0.1:1/");
+        Mock::given(method("GET")).respond_with(elsewhere).mount(&server).await;
+        let reply = with_key(&server).perform(&Request::look("id")).await;
+        assert!(matches!(&reply, Reply::Refused(refusal) if refusal.status == 307), "{reply:?}");
+    }
+
+    /// Nobody listens there: certainly not done.
+    #[tokio::test]
+    async fn what_never_left_is_known_not_to_have() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut client = client(&format!("http://{free}"), AcsAuth::AccessKey("a2V5".into()));
+        client.timing.create = Duration::from_millis(20);
+        client.timing.request = Duration::from_millis(20);
+        let reply = client.perform(&redirect()).await;
+        assert!(matches!(reply, Reply::NotDone { reached: false, .. }), "{reply:?}");
+    }
+
+    /// Taken, and never answered.
+    #[tokio::test]
+    async fn what_was_sent_and_not_answered_is_uncertain() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let taking = tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                taken.push(stream);
+            }
+        });
+        let mut client = client(&format!("http://{addr}"), AcsAuth::AccessKey("a2V5".into()));
+        client.timing.request = Duration::from_millis(50);
+        client.timing.create = Duration::from_millis(200);
+        let reply = client.perform(&redirect()).await;
+        assert!(matches!(reply, Reply::Uncertain { .. }), "{reply:?}");
+        taking.abort();
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_revoked_is_renewed_once() {
+        let server = MockServer::start().await;
+        let token = |text: &str| {
+            status(200).set_body_json(serde_json::json!({"access_token": text, "expires_in": 3600}))
+        };
+        Mock::given(path("/contoso/oauth2/v2.0/token"))
+            .respond_with(InTurn::of([token("revoked"), token("good")]))
+            .mount(&server)
+            .await;
+        Mock::given(header("authorization", "Bearer good")).respond_with(status(204)).mount(&server).await;
+        Mock::given(header("authorization", "Bearer revoked")).respond_with(status(401)).mount(&server).await;
+        let entra = Entra::ClientSecret {
+            authority: server.uri(),
+            tenant: "contoso".to_owned(),
+            client_id: "app".to_owned(),
+            secret: "secret".into(),
+        };
+        let client = client(&server.uri(), AcsAuth::Entra(entra));
+        assert_eq!(client.perform(&Request::terminate("id")).await, Reply::Done(Done::default()));
+    }
 
     #[test]
     fn dates_as_http_writes_them() {

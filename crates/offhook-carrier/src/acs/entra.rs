@@ -261,3 +261,186 @@ impl fmt::Debug for Tokens {
         f.debug_struct("Tokens").field("entra", &self.inner.entra).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::{body_string_contains, header, method, path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    fn granted(token: &str, seconds: u64) -> ResponseTemplate {
+        ResponseTemplate::new(200)
+            .set_body_json(serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}))
+    }
+
+    fn tokens(entra: Entra) -> Tokens {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        Tokens::new(reqwest::Client::builder().no_proxy().build().unwrap(), entra)
+    }
+
+    fn client_secret(server: &MockServer) -> Entra {
+        Entra::ClientSecret {
+            authority: server.uri(),
+            tenant: "contoso".to_owned(),
+            client_id: "app".to_owned(),
+            secret: "s&cret".into(),
+        }
+    }
+
+    async fn text(tokens: &Tokens) -> String {
+        tokens.token().await.unwrap().expose_secret().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_client_secret_is_exchanged_once_and_the_token_kept() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(path("/contoso/oauth2/v2.0/token"))
+            .and(body_string_contains("grant_type=client_credentials"))
+            .and(body_string_contains("client_id=app"))
+            .and(body_string_contains("client_secret=s%26cret"))
+            .and(body_string_contains("scope=https%3A%2F%2Fcommunication.azure.com%2F%2F.default"))
+            .respond_with(granted("t1", 3_600))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let tokens = tokens(client_secret(&server));
+        // Many calls at once ask once.
+        let all = futures(20, || text(&tokens)).await;
+        assert!(all.iter().all(|token| token == "t1"));
+        assert_eq!(text(&tokens).await, "t1");
+        assert!(!format!("{tokens:?}").contains("s&cret"));
+    }
+
+    async fn futures<F: Future<Output = String>>(count: usize, ask: impl Fn() -> F) -> Vec<String> {
+        let mut asking: Vec<_> = (0..count).map(|_| Box::pin(ask())).collect();
+        let mut done = Vec::new();
+        std::future::poll_fn(|cx| {
+            asking.retain_mut(|ask| match ask.as_mut().poll(cx) {
+                std::task::Poll::Ready(token) => {
+                    done.push(token);
+                    false
+                }
+                std::task::Poll::Pending => true,
+            });
+            if asking.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        done
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_refused_is_fetched_anew() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(granted("t1", 3_600)).up_to_n_times(1).mount(&server).await;
+        Mock::given(method("POST")).respond_with(granted("t2", 3_600)).mount(&server).await;
+        let tokens = tokens(client_secret(&server));
+        let first = tokens.token().await.unwrap();
+        tokens.forget(&first);
+        assert_eq!(text(&tokens).await, "t2");
+        // Said again of the old one, the new one stays.
+        tokens.forget(&first);
+        assert_eq!(text(&tokens).await, "t2");
+    }
+
+    /// Near its end a token is used on, and the next one fetched beside.
+    #[tokio::test]
+    async fn a_token_is_renewed_before_its_end() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(granted("t1", 600)).up_to_n_times(1).mount(&server).await;
+        Mock::given(method("POST")).respond_with(granted("t2", 600)).mount(&server).await;
+        let tokens = tokens(client_secret(&server));
+        assert_eq!(text(&tokens).await, "t1");
+        tokens.inner.lock().refresh_at = Some(Instant::now());
+        assert_eq!(text(&tokens).await, "t1", "nobody waits for the next one");
+        let renewed = async {
+            while text(&tokens).await != "t2" {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), renewed).await.expect("a new token");
+        // One that is all but over is not used.
+        tokens.inner.lock().token = Some(Token { text: "old".into(), expires_at: Instant::now() + MARGIN });
+        assert_eq!(text(&tokens).await, "t2");
+    }
+
+    #[tokio::test]
+    async fn a_workload_shows_the_token_it_was_given() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(body_string_contains("client_assertion=a.b.c"))
+            .and(body_string_contains(
+                "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+            ))
+            .respond_with(granted("t1", 3_600))
+            .mount(&server)
+            .await;
+        let dir = tempfile::tempdir().unwrap();
+        let token_file = dir.path().join("token");
+        let entra = |token_file| Entra::WorkloadIdentity {
+            authority: server.uri(),
+            tenant: "contoso".to_owned(),
+            client_id: "app".to_owned(),
+            token_file,
+        };
+        let missing = tokens(entra(token_file.clone())).token().await;
+        assert!(matches!(missing, Err(TokenError::File { .. })));
+        std::fs::write(&token_file, "a.b.c\n").unwrap();
+        assert_eq!(text(&tokens(entra(token_file))).await, "t1");
+    }
+
+    #[tokio::test]
+    async fn a_machine_asks_its_own_endpoint() {
+        let server = MockServer::start().await;
+        Mock::given(method("GET"))
+            .and(path("/metadata/identity/oauth2/token"))
+            .and(header("Metadata", "true"))
+            .and(query_param("api-version", "2018-02-01"))
+            .and(query_param("resource", "https://communication.azure.com/"))
+            .and(query_param("client_id", "app"))
+            .respond_with(
+                ResponseTemplate::new(200)
+                    .set_body_json(serde_json::json!({"access_token": "vm", "expires_in": "3599"})),
+            )
+            .mount(&server)
+            .await;
+        Mock::given(method("GET"))
+            .and(path("/msi/token"))
+            .and(header("X-IDENTITY-HEADER", "header"))
+            .and(query_param("api-version", "2019-08-01"))
+            .respond_with(
+                ResponseTemplate::new(200)
+                    .set_body_json(serde_json::json!({"access_token": "app", "expires_on": "4102444800"})),
+            )
+            .mount(&server)
+            .await;
+        let imds = ManagedEndpoint::Imds { url: server.uri() };
+        let imds = tokens(Entra::ManagedIdentity { endpoint: imds, client_id: Some("app".to_owned()) });
+        assert_eq!(text(&imds).await, "vm");
+        let url = format!("{}/msi/token", server.uri());
+        let app = ManagedEndpoint::AppService { url, header: "header".into() };
+        assert_eq!(text(&tokens(Entra::ManagedIdentity { endpoint: app, client_id: None })).await, "app");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_microsofts_code_and_quotes_nothing() {
+        let server = MockServer::start().await;
+        let error = serde_json::json!({
+            "error": "invalid_client",
+            "error_description": "AADSTS7000215: Invalid client secret provided: s&cret",
+        });
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(401).set_body_json(error)).mount(&server).await;
+        let refused = tokens(client_secret(&server)).token().await.unwrap_err();
+        assert_eq!(refused, TokenError::Refused { why: "401 invalid_client (AADSTS7000215)".to_owned() });
+        let server = MockServer::start().await;
+        for body in ["<html>", "{}", r#"{"access_token":"","expires_in":10}"#, r#"{"access_token":"t"}"#] {
+            Mock::given(method("POST"))
+                .respond_with(ResponseTemplate::new(200).set_body_string(body))
+                .up_to_n_times(1)
+                .mount(&server)
+                .await;
+            assert_eq!(tokens(client_secret(&server)).token().await.unwrap_err(), TokenError::Malformed, "{body}");
+        }
+    }
+}

@@ -232,3 +232,203 @@ impl fmt::Debug for MediaSocket {
         f.debug_struct("MediaSocket").field("closing", &self.closing).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use offhook_core::Digit;
+    use offhook_core::audio::SampleRate;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const FORMAT: AudioFormat = AudioFormat::Pcm16(SampleRate::Hz24000);
+
+    /// Our end, and Microsoft's with so much room between them.
+    fn pair(room: usize) -> (MediaSocket, DuplexStream) {
+        let (ours, theirs) = duplex(room);
+        (MediaSocket::new(Box::new(ours)), theirs)
+    }
+
+    /// A frame as a client sends it, with a mask that changes nothing.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            short @ 0..126 => frame.push(0x80 | short as u8),
+            long => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(long as u16).to_be_bytes());
+            }
+        }
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    fn audio(sample: u8) -> Frame {
+        Frame::from_bytes(FORMAT, &[sample; 960]).unwrap()
+    }
+
+    async fn next(socket: &mut MediaSocket) -> Arrival {
+        poll_fn(|cx| socket.poll(cx, FORMAT)).await
+    }
+
+    /// All that was written, as text or as the kind of control frame.
+    fn written(mut bytes: &[u8]) -> Vec<String> {
+        let mut frames = Vec::new();
+        while let [first, short, rest @ ..] = bytes {
+            let (len, rest) = match (short, rest) {
+                (126, [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+                (short, rest) => (usize::from(*short), rest),
+            };
+            let (payload, rest) = rest.split_at(len);
+            bytes = rest;
+            frames.push(match first & 0x0f {
+                0x1 => String::from_utf8(payload.to_vec()).unwrap(),
+                0x8 => format!("close {}", u16::from_be_bytes([payload[0], payload[1]])),
+                0xa => format!("pong {}", String::from_utf8_lossy(payload)),
+                other => format!("opcode {other}"),
+            });
+        }
+        frames
+    }
+
+    async fn read_all(mut far: DuplexStream) -> Vec<String> {
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).await.unwrap();
+        written(&bytes)
+    }
+
+    fn sample_of(text: &str) -> Option<u8> {
+        let json: serde_json::Value = serde_json::from_str(text).ok()?;
+        let data = json["AudioData"]["Data"].as_str()?;
+        Some(BASE64_STANDARD.decode(data).unwrap()[0])
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_read_and_what_can_not_be_read_is_counted() {
+        let (mut socket, mut far) = pair(64 * 1_024);
+        let data = BASE64_STANDARD.encode([7; 960]);
+        let sent = [
+            frame(0x81, br#"{"kind":"AudioMetadata","audioMetadata":{"sampleRate":24000,"channels":1}}"#),
+            frame(0x81, b"no JSON"),
+            frame(0x82, b"binary"),
+            frame(0x89, b"there?"),
+            frame(0x81, format!(r#"{{"kind":"AudioData","audioData":{{"data":"{data}"}}}}"#).as_bytes()),
+            frame(0x81, br##"{"kind":"DtmfData","dtmfData":{"data":"#"}}"##),
+            frame(0x88, &1_000_u16.to_be_bytes()),
+            frame(0x81, b"after the end"),
+        ];
+        far.write_all(&sent.concat()).await.unwrap();
+        assert!(matches!(next(&mut socket).await, Arrival::Heard(Heard::Metadata(_))));
+        assert!(matches!(next(&mut socket).await, Arrival::Heard(Heard::Frame(frame)) if frame == audio(7)));
+        let hash = Digit::from_char('#').unwrap();
+        assert!(matches!(next(&mut socket).await, Arrival::Heard(Heard::Digit(key)) if key == hash));
+        assert!(matches!(next(&mut socket).await, Arrival::Closed));
+        assert_eq!(socket.junk, 2);
+        drop(socket);
+        assert_eq!(read_all(far).await, ["pong there?", "close 1000"]);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_speak_websocket_is_shown_out() {
+        let (mut socket, mut far) = pair(64 * 1_024);
+        far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert!(matches!(next(&mut socket).await, Arrival::Closed));
+        drop(socket);
+        assert_eq!(read_all(far).await, ["close 1002"]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_closed() {
+        let (mut socket, far) = pair(64 * 1_024);
+        drop(far);
+        socket.play(&audio(1));
+        assert!(matches!(next(&mut socket).await, Arrival::Closed));
+    }
+
+    /// Old audio is worth nothing: what waits is bounded, and the newest is kept.
+    #[tokio::test]
+    async fn whoever_does_not_read_loses_the_oldest_frames() {
+        let (mut socket, mut far) = pair(1_000);
+        for sample in 1..=50 {
+            socket.play(&audio(sample));
+        }
+        assert_eq!(socket.dropped, 30);
+        let reader = tokio::spawn(async move {
+            let mut bytes = Vec::new();
+            far.read_to_end(&mut bytes).await.unwrap();
+            written(&bytes)
+        });
+        socket.close(1_000);
+        assert!(matches!(next(&mut socket).await, Arrival::Closed));
+        drop(socket);
+        let frames = reader.await.unwrap();
+        // The first had begun to go out; saying goodbye let the rest go.
+        assert_eq!(frames.iter().filter_map(|text| sample_of(text)).collect::<Vec<_>>(), [1]);
+        assert_eq!(frames.last().unwrap(), "close 1000");
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_out_when_the_far_end_reads_again() {
+        let (mut socket, mut far) = pair(1_000);
+        for sample in 1..=30 {
+            socket.play(&audio(sample));
+        }
+        let len = 1_400 * 30;
+        let mut bytes = Vec::new();
+        let mut part = vec![0; len];
+        let heard = loop {
+            tokio::select! {
+                biased;
+                _ = next(&mut socket) => panic!("nothing comes"),
+                read = far.read(&mut part) => bytes.extend_from_slice(&part[..read.unwrap()]),
+            }
+            if bytes.ends_with(b"null}") && bytes.len() > 20 * 1_200 {
+                break written(&bytes);
+            }
+        };
+        let samples: Vec<u8> = heard.iter().filter_map(|text| sample_of(text)).collect();
+        assert_eq!(samples.first(), Some(&1));
+        assert_eq!(samples[1..], (12..=30).collect::<Vec<u8>>());
+    }
+
+    #[tokio::test]
+    async fn stopping_audio_takes_back_what_waits_and_says_so() {
+        let (mut socket, far) = pair(2_000);
+        for sample in 1..=5 {
+            socket.play(&audio(sample));
+        }
+        socket.stop_audio();
+        let reader = tokio::spawn(read_all(far));
+        socket.play(&audio(9));
+        poll_fn(|cx| {
+            let polled = socket.poll(cx, FORMAT);
+            assert!(polled.is_pending());
+            if socket.outbox.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        drop(socket);
+        let frames = reader.await.unwrap();
+        let stop = frames.iter().position(|text| text.contains("StopAudio\":{}")).unwrap();
+        let samples = |frames: &[String]| frames.iter().filter_map(|text| sample_of(text)).collect::<Vec<_>>();
+        assert_eq!(samples(&frames[..stop]), [1, 2]);
+        assert_eq!(samples(&frames[stop..]), [9]);
+    }
+
+    #[tokio::test]
+    async fn pings_that_nobody_reads_the_answers_of_end_the_connection() {
+        let (mut socket, mut far) = pair(4_096);
+        let flood = tokio::spawn(async move {
+            let ping = frame(0x89, &[b'x'; 125]);
+            while far.write_all(&ping).await.is_ok() {}
+            far
+        });
+        assert!(matches!(next(&mut socket).await, Arrival::Closed));
+        drop(socket);
+        flood.await.unwrap();
+    }
+}

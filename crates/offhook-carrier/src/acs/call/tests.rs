@@ -181,7 +181,7 @@ fn a_call_is_placed_answered_and_hung_up_by_the_other_side() {
     line.wait(9_000).event("CallDisconnected", Some((200, 560_000)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-           200 Create: done                     connection c1, ticket connection c1
+           200 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
           5200 CallConnected                    leg Answered { sip_call_id: None }
           5250 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
          14250 CallDisconnected                 leg HungUp { q850_cause: None }, close media
@@ -198,7 +198,7 @@ fn we_hang_up() {
     line.wait(100).event("CallDisconnected", Some((200, 7_000)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
           3000 HangUp(owner.cancelled)          ask Terminate
@@ -216,7 +216,7 @@ fn the_event_of_the_end_comes_before_the_reply_to_the_hang_up() {
     line.wait(100).reply(Operation::Terminate, refused(404, Some(8_522)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 HangUp(owner.cancelled)          ask Terminate
            100 CallDisconnected                 leg Closed, close media
@@ -265,7 +265,7 @@ fn the_reason_may_come_with_the_second_of_two() {
     line.wait(300).event("CreateCallFailed", Some((486, 560_486)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
           5000 CallDisconnected                 -
           5300 CreateCallFailed                 leg Failed(DialFailure(remote.busy, SIP Some(486), Q.850 None)), close media
         finished
@@ -280,7 +280,7 @@ fn an_end_that_nobody_explains_is_one_all_the_same() {
     line.wait(5_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
           5000 CallDisconnected                 -
           6000 time                             leg Failed(DialFailure(carrier.failed, SIP None, Q.850 None)), close media
         finished
@@ -297,7 +297,7 @@ fn the_same_callback_again_counts_once() {
     line.event_of("c2", "CallDisconnected", Some((200, 0)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 tone                             leg Digit(Digit)
              0 tone again                       -
@@ -392,7 +392,7 @@ fn a_hang_up_that_nobody_confirms_is_over_after_a_while() {
     line.wait(60_000).reply(Operation::Terminate, uncertain());
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 HangUp(owner.cancelled)          ask Terminate
           5000 time                             leg Closed, close media
@@ -408,7 +408,7 @@ fn microsoft_falls_silent() {
     line.wait(200_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
         180000 time                             ask Terminate, leg Failed(DialFailure(carrier.uncertain, SIP None, Q.850 None)), close media
         not finished
     "#]]);
@@ -421,7 +421,7 @@ fn audio_that_does_not_come_or_come_back() {
     line.wait(20_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
          10000 time                             leg MediaLost
         not finished
@@ -434,7 +434,7 @@ fn audio_that_does_not_come_or_come_back() {
     line.wait(20_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
           5000 media Lost                       -
@@ -455,7 +455,7 @@ fn an_open_connection_without_a_frame() {
     line.wait(10_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
          20000 still well                       -
@@ -473,7 +473,7 @@ fn audio_that_microsoft_could_not_connect_is_asked_for_again() {
     }
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
           1000 MediaStreamingFailed             ask StartMedia
           2000 MediaStreamingFailed             ask StartMedia
@@ -563,7 +563,7 @@ fn keys_one_request_after_the_other() {
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
              0 SendDigits <4 characters>        -
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }, ask SendDigits
            700 tones completed                  -
            700 SendDigits: done                 -
@@ -580,7 +580,7 @@ fn keys_that_were_never_confirmed_hold_nobody_up() {
     line.media(MediaNews::Up(FORMAT)).wait(9_000);
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 SendDigits <1 characters>        ask SendDigits
              0 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
@@ -592,7 +592,7 @@ fn keys_that_were_never_confirmed_hold_nobody_up() {
     line.reply(Operation::SendDigits, refused(400, Some(8_523)));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 SendDigits <1 characters>        ask SendDigits
              0 SendDigits: refused 400          leg DigitsSent
@@ -610,7 +610,7 @@ fn keys_of_the_remote() {
     line.show("key after the end");
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
              0 key                              leg Digit(Digit)
              0 CallDisconnected                 leg HungUp { q850_cause: None }, close media
@@ -761,7 +761,7 @@ fn events_without_a_name() {
     line.show("CallConnected");
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-             0 Create: done                     connection c1, ticket connection c1
+             0 Create: done                     connection c1, ticket connection c1, leg Ringing { early_media: false }
              0 CallConnected                    leg Answered { sip_call_id: None }
         not finished
     "#]]);

@@ -1,0 +1,3 @@
+//! The ACS carrier beside what others wrote.
+
+mod signature;
