@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 
-use crate::marker::{FRAME_NANOS, Marker};
+use crate::heard::{Beat, Census, Heard, call_of, number_of};
+use crate::marker::Marker;
 use crate::net::{self, HERE, Inbox, Outbox, PACKET};
 use crate::sip::{self, Dialog, Message};
 use crate::stats::Histogram;
@@ -33,29 +34,6 @@ pub struct Callees {
     pub heard: Heard,
 }
 
-/// What was sent and heard between two points in time.
-#[derive(Debug, Default)]
-pub struct Heard {
-    /// Frames sent in this span count, and what arrives of them, however late.
-    pub from: u64,
-    pub until: u64,
-    pub frames_sent: u64,
-    /// Packets that arrived, with speech in them or not.
-    pub frames_arrived: u64,
-    /// Frames of the model among them that were sent in the span.
-    pub speech_arrived: u64,
-    /// From the model's first delta to the first packet of an utterance.
-    pub onset: Histogram,
-    /// How far a later packet is from its beat: the first packet's arrival and 20 ms for each since.
-    pub off_beat: Histogram,
-}
-
-impl Heard {
-    fn covers(&self, at: u64) -> bool {
-        (self.from..self.until).contains(&at)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Callee {
     state: State,
@@ -73,14 +51,6 @@ struct Callee {
     beat: Option<Beat>,
 }
 
-/// The frame that set the beat of an utterance.
-#[derive(Clone, Copy, Debug)]
-struct Beat {
-    arrived_at: u64,
-    utterance: u32,
-    number: u32,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -93,25 +63,7 @@ enum State {
     Gone,
 }
 
-/// How many callees are where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Picked up at some time.
-    pub answered: usize,
-    pub talking: usize,
-    pub leaving: usize,
-}
-
 const NOBODY: u32 = u32::MAX;
-
-/// The telephone number of a call: nobody's, but one that could be.
-pub fn number_of(call: u32) -> String {
-    format!("+1415{}", 7_000_000 + call)
-}
-
-fn call_of(number: &str) -> Option<u32> {
-    number.strip_prefix("+1415")?.parse::<u32>().ok()?.checked_sub(7_000_000)
-}
 
 impl Callees {
     pub fn new(now: u64) -> io::Result<Self> {
@@ -320,8 +272,10 @@ impl Callees {
         let Self { inbox, sockets, calls, by_port, heard, .. } = self;
         inbox.receive(&sockets[socket], |port, arrived_at, datagram| {
             let call = by_port[usize::from(port)];
-            if let Some(callee) = calls.get_mut(call as usize) {
-                hear(callee, heard, arrived_at, datagram);
+            if let (Some(callee), Some((_, payload))) =
+                (calls.get_mut(call as usize), datagram.split_at_checked(12))
+            {
+                heard.note(&mut callee.beat, arrived_at, Marker::read(payload));
             }
         });
     }
@@ -329,30 +283,6 @@ impl Callees {
     /// How late the generator was since this was asked last.
     pub fn take_lateness(&mut self) -> Histogram {
         std::mem::take(&mut self.wheel.lateness)
-    }
-}
-
-fn hear(callee: &mut Callee, heard: &mut Heard, arrived_at: u64, datagram: &[u8]) {
-    let Some((_, payload)) = datagram.split_at_checked(12) else { return };
-    if heard.covers(arrived_at) {
-        heard.frames_arrived += 1;
-    }
-    let Some(marker) = Marker::read(payload) else { return };
-    let counts = heard.covers(marker.sent_at);
-    heard.speech_arrived += u64::from(counts);
-    match callee.beat {
-        Some(beat) if beat.utterance == marker.utterance && marker.number > beat.number => {
-            let due_at = beat.arrived_at + u64::from(marker.number - beat.number) * FRAME_NANOS;
-            if counts {
-                heard.off_beat.add(arrived_at.abs_diff(due_at));
-            }
-        }
-        _ => {
-            callee.beat = Some(Beat { arrived_at, utterance: marker.utterance, number: marker.number });
-            if counts && marker.number == 0 {
-                heard.onset.add(arrived_at.saturating_sub(marker.sent_at));
-            }
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::callees::number_of;
+use crate::heard::number_of;
 use crate::stats::Histogram;
 
 /// All agents together.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::marker::{FRAME, Marker};
+use crate::marker::{Marker, Sound};
 use crate::websocket;
 
 /// How the model's turns go.
@@ -18,6 +18,7 @@ pub struct Turns {
     pub ahead: u32,
     /// Frames without speech between two turns.
     pub pause: u32,
+    pub sound: Sound,
 }
 
 #[derive(Debug)]
@@ -48,17 +49,25 @@ impl Conversation {
         Self { session, turns, turn: 0, state: State::Waiting, scratch: Vec::new() }
     }
 
+    pub fn sound(&self) -> Sound {
+        self.turns.sound
+    }
+
     pub fn is_due(&self) -> bool {
         self.state != State::Waiting
     }
 
     pub fn created(&mut self, out: &mut Vec<u8>) {
-        self.event(out, "session.created", SESSION);
+        let session = self.session();
+        self.event(out, "session.created", &session);
     }
 
     pub fn handle(&mut self, event: &Value, out: &mut Vec<u8>) {
         match event["type"].as_str().unwrap_or_default() {
-            "session.update" => self.event(out, "session.updated", SESSION),
+            "session.update" => {
+                let session = self.session();
+                self.event(out, "session.updated", &session);
+            }
             "response.create" if self.state == State::Waiting => {
                 self.begin(out);
             }
@@ -97,14 +106,11 @@ impl Conversation {
         delta.clear();
         let _ = write!(delta, r#"{ids},"output_index":0,"content_index":0,"delta":""#);
         let start = delta.len();
-        delta.resize(start + (count as usize * FRAME).div_ceil(3) * 4, 0);
+        let sound = self.turns.sound;
+        delta.resize(start + (count as usize * sound.frame()).div_ceil(3) * 4, 0);
         let marker = |number| Marker { sent_at: now, utterance: self.turn, number };
-        if count == 1 {
-            let _ = STANDARD.encode_slice(marker(from).frame(), &mut delta[start..]);
-        } else {
-            let audio: Vec<u8> = (from..from + count).flat_map(|number| marker(number).frame()).collect();
-            let _ = STANDARD.encode_slice(audio, &mut delta[start..]);
-        }
+        let audio: Vec<u8> = (from..from + count).flat_map(|number| marker(number).frame_of(sound)).collect();
+        let _ = STANDARD.encode_slice(audio, &mut delta[start..]);
         delta.push(b'"');
         self.write(out, "response.output_audio.delta", &delta);
         self.scratch = delta;
@@ -191,6 +197,13 @@ impl Conversation {
         }
     }
 
+    fn session(&self) -> String {
+        let sound = self.turns.sound.name();
+        format!(
+            r#""session":{{"type":"realtime","object":"realtime.session","id":"sess_bench","model":"bench","output_modalities":["audio"],"audio":{{"input":{{"format":{sound}}},"output":{{"format":{sound},"voice":"marin"}}}}}}"#
+        )
+    }
+
     fn response(&self) -> String {
         format!("resp_bench{:08}turn{:06}", self.session, self.turn)
     }
@@ -216,7 +229,6 @@ impl Conversation {
     }
 }
 
-const SESSION: &str = r#""session":{"type":"realtime","object":"realtime.session","id":"sess_bench","model":"bench","output_modalities":["audio"],"audio":{"input":{"format":{"type":"audio/pcmu"}},"output":{"format":{"type":"audio/pcmu"},"voice":"marin"}}}"#;
 const WORDS: &str =
     "Good morning, I am calling about the repair of the rear wheel and would like to know when it is ready.";
 
@@ -242,7 +254,7 @@ mod tests {
 
     #[test]
     fn turns_follow_each_other() {
-        let mut talk = Conversation::new(1, Turns { speech: 5, ahead: 3, pause: 30 });
+        let mut talk = Conversation::new(1, Turns { speech: 5, ahead: 3, pause: 30, sound: Sound::Pcm });
         let mut out = Vec::new();
         talk.created(&mut out);
         talk.handle(&json!({"type": "session.update"}), &mut out);
@@ -267,7 +279,7 @@ mod tests {
 
     #[test]
     fn speech_is_a_burst_and_then_a_frame_at_a_time() {
-        let mut talk = Conversation::new(1, Turns { speech: 5, ahead: 3, pause: 30 });
+        let mut talk = Conversation::new(1, Turns { speech: 5, ahead: 3, pause: 30, sound: Sound::Pcm });
         let mut out = Vec::new();
         talk.handle(&json!({"type": "response.create"}), &mut out);
         out.clear();
@@ -277,7 +289,10 @@ mod tests {
             for event in events(&out).iter().filter(|event| event["type"] == "response.output_audio.delta") {
                 let audio = STANDARD.decode(event["delta"].as_str().unwrap()).unwrap();
                 frames.push(
-                    audio.chunks(FRAME).map(|frame| Marker::read(frame).unwrap().number).collect::<Vec<_>>(),
+                    audio
+                        .chunks(Sound::Pcm.frame())
+                        .map(|frame| Marker::read(frame).unwrap().number)
+                        .collect::<Vec<_>>(),
                 );
             }
             out.clear();

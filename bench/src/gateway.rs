@@ -17,7 +17,8 @@ use crate::net;
 #[derive(Debug)]
 pub struct Setup<'a> {
     pub program: &'a Path,
-    pub callees: SocketAddrV4,
+    /// Where the people are who are called.
+    pub far: Far,
     pub model: SocketAddr,
     /// The certificate of the model's server, in PEM.
     pub certificate: Option<String>,
@@ -25,6 +26,15 @@ pub struct Setup<'a> {
     pub max_calls: u32,
     /// Further lines for the configuration file.
     pub extra: &'a str,
+}
+
+/// The far side of the telephone network.
+#[derive(Clone, Debug)]
+pub enum Far {
+    /// A SIP trunk.
+    Trunk(SocketAddrV4),
+    /// A resource of Communication Services, and where the gateway is to wait for it.
+    Resource { endpoint: SocketAddr, doors: SocketAddr },
 }
 
 /// The running gateway; dropping it kills it and deletes its files.
@@ -121,26 +131,14 @@ impl Drop for Gateway {
 fn configuration(setup: &Setup<'_>, data_dir: &Path) -> String {
     let scheme = if setup.certificate.is_some() { "https" } else { "http" };
     let model = format!("{scheme}://{}/v1", setup.model);
-    let Setup { callees, max_calls, extra, .. } = setup;
+    let Setup { max_calls, extra, .. } = setup;
+    let carrier = carrier(&setup.far, *max_calls);
     format!(
         r#"listen = "127.0.0.1:0"
 data_dir = {data_dir:?}
 log = "warn"
 allow_anonymous_keys = true
-
-[carrier.sip]
-listen = ["udp:127.0.0.1:0"]
-max_calls = {max_calls}
-
-[[carrier.sip.trunk]]
-name = "callees"
-server = "{callees}"
-
-[[line]]
-number = "+14152000000"
-trunk = "callees"
-max_calls = {max_calls}
-
+{carrier}
 [speech]
 model = "openai-realtime"
 opening = "speak_first"
@@ -154,6 +152,48 @@ concurrent_calls = {max_calls}
 concurrent_calls_per_owner = {max_calls}
 calls_per_day_per_owner = 1000000
 {extra}
+"#
+    )
+}
+
+fn carrier(far: &Far, max_calls: u32) -> String {
+    let (carrier, trunk) = match far {
+        Far::Trunk(callees) => (
+            format!(
+                r#"
+[carrier.sip]
+listen = ["udp:127.0.0.1:0"]
+max_calls = {max_calls}
+
+[[carrier.sip.trunk]]
+name = "callees"
+server = "{callees}"
+"#
+            ),
+            "callees",
+        ),
+        Far::Resource { endpoint, doors } => (
+            format!(
+                r#"
+[carrier.acs]
+connection_string = "endpoint=http://{endpoint}/;accesskey=YmVuY2g="
+public_url = "https://bench.example.org"
+listen = "{doors}"
+audience = "{}"
+keys_url = "http://{endpoint}{}"
+"#,
+                crate::acs::AUDIENCE,
+                crate::acs::KEYS,
+            ),
+            "acs",
+        ),
+    };
+    format!(
+        r#"{carrier}
+[[line]]
+number = "+14152000000"
+trunk = "{trunk}"
+max_calls = {max_calls}
 "#
     )
 }

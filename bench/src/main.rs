@@ -1,7 +1,10 @@
-//! The load generator: SIP callees, a Realtime server and calling agents on one thread, the gateway on another core.
+//! The load generator: the people who are called over SIP or ACS, a Realtime server and calling agents on one thread,
+//! the gateway on another core.
 //!
 //! See the README beside this crate for how to run it and how to read what it prints.
 
+#[cfg(target_os = "linux")]
+mod acs;
 #[cfg(target_os = "linux")]
 mod callees;
 #[cfg(target_os = "linux")]
@@ -11,7 +14,11 @@ mod certificate;
 #[cfg(target_os = "linux")]
 mod conversation;
 #[cfg(target_os = "linux")]
+mod far;
+#[cfg(target_os = "linux")]
 mod gateway;
+#[cfg(target_os = "linux")]
+mod heard;
 #[cfg(target_os = "linux")]
 mod marker;
 #[cfg(target_os = "linux")]
@@ -50,6 +57,9 @@ pub struct Args {
     /// Calls at once
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     calls: u32,
+    /// What carries the calls
+    #[arg(long, default_value = "sip")]
+    carrier: Over,
     /// How long to measure once they all talk
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
@@ -86,6 +96,24 @@ pub struct Args {
     /// More lines for the gateway's configuration
     #[arg(long, value_name = "TOML", default_value = "")]
     config: String,
+}
+
+/// What carries the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Over {
+    /// SIP with G.711 in RTP.
+    Sip,
+    /// Azure Communication Services with PCM at 24 kHz over WebSockets.
+    Acs,
+}
+
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sip => "SIP",
+            Self::Acs => "ACS",
+        })
+    }
 }
 
 #[cfg(target_os = "linux")]

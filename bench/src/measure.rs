@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::callees;
 use crate::caller::Answers;
 use crate::conversation::Turns;
 use crate::gateway::{self, Gateway, Setup};
+use crate::heard;
+use crate::marker::Sound;
 use crate::model;
 use crate::net;
 use crate::report::{Load, Media, Memory, Placing, Report};
 use crate::stats::Histogram;
 use crate::world::World;
-use crate::{Args, certificate};
+use crate::{Args, Over, certificate};
 
 /// Until the model's playout and the gateway's timers are in their stride.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -38,11 +39,11 @@ pub fn run(args: &Args) -> anyhow::Result<Report> {
         true => certificate::for_one_run(&name).map(|(server, pem)| (Some(server), Some(pem)))?,
         false => (None, None),
     };
-    let mut world = World::new(server, turns(args), args.generator_core().is_none())?;
+    let mut world = World::new(args.carrier, server, turns(args), args.generator_core().is_none())?;
     let program = args.offhook.clone().map_or_else(std::env::current_exe, Ok)?;
     let gateway = Gateway::start(&Setup {
         program: &program,
-        callees: world.callees.address(),
+        far: world.far.is_at()?,
         model: world.models.address()?,
         certificate: pem,
         core: args.gateway_core(),
@@ -59,6 +60,10 @@ fn turns(args: &Args) -> Turns {
         speech: frames(args.speech_ms),
         ahead: frames(args.ahead_ms).max(1),
         pause: frames(args.pause_ms),
+        sound: match args.carrier {
+            Over::Sip => Sound::Pcmu,
+            Over::Acs => Sound::Pcm,
+        },
     }
 }
 
@@ -93,7 +98,7 @@ impl Measurement<'_> {
     }
 
     fn talking(&self) -> u32 {
-        self.world.callees.census().talking as u32
+        self.world.far.census().talking as u32
     }
 
     /// One call that comes and goes, so that what is made once does not count as memory of a call.
@@ -110,13 +115,13 @@ impl Measurement<'_> {
 
     fn place(&mut self, calls: u32, per_second: f64) -> anyhow::Result<Placing> {
         let (first, started_at) = (self.next, net::now());
-        let answered_before = self.world.callees.census().answered;
+        let answered_before = self.world.far.census().answered;
         self.next += calls;
         self.world.offer(calls, per_second);
         let offering = Duration::from_secs_f64(f64::from(calls) / per_second);
         self.world.run(offering + PATIENCE, |world| {
             // A refused call is never answered.
-            let answered = world.callees.census().answered - answered_before;
+            let answered = world.far.census().answered - answered_before;
             !world.is_offering() && answered + world.refused() >= calls as usize
         })?;
         if self.gateway.has_ended()? {
@@ -128,7 +133,7 @@ impl Measurement<'_> {
         let mut answer_delay = Histogram::default();
         let mut last_at = started_at;
         for (call, due_at) in (first..).zip(due_at) {
-            if let Some(answered_at) = self.world.callees.answered_at(call) {
+            if let Some(answered_at) = self.world.far.answered_at(call) {
                 answer_delay.add(answered_at.saturating_sub(due_at));
                 last_at = last_at.max(answered_at);
             }
@@ -161,18 +166,18 @@ impl Measurement<'_> {
     fn open_span(&mut self, window: Duration) {
         let from = net::now();
         let until = from + window.as_nanos() as u64;
-        self.world.callees.heard = callees::Heard { from, until, ..Default::default() };
+        *self.world.far.heard() = heard::Heard { from, until, ..Default::default() };
         self.world.models.heard = model::Heard { from, until, ..Default::default() };
     }
 
     fn close_span(&mut self) -> Media {
-        let callees = std::mem::take(&mut self.world.callees.heard);
+        let callees = std::mem::take(self.world.far.heard());
         let models = std::mem::take(&mut self.world.models.heard);
         Media { callees, models }
     }
 
     fn begin(&mut self) -> anyhow::Result<Before> {
-        self.world.callees.take_lateness();
+        self.world.far.take_lateness();
         Ok(Before {
             at: net::now(),
             gateway: self.gateway.usage()?,
@@ -198,7 +203,7 @@ impl Measurement<'_> {
             system: gateway.system - before.gateway.system,
             others: core_busy.map(|busy| busy.saturating_sub(cpu)),
             generator: self.generator()? - before.generator,
-            lateness: self.world.callees.take_lateness(),
+            lateness: self.world.far.take_lateness(),
         })
     }
 
@@ -211,7 +216,7 @@ impl Measurement<'_> {
         let rate = self.args.setup_rate * 2;
         eprintln!("offering {rate} calls a second for {seconds} s, while a tenth of the others go on");
         self.hang_up(self.talking() / 10)?;
-        self.world.callees.hang_up_after = Some(SHORT.as_nanos() as u64);
+        self.world.far.hang_up_after(SHORT.as_nanos() as u64);
         self.open_span(Duration::from_secs(seconds.into()));
         let placing = self.place(rate * seconds, f64::from(rate))?;
         self.world.run(self.stragglers(), |_| false)?;
@@ -220,15 +225,14 @@ impl Measurement<'_> {
 
     /// Let callees hang up until only so many talk.
     fn hang_up(&mut self, but: u32) -> anyhow::Result<()> {
-        let talking = self.world.callees.talking();
+        let talking = self.world.far.talking();
         for calls in talking[..talking.len().saturating_sub(but as usize)].chunks(20) {
             let now = net::now();
-            calls.iter().for_each(|call| self.world.callees.leave(*call, now));
+            calls.iter().for_each(|call| self.world.far.leave(*call, now));
             self.world.run(Duration::from_millis(40), |_| false)?;
         }
         let left = but as usize;
-        self.world
-            .run(PATIENCE, |world| world.callees.census().leaving == 0 && world.models.live() <= left)?;
+        self.world.run(PATIENCE, |world| world.far.census().leaving == 0 && world.models.live() <= left)?;
         Ok(())
     }
 }

@@ -5,13 +5,11 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls::{ServerConfig, ServerConnection};
 use serde_json::Value;
 
 use crate::conversation::{Conversation, Turns};
-use crate::marker::{FRAME, Marker};
+use crate::marker::{self, Sound};
 use crate::net::{self, HERE};
 use crate::stats::Histogram;
 use crate::websocket::{self, CLOSE, PING, TEXT};
@@ -227,7 +225,7 @@ impl Session {
 
     fn handle(&mut self, text: &[u8], arrived_at: u64, heard: &mut Heard) {
         match appended_audio(text) {
-            Some(audio) => note(audio, arrived_at, heard),
+            Some(audio) => note(self.conversation.sound(), audio, arrived_at, heard),
             None => {
                 let Ok(event) = serde_json::from_slice::<Value>(text) else { return };
                 self.say(|conversation, out| conversation.handle(&event, out));
@@ -313,33 +311,35 @@ fn appended_audio(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Note the frames of an append.
-fn note(base64: &[u8], arrived_at: u64, heard: &mut Heard) {
-    let mut audio = [0; FRAME * 64];
-    let Ok(len) = STANDARD.decode_slice(base64, &mut audio) else { return };
+fn note(sound: Sound, base64: &[u8], arrived_at: u64, heard: &mut Heard) {
     let mut any = false;
-    for marker in audio[..len].chunks(FRAME).filter_map(Marker::read) {
-        if heard.covers(marker.sent_at) {
+    marker::in_base64(sound, base64, |found| {
+        if let Some(marker) = found.filter(|marker| heard.covers(marker.sent_at)) {
             heard.frames_arrived += 1;
             heard.delay.add(arrived_at.saturating_sub(marker.sent_at));
             any = true;
         }
-    }
+    });
     heard.appends += u64::from(any);
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+    use crate::marker::Marker;
 
     #[test]
     fn the_frames_of_an_append_are_noted() {
-        let frame = |number| Marker { sent_at: 1_000, utterance: 0, number }.frame();
+        let frame = |number| Marker { sent_at: 1_000, utterance: 0, number }.frame_of(Sound::Pcm);
         let audio = STANDARD.encode([frame(1), frame(2)].concat());
         let event = format!(r#"{{"type":"input_audio_buffer.append","audio":"{audio}"}}"#);
         let found = appended_audio(event.as_bytes()).unwrap();
         assert_eq!(found, audio.as_bytes());
         let mut heard = Heard { from: 0, until: 2_000, ..Heard::default() };
-        note(found, 1_500, &mut heard);
+        note(Sound::Pcm, found, 1_500, &mut heard);
         assert_eq!((heard.frames_arrived, heard.appends), (2, 1));
         assert_eq!(heard.delay.max().as_nanos(), 500);
         assert_eq!(appended_audio(br#"{"type":"response.create"}"#), None);

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use crate::callees::Callees;
+use crate::Over;
+use crate::acs;
 use crate::caller::Caller;
 use crate::conversation::Turns;
+use crate::far::Far;
 use crate::model::{Goes, Models};
 use crate::net::{self, Beat, Poll, Ready};
 use crate::wheel::SLOT_NANOS;
@@ -37,7 +39,7 @@ pub struct World {
     poll: Poll,
     beat: Beat,
     ready: Vec<Ready>,
-    pub callees: Callees,
+    pub far: Far,
     pub models: Models,
     caller: Option<Caller>,
     offer: Option<Offer>,
@@ -59,14 +61,19 @@ struct Offer {
 }
 
 impl World {
-    pub fn new(tls: Option<Arc<ServerConfig>>, turns: Turns, sleeps: bool) -> io::Result<Self> {
+    pub fn new(over: Over, tls: Option<Arc<ServerConfig>>, turns: Turns, sleeps: bool) -> io::Result<Self> {
         let now = net::now();
         let (poll, beat) = (Poll::new()?, Beat::every(Duration::from_nanos(SLOT_NANOS))?);
-        let (callees, models) = (Callees::new(now)?, Models::new(tls, turns, now)?);
+        let (far, models) = (Far::new(over, now)?, Models::new(tls, turns, now)?);
         poll.add(&beat, token(BEAT, 0))?;
-        poll.add(callees.sip_socket(), token(SIP, 0))?;
-        for (index, socket) in callees.audio_sockets().iter().enumerate() {
-            poll.add(socket, token(AUDIO, index))?;
+        match &far {
+            Far::Sip(callees) => {
+                poll.add(callees.sip_socket(), token(SIP, 0))?;
+                for (index, socket) in callees.audio_sockets().iter().enumerate() {
+                    poll.add(socket, token(AUDIO, index))?;
+                }
+            }
+            Far::Acs(service) => poll.add(service.listener(), token(acs::LISTENER, 0))?,
         }
         poll.add(models.listener(), token(LISTENER, 0))?;
         let ready = Vec::with_capacity(1_024);
@@ -75,7 +82,7 @@ impl World {
             poll,
             beat,
             ready,
-            callees,
+            far,
             models,
             caller,
             offer,
@@ -126,7 +133,7 @@ impl World {
             // Looking is not free either.
             if now >= self.tick_at {
                 self.tick_at = now + TICK;
-                self.callees.tick(now);
+                self.far.tick(now, &self.poll);
                 if done(self) {
                     return Ok(true);
                 }
@@ -163,8 +170,7 @@ impl World {
         let (kind, index) = (ready.token >> 32, ready.token as u32);
         match kind {
             BEAT => self.beat.clear(),
-            SIP => self.callees.read_sip(net::now()),
-            AUDIO => self.callees.listen(index as usize),
+            SIP | AUDIO | acs::LISTENER..=acs::MEDIA => self.hear(kind, index)?,
             LISTENER => {
                 while let Some(session) = self.models.accept() {
                     if let Some(stream) = self.models.stream(session) {
@@ -183,6 +189,16 @@ impl World {
                 }
             }
             _ => self.read_agent(index as usize)?,
+        }
+        Ok(())
+    }
+
+    /// The far side of the telephone network has something for us.
+    fn hear(&mut self, kind: u64, index: u32) -> io::Result<()> {
+        match &mut self.far {
+            Far::Sip(callees) if kind == SIP => callees.read_sip(net::now()),
+            Far::Sip(callees) => callees.listen(index as usize),
+            Far::Acs(service) => service.handle(kind, index, net::now(), &self.poll)?,
         }
         Ok(())
     }
@@ -209,7 +225,7 @@ impl World {
 
     fn talk(&mut self) -> io::Result<u64> {
         let now = net::now();
-        self.callees.talk(now);
+        self.far.talk(now);
         let mut waiting = Vec::new();
         self.models.talk(now, |session, goes| waiting.push((session, goes)));
         for (session, goes) in waiting {

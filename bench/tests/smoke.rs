@@ -42,6 +42,11 @@ fn the_same_with_tls() {
 }
 
 #[test]
+fn the_same_over_acs() {
+    every_frame_passed(&bench(&["--calls", "3", "--carrier", "acs"]));
+}
+
+#[test]
 fn a_program_that_is_no_gateway_is_an_error() {
     let run = Command::new(env!("CARGO_BIN_EXE_offhook-bench"))
         .args(["--calls", "1", "--unpinned", "--offhook", "/bin/true"])

@@ -15,7 +15,8 @@ const VERSION: &str = "?api-version=2026-03-12";
 
 /// Method, host, path with query, body.
 fn requests() -> Vec<(&'static str, &'static str, String, String)> {
-    let of = |method, host, path: &str, body: &str| (method, host, format!("{path}{VERSION}"), body.to_owned());
+    let of =
+        |method, host, path: &str, body: &str| (method, host, format!("{path}{VERSION}"), body.to_owned());
     let usual = "contoso.communication.azure.com";
     vec![
         of("POST", usual, "/calling/callConnections", CREATE),
@@ -27,9 +28,19 @@ fn requests() -> Vec<(&'static str, &'static str, String, String)> {
         of("POST", usual, &format!("{CONNECTION}:terminate"), ""),
         of("GET", usual, &format!("{CONNECTION}/participants/4%3A%2B12025550171"), ""),
         of("POST", usual, &format!("{CONNECTION}:sendDtmfTones"), r#"{"tones":["one","pound"]}"#),
-        ("POST", usual, format!("{CONNECTION}:transferToParticipant?api-version=2025-05-15&a=b%20c"), "{}".to_owned()),
+        (
+            "POST",
+            usual,
+            format!("{CONNECTION}:transferToParticipant?api-version=2025-05-15&a=b%20c"),
+            "{}".to_owned(),
+        ),
         of("POST", usual, "/calling/callConnections", r#"{"sourceDisplayName":"Zoë & 東京"}"#),
-        of("POST", usual, "/calling/callConnections", &format!(r#"{{"operationContext":"{}"}}"#, "x".repeat(20_000))),
+        of(
+            "POST",
+            usual,
+            "/calling/callConnections",
+            &format!(r#"{{"operationContext":"{}"}}"#, "x".repeat(20_000)),
+        ),
     ]
 }
 
@@ -38,7 +49,9 @@ const DATES: [&str; 2] = ["Fri, 20 Nov 2026 12:39:28 GMT", "Sun, 01 Mar 2026 00:
 /// What the vendor's policy makes of it: hash and authorization.
 async fn vendor(key: &str, lines: &str) -> Vec<(String, String)> {
     let Some(python) = std::env::var_os("OFFHOOK_PYTHON") else {
-        panic!("OFFHOOK_PYTHON does not name a Python with the vendor's package; run ./test, which sets it up");
+        panic!(
+            "OFFHOOK_PYTHON does not name a Python with the vendor's package; run ./test, which sets it up"
+        );
     };
     let script = format!("{}/../offhook-testkit/python/acs_hmac.py", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
@@ -56,13 +69,15 @@ async fn vendor(key: &str, lines: &str) -> Vec<(String, String)> {
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    let pair = |line: &str| line.split_once('\t').map(|(hash, rest)| (hash.to_owned(), rest.to_owned())).unwrap();
+    let pair =
+        |line: &str| line.split_once('\t').map(|(hash, rest)| (hash.to_owned(), rest.to_owned())).unwrap();
     printed.lines().map(pair).collect()
 }
 
 #[tokio::test]
 async fn it_is_that_of_the_vendors_own_client() {
-    let keys = ["k".repeat(32), "a key of sixty-four bytes, which is what the service gives out!!".to_owned()];
+    let keys =
+        ["k".repeat(32), "a key of sixty-four bytes, which is what the service gives out!!".to_owned()];
     for key in keys.map(|key| BASE64_STANDARD.encode(key)) {
         let access_key = AccessKey::parse(&key.as_str().into()).unwrap();
         let (mut lines, mut ours) = (String::new(), Vec::new());

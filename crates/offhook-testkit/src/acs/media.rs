@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -86,10 +86,11 @@ pub(super) async fn open(shared: &Arc<Shared>, call: usize) -> Result<(), MediaE
         }
     };
     let rate = rate(&options);
-    let metadata = json!({
-        "subscriptionId": Uuid::new_v4().to_string(), "encoding": "PCM", "sampleRate": rate, "channels": 1, "length": rate / 50 * 2,
-    });
-    let metadata = json!({"kind": "AudioMetadata", "audioMetadata": metadata}).to_string();
+    let metadata = format!(
+        r#"{{"kind":"AudioMetadata","audioMetadata":{{"subscriptionId":"{}","encoding":"PCM","sampleRate":{rate},"channels":1,"length":{}}}}}"#,
+        Uuid::new_v4(),
+        rate / 50 * 2
+    );
     socket.send(Message::text(metadata)).await.map_err(Box::new)?;
     let (orders, rx) = mpsc::channel(ORDERS);
     let ended = shared.change(|world| {
@@ -234,8 +235,11 @@ impl Running {
         let samples = samples.unwrap_or_else(|| vec![0; count]);
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let stamp = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-        let data = json!({"timestamp": stamp, "data": STANDARD.encode(bytes), "silent": silent});
-        Utf8Bytes::from(json!({"kind": "AudioData", "audioData": data}).to_string())
+        // In the order in which the service writes them.
+        Utf8Bytes::from(format!(
+            r#"{{"kind":"AudioData","audioData":{{"timestamp":"{stamp}","data":"{}","silent":{silent}}}}}"#,
+            STANDARD.encode(bytes)
+        ))
     }
 
     fn violation(&self, what: &str) {

@@ -34,6 +34,7 @@ pub struct Recorded {
     /// Counts from 1.
     pub connection: u64,
     pub event: Value,
+    pub at: Instant,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,7 @@ struct Shared {
     open: AtomicU64,
     refusals: AtomicU64,
     recorded: Mutex<Vec<Recorded>>,
+    speech_started: Mutex<Vec<Instant>>,
     changed: Notify,
     orders: broadcast::Sender<Order>,
 }
@@ -77,6 +79,7 @@ impl FakeRealtime {
             open: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             recorded: Mutex::default(),
+            speech_started: Mutex::default(),
             changed: Notify::new(),
             orders: broadcast::channel(16).0,
         });
@@ -123,6 +126,11 @@ impl FakeRealtime {
     /// Every event so far, over all connections, in the order of arrival.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.shared.recorded().clone()
+    }
+
+    /// When clients were told that the remote began to speak, each time.
+    pub fn speech_started(&self) -> Vec<Instant> {
+        self.shared.speech_started.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The events of one type, over all connections.
@@ -187,7 +195,7 @@ impl Shared {
     }
 
     fn record(&self, connection: u64, event: Value) {
-        self.recorded().push(Recorded { connection, event });
+        self.recorded().push(Recorded { connection, event, at: Instant::now() });
         self.changed.notify_waiters();
     }
 }
@@ -244,7 +252,7 @@ async fn connection(stream: TcpStream, shared: &Shared) -> Result<(), WsError> {
     let mut conversation = Conversation::new(&shared.script, &shared.supply, number, &model, expires_at);
     let mut next_piece_at = Instant::now();
     loop {
-        if !write_all(&mut socket, &mut conversation).await? {
+        if !write_all(&mut socket, &mut conversation, shared).await? {
             return Ok(());
         }
         tokio::select! {
@@ -295,8 +303,15 @@ fn handle(conversation: &mut Conversation<'_>, shared: &Shared, number: u64, tex
 async fn write_all(
     socket: &mut WebSocketStream<TcpStream>,
     conversation: &mut Conversation<'_>,
+    shared: &Shared,
 ) -> Result<bool, WsError> {
     while let Some(out) = conversation.poll() {
+        if let Out::Text(text) = &out
+            && shared.script.record
+            && text.contains("input_audio_buffer.speech_started")
+        {
+            shared.speech_started.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        }
         match out {
             Out::Text(text) => socket.feed(Message::Text(Utf8Bytes::from(text))).await?,
             Out::Close(code, reason) => {
