@@ -35,6 +35,8 @@ pub struct InboundProfile {
     pub loop_in_user: Option<bool>,
     /// Callers who are put through to the owner's own phone.
     pub passthrough_numbers: Vec<String>,
+    /// Who may call and what happens then, a JSON object of the gateway's own; `None`: as is usual.
+    pub reception: Option<String>,
 }
 
 impl fmt::Debug for InboundProfile {
@@ -96,8 +98,8 @@ impl Store {
 
     /// `None` when none was set.
     pub async fn inbound_profile(&self, owner: OwnerId) -> Result<Option<InboundProfile>, StoreError> {
-        const SQL: &str = "SELECT instructions, greeting, handoff_number, loop_in_user, passthrough_numbers \
-            FROM inbound_profiles WHERE owner_id = $1";
+        const SQL: &str = "SELECT instructions, greeting, handoff_number, loop_in_user, passthrough_numbers, \
+                reception FROM inbound_profiles WHERE owner_id = $1";
         self.db.row(SQL, params![owner]).await?.as_ref().map(profile_of).transpose()
     }
 
@@ -109,12 +111,12 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO inbound_profiles (owner_id, instructions, greeting, handoff_number, \
-                loop_in_user, passthrough_numbers, changed_at) \
-            SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM owners WHERE id = $1) \
+                loop_in_user, passthrough_numbers, changed_at, reception) \
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM owners WHERE id = $1) \
             ON CONFLICT (owner_id) DO UPDATE SET instructions = EXCLUDED.instructions, \
                 greeting = EXCLUDED.greeting, handoff_number = EXCLUDED.handoff_number, \
                 loop_in_user = EXCLUDED.loop_in_user, passthrough_numbers = EXCLUDED.passthrough_numbers, \
-                changed_at = EXCLUDED.changed_at";
+                changed_at = EXCLUDED.changed_at, reception = EXCLUDED.reception";
         const CLEAR: &str = "DELETE FROM inbound_profiles WHERE owner_id = $1";
         let Some(new) = new else {
             self.db.execute(CLEAR, params![owner]).await?;
@@ -123,7 +125,8 @@ impl Store {
         let numbers = serde_json::Value::from(new.passthrough_numbers.clone()).to_string();
         let (instructions, greeting) = (new.instructions.as_str(), new.greeting.as_str());
         let (handoff, loop_in) = (new.handoff_number.as_deref(), new.loop_in_user.map(i64::from));
-        let params = params![owner, instructions, greeting, handoff, loop_in, numbers, at];
+        let reception = new.reception.as_deref();
+        let params = params![owner, instructions, greeting, handoff, loop_in, numbers, at, reception];
         Ok(self.db.execute(SQL, params).await? == 1)
     }
 }
@@ -141,5 +144,6 @@ fn profile_of(row: &Row) -> Result<InboundProfile, StoreError> {
         handoff_number: row.get("handoff_number")?,
         loop_in_user: row.get::<Option<i64>>("loop_in_user")?.map(|wanted| wanted != 0),
         passthrough_numbers: row.parsed("passthrough_numbers", |json| serde_json::from_str(json).ok())?,
+        reception: row.get("reception")?,
     })
 }

@@ -29,6 +29,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "schedules", include_str!("../migrations/0011_schedules.sql")),
     (12, "approvals", include_str!("../migrations/0012_approvals.sql")),
     (13, "audiences of callbacks", include_str!("../migrations/0013_acs_audiences.sql")),
+    (14, "callers", include_str!("../migrations/0014_callers.sql")),
 ];
 
 /// The schema this version reads and writes.

@@ -60,6 +60,10 @@ const WORDS: &[(&str, &[&str])] = &[
     ("tool.called", &["arguments"]),
     ("tool.answered", &["output"]),
     ("result.item", &["value"]),
+    ("agent.asked", &["prompt"]),
+    ("agent.answered", &["answer"]),
+    ("approval.asked", &["operation"]),
+    ("message.taken", &["name", "message", "call_back"]),
     // Free text, often another program's, that may quote the conversation.
     ("call.problem", &["message"]),
     ("speech.reopening", &["why"]),
@@ -301,6 +305,11 @@ mod tests {
         "handoff.ended",
         "recording.started",
         "recording.stopped",
+        "agent.failed",
+        "agent.cancelled",
+        "approval.decided",
+        "caller.verified",
+        "caller.unverified",
     ];
 
     #[test]

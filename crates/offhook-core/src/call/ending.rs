@@ -68,6 +68,7 @@ impl Call {
         };
         self.give_up_question();
         self.cancel_agents();
+        self.pin_given_up();
         self.settle_approval();
         self.claim_message();
         self.leave_hold(now);

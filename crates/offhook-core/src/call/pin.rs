@@ -241,6 +241,16 @@ impl Call {
         self.part_with(now, EndReason::PolicyPin, sorry);
     }
 
+    /// The call ends before it was given: what was tried counts, so that nobody tries for ever by hanging up in time.
+    pub(super) fn pin_given_up(&mut self) {
+        let awaited = self.brief.gate.is_some();
+        let Some(conversation) = self.conversation().filter(|_| awaited) else { return };
+        let attempts = std::mem::take(&mut conversation.pin.digits.wrong);
+        if attempts > 0 {
+            self.journal(Fact::CallerUnverified { attempts });
+        }
+    }
+
     pub(super) fn pin_due(&mut self, now: Timestamp) {
         let words = self.brief.asking().give_pin;
         let Some(conversation) = self.conversation() else { return };

@@ -6,6 +6,7 @@
 mod acs;
 mod approvals;
 mod backend;
+mod callers;
 mod campaigns;
 mod claiming;
 mod deleting;
@@ -47,6 +48,9 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    callers::callers_are_known_by_what_they_did,
+    callers::spam_and_wrong_pins_are_counted,
+    callers::a_notice_is_open_until_it_is_delivered,
     approvals::an_approval_is_decided_once,
     approvals::the_same_key_is_the_same_approval,
     approvals::a_pin_is_set_changed_and_cleared,

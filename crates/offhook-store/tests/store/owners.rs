@@ -196,11 +196,13 @@ pub async fn inbound_profiles_are_replaced_and_cleared(backend: &Backend) {
         handoff_number: Some("+13125550163".into()),
         loop_in_user: None,
         passthrough_numbers: vec!["+12065550142".into(), "+12065550143".into()],
+        reception: Some(r#"{"callers":"list"}"#.into()),
     };
     let other = InboundProfile {
         handoff_number: None,
         loop_in_user: Some(true),
         passthrough_numbers: vec![],
+        reception: None,
         ..full.clone()
     };
     for new in [&full, &other, &full] {
