@@ -140,6 +140,8 @@ impl App {
         let courier = webhooks::Courier::new(self.gateway.clone(), public_url, &config.webhooks)?;
         let queue = Arc::clone(self.gateway.webhook_queue());
         self.tasks.spawn(webhooks::run(Arc::new(courier), queue, self.stop.clone()));
+        let teller = webhooks::Teller::new(self.gateway.clone(), &config.webhooks)?;
+        self.tasks.spawn(Arc::new(teller).run(self.stop.clone()));
         Ok(())
     }
 

@@ -14,14 +14,13 @@ use serde::Deserialize as _;
 use tracing_subscriber::EnvFilter;
 
 use super::env::Env;
-use super::raw::{RawConfig, RawInbound, RawPolicy, RawRetention, RawServer, RawSpeech, RawWebhooks};
+use super::raw::{RawConfig, RawPolicy, RawRetention, RawServer, RawSpeech, RawWebhooks};
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{
-    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, local, speech, voice,
+    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, inbound, local, speech, voice,
     xdg,
 };
-use crate::gateway::{Inbound, VOICES};
 use crate::webhooks;
 
 /// The database of an installation that configures none.
@@ -39,7 +38,11 @@ pub(super) struct Build<'a> {
 
 impl Build<'_> {
     pub fn problem(&mut self, key: impl Into<String>, why: impl Display) {
-        self.problems.push(Problem { key: key.into(), why: why.to_string(), line: None });
+        let problem = Problem { key: key.into(), why: why.to_string(), line: None };
+        // What is said once may be read for several lines.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     pub fn ok<T, E: Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
@@ -146,6 +149,7 @@ impl Build<'_> {
         let public_url = self.public_url(raw.public_url.as_deref());
         // Behind a proxy the listen address says nothing about who can reach it: then keys are made by hand.
         let private = listen.ip().is_loopback() && public_url.is_none();
+        let webhooks = self.webhooks(&raw.webhooks, private);
         Config {
             listen,
             public_url,
@@ -169,7 +173,7 @@ impl Build<'_> {
             language: self.language(raw.speech.language.as_deref()),
             opening: self.opening(&raw.speech),
             disclosure: self.disclosure(&raw.speech),
-            inbound: self.inbound(&raw.inbound),
+            inbound: inbound::inbound(self, raw, &webhooks),
             voice_target: voice::target(self, &raw.voice),
             policy: self.policies(&raw.policy, sandbox),
             limits: self.limits(&raw.policy),
@@ -179,7 +183,7 @@ impl Build<'_> {
             mask_secrets: raw.privacy.mask_secrets.unwrap_or(false),
             restrict_data: raw.privacy.restricted_data.unwrap_or(false),
             check_model: self.check_model(&raw.check.model_http),
-            webhooks: self.webhooks(&raw.webhooks, private),
+            webhooks,
             agents: agents::settings(self, &raw.agent, &raw.agents, private),
             assistant_name: self.assistant_name(raw.speech.assistant_name.as_deref()),
         }
@@ -312,24 +316,6 @@ impl Build<'_> {
             return None;
         }
         Some(name)
-    }
-
-    fn inbound(&mut self, raw: &RawInbound) -> Option<Inbound> {
-        let Some(instructions) = raw.instructions.clone().filter(|text| !text.trim().is_empty()) else {
-            if raw.greeting.is_some() || raw.personality.is_some() || raw.voice.is_some() {
-                self.problem(
-                    "inbound.instructions",
-                    "is missing: what the voice should do when somebody calls",
-                );
-            }
-            return None;
-        };
-        Some(Inbound {
-            instructions,
-            greeting: raw.greeting.clone(),
-            personality: raw.personality.clone(),
-            voice: raw.voice.clone().unwrap_or_else(|| VOICES[0].to_owned()),
-        })
     }
 
     fn policies(&mut self, raw: &RawPolicy, sandbox: bool) -> PolicyConfig {

@@ -74,4 +74,13 @@ choices! {
 
     /// How an agent is asked. Without a default: what is written for it.
     Agent { Chat = "chat", Command = "command", Http = "http", Owner = "owner" }
+
+    /// Who may call a line.
+    LineAccess { Open = "open", Closed = "closed", List = "list", Pin = "pin" }
+
+    Trust { Pin = "pin", Number = "number" }
+
+    Outside { Decline = "decline", Message = "message" }
+
+    NoticeFormat { Slack = "slack", Discord = "discord", Json = "json" }
 }

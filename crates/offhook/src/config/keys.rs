@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use offhook_speech::openai;
 
-use super::{acs, agents, choice};
-use crate::gateway::VOICES;
+use super::{acs, agents, choice, inbound};
 
 /// One key of `offhook.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +117,7 @@ use Kind::{Bool, Choice, Float, Int, List, Map, Secret, SecretMap, SecretUrl, Te
 /// All of them, in the order of `docs/config.md`. What has a file of its own has its keys there.
 pub const KEYS: &[Key] = &in_one::<{ count(PARTS) }>(PARTS);
 
-const PARTS: &[&[Key]] = &[GATEWAY, acs::KEYS, agents::KEYS];
+const PARTS: &[&[Key]] = &[GATEWAY, acs::KEYS, inbound::KEYS, agents::KEYS];
 
 const fn count(parts: &[&[Key]]) -> usize {
     let (mut all, mut part) = (0, 0);
@@ -504,15 +503,6 @@ const GATEWAY: &[Key] = &[
         "The synthesizer's names of the voices callers choose from; a name that is not listed goes there as it is.",
     ),
     key("speech.local.turn_end_ms", Int, "700", "How long a pause ends the remote's turn."),
-    key(
-        "inbound.instructions",
-        Text,
-        "",
-        "What to do when one of our lines is called that is reserved for no account ([accounts](accounts.md)). Without it such calls are declined.",
-    ),
-    key("inbound.greeting", Text, "", "The first words, after the disclosure."),
-    key("inbound.personality", Text, "", "Identity, tone and boundaries, in one to three sentences."),
-    key("inbound.voice", Choice(&VOICES), VOICES[0], "How it sounds."),
     key(
         "voice.target",
         Text,

@@ -9,6 +9,7 @@ mod build;
 mod carrier;
 mod choice;
 mod env;
+mod inbound;
 mod keys;
 mod local;
 mod quota;
@@ -66,8 +67,8 @@ pub struct Config {
     pub language: String,
     pub opening: Opening,
     pub disclosure: Disclosure,
-    /// How calls to our lines are answered; `None` declines them.
-    pub inbound: Option<Inbound>,
+    /// How calls to our lines are answered.
+    pub inbound: Inbound,
     /// Whom the voice calls for those who have set no target of their own.
     pub voice_target: Option<PhoneNumber>,
     pub policy: PolicyConfig,

@@ -26,6 +26,7 @@ mod preferences;
 mod profile;
 mod question;
 mod readiness;
+mod reception;
 mod recording;
 mod repeats;
 mod restart;
@@ -58,6 +59,7 @@ use crate::webhooks::Queue;
 use campaigns::Campaigns;
 use in_flight::InFlight;
 use known_keys::KnownKeys;
+use reception::TurnedAway;
 use repeats::Repeats;
 use schedule::Schedule;
 
@@ -77,15 +79,18 @@ pub use offhook_store::{Idempotency, Lifecycle};
 pub use own_keys::{KeyError, MadeKey};
 pub use phones::AccountPhoneError;
 pub use place::{PlaceCall, Placed};
-pub use profile::{Answering, NewProfile};
+pub use profile::{Answering, NewProfile, NewReception, PinChange};
 pub use readiness::Check;
+pub use reception::{
+    AgentsFor, Inbound, Known, NoticeFormat, Notify, OwnCaller, OwnNotify, OwnReception, Purpose, Reception,
+};
 pub use recording::RecordingFile;
 pub use result::{BlockerView, FieldView, ItemView, ResultView};
 pub use secret::Secret;
-pub use settings::{Inbound, Settings};
+pub use settings::Settings;
 pub use steer::{Steer, SteerError, Steered};
 pub use voice::{TargetSource, VoiceCall, VoiceError, VoiceTarget};
-pub use view::{CallView, EndView, ListCalls, QuestionView, Role, TranscriptTurn};
+pub use view::{CallView, EndView, ListCalls, MessageView, QuestionView, Role, TranscriptTurn};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;
 
@@ -116,6 +121,9 @@ struct Inner {
     webhooks: Arc<Queue>,
     /// Requests to place a call that are being worked on.
     placing: AtomicUsize,
+    turned_away: TurnedAway,
+    /// Calls that somebody is told of once they are over.
+    notices: Arc<tokio::sync::Notify>,
     /// Who keeps the doors of callbacks, where a carrier has some.
     callbacks: OnceLock<Guard>,
 }
@@ -146,6 +154,8 @@ impl Gateway {
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),
+                turned_away: TurnedAway::default(),
+                notices: Arc::default(),
                 callbacks: OnceLock::new(),
             }),
         }

@@ -7,6 +7,7 @@ use offhook_store::InboundProfile;
 use super::account::{linked, unreadable};
 use super::lines::ActiveLine;
 use super::preferences::unwritable;
+use super::reception::{OwnReception, seal};
 use super::voice::unbound;
 use super::wish::RESTRICTED;
 use super::{AccountError, Caller, Gateway};
@@ -25,6 +26,36 @@ pub struct NewProfile {
     pub loop_in_user: Option<bool>,
     /// `None` keeps those there are.
     pub passthrough_numbers: Option<Vec<String>>,
+    /// `None` keeps what there is; `Some(None)` clears it.
+    pub reception: Option<Option<NewReception>>,
+}
+
+/// Who may call the account's line and what happens then, not yet checked.
+#[derive(Clone, Debug, Default)]
+pub struct NewReception {
+    /// Without its PIN.
+    pub own: OwnReception,
+    pub pin: PinChange,
+}
+
+/// What becomes of the PIN there is.
+#[derive(Clone, Default)]
+pub enum PinChange {
+    #[default]
+    Keep,
+    Remove,
+    Set(String),
+}
+
+/// Without the digits.
+impl std::fmt::Debug for PinChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Remove => "Remove",
+            Self::Set(_) => "Set",
+        })
+    }
 }
 
 /// Without the words and the numbers.
@@ -77,13 +108,16 @@ impl Gateway {
         if new.loop_in_user == Some(true) {
             self.reachable_user(caller).await?;
         }
+        let before = self.inner.store.inbound_profile(caller.owner).await;
+        let before = before.map_err(|error| unreadable(&error))?.unwrap_or_default();
         let passthrough_numbers = match new.passthrough_numbers {
             Some(numbers) => self.passed(caller, &numbers).await?,
-            None => {
-                let before = self.inner.store.inbound_profile(caller.owner).await;
-                let before = before.map_err(|error| unreadable(&error))?;
-                before.map(|profile| profile.passthrough_numbers).unwrap_or_default()
-            }
+            None => before.passthrough_numbers,
+        };
+        let reception = match new.reception {
+            Some(Some(new)) => Some(self.checked_reception(caller, new, before.reception.as_deref())?),
+            Some(None) => None,
+            None => before.reception,
         };
         let (instructions, greeting) = (new.instructions, new.greeting);
         Ok(InboundProfile {
@@ -92,7 +126,45 @@ impl Gateway {
             handoff_number,
             loop_in_user: new.loop_in_user,
             passthrough_numbers,
+            reception,
         })
+    }
+
+    /// As it is stored: with its PIN sealed.
+    fn checked_reception(
+        &self,
+        caller: Caller,
+        new: NewReception,
+        before: Option<&str>,
+    ) -> Result<String, AccountError> {
+        let field = "reception";
+        let wrong =
+            |of: &str, why: String| AccountError::InvalidProfile { field, why: format!(".{of} {why}") };
+        let settings = &self.inner.settings;
+        let digits = match &new.pin {
+            PinChange::Set(digits) => Some(digits.clone()),
+            PinChange::Keep | PinChange::Remove => None,
+        };
+        let own = OwnReception { pin: digits.clone(), ..new.own };
+        own.check(settings.restrict_data).map_err(|(of, why)| wrong(of, why))?;
+        let notify = own.notify.as_ref().map(|notify| ("notify.url", notify.url.as_str()));
+        for (of, url) in notify.into_iter().chain(own.webhook_url.as_deref().map(|url| ("webhook_url", url)))
+        {
+            settings.webhooks.reach.check(url).map_err(|error| wrong(of, error.to_string()))?;
+        }
+        let sealed = match (&new.pin, digits) {
+            (PinChange::Keep, _) => before.and_then(|json| OwnReception::stored(json).pin),
+            (_, Some(digits)) => {
+                let sealed = seal(&self.inner.secret, caller.owner, &digits);
+                Some(sealed.ok_or_else(|| wrong("pin", "can't be kept just now; try again".to_owned()))?)
+            }
+            (_, None) => None,
+        };
+        if own.needs_pin() && sealed.is_none() {
+            let why = "is missing: callers are to give one".to_owned();
+            return Err(wrong("pin", why));
+        }
+        Ok(OwnReception { pin: sealed, ..own }.to_json())
     }
 
     /// Puts a profile in the place of what there was, or removes it.

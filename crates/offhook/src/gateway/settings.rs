@@ -6,6 +6,7 @@ use offhook_core::PhoneNumber;
 use offhook_core::brief::{Disclosure, Opening};
 use offhook_speech::local::Server;
 
+use super::Inbound;
 use crate::webhooks;
 
 /// What the gateway is told once, at start.
@@ -23,8 +24,8 @@ pub struct Settings {
     pub recording_link: Duration,
     /// Our own numbers.
     pub lines: Vec<PhoneNumber>,
-    /// How calls to our lines are answered; `None` declines them.
-    pub inbound: Option<Inbound>,
+    /// How calls to our lines are answered.
+    pub inbound: Inbound,
     /// Whom the voice calls for those who have set no target of their own.
     pub voice_target: Option<PhoneNumber>,
     pub webhooks: webhooks::Settings,
@@ -38,13 +39,4 @@ pub struct Settings {
     pub restrict_data: bool,
     /// Looks at a briefing after the rules did.
     pub check_model: Option<Server>,
-}
-
-/// How the voice answers a call to one of our lines.
-#[derive(Clone, Debug)]
-pub struct Inbound {
-    pub instructions: String,
-    pub greeting: Option<String>,
-    pub personality: Option<String>,
-    pub voice: String,
 }

@@ -43,6 +43,10 @@ pub struct CallView {
     pub result: Option<ResultView>,
     /// What the voice asked its owner and waits for.
     pub pending_question: Option<QuestionView>,
+    /// What callers of a line left word of.
+    pub messages: Vec<MessageView>,
+    /// Whether the caller gave the PIN; `None` where none was asked for, or not decided yet.
+    pub caller_verified: Option<bool>,
     /// How the user came into it, or did not.
     pub handoff: Option<HandoffView>,
     /// The caller was put through to the user: there was no voice.
@@ -92,6 +96,22 @@ pub struct QuestionView {
     pub question: String,
     pub asked_at: Timestamp,
     pub answer_by: Timestamp,
+}
+
+/// Word that a caller left.
+#[derive(Clone)]
+pub struct MessageView {
+    pub name: Option<String>,
+    pub message: String,
+    pub call_back: Option<String>,
+    pub taken_at: Timestamp,
+}
+
+/// Without the words.
+impl fmt::Debug for MessageView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageView").field("taken_at", &self.taken_at).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -203,6 +223,12 @@ impl Gateway {
             answered_by: row.answered_by,
             result: ResultView::of(row.result, journal, row.lifecycle == Lifecycle::Finalized),
             pending_question: (row.lifecycle == Lifecycle::Answered).then(|| pending(journal)).flatten(),
+            messages: journal.iter().filter_map(message).collect(),
+            caller_verified: journal.iter().find_map(|entry| match entry.fact {
+                Fact::CallerVerified { .. } => Some(true),
+                Fact::CallerUnverified { .. } => Some(false),
+                _ => None,
+            }),
             handoff: HandoffView::of(journal, row.lifecycle == Lifecycle::Finalized),
             passthrough: journal
                 .iter()
@@ -256,7 +282,15 @@ const SHOWN: &[&str] = &[
     "hold.started",
     "hold.ended",
     "result.item",
+    "message.taken",
+    "caller.verified",
+    "caller.unverified",
 ];
+
+fn message(entry: &JournalEntry) -> Option<MessageView> {
+    let Fact::MessageTaken { name, message, call_back } = entry.fact.clone() else { return None };
+    Some(MessageView { name, message, call_back, taken_at: entry.at })
+}
 
 /// All waits together, with the one that lasts.
 fn held(journal: &[JournalEntry], until: Timestamp) -> Option<Duration> {

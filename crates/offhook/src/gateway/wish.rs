@@ -2,7 +2,7 @@
 
 use offhook_core::brief::check::holds_secret;
 use offhook_core::brief::{Brief, Introduction, ResultField, Voicemail};
-use offhook_core::policy::{Allow, Ask};
+use offhook_core::policy::{Allow, Ask, Rule};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{CallRequest, Direction, NewCall, NewKey, Ties};
 use rand::RngCore as _;
@@ -158,6 +158,12 @@ pub(super) fn queued(
 ) -> NewCall {
     let first = JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: allow.policy() } };
     begun(owner, direction, request, first)
+}
+
+/// A call that is not answered, with its first fact: the rule that refused it.
+pub(super) fn turned_away(owner: OwnerId, request: CallRequest, rule: Rule, now: Timestamp) -> NewCall {
+    let first = JournalEntry { seq: 1, at: now, fact: Fact::Queued { policy: rule.code().to_owned() } };
+    begun(owner, Direction::Inbound, request, first)
 }
 
 fn begun(owner: OwnerId, direction: Direction, request: CallRequest, first: JournalEntry) -> NewCall {

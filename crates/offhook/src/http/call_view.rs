@@ -10,7 +10,7 @@ use super::bridge::Handoff;
 use super::call_ties::CallTies;
 use super::task_result::TaskResult;
 use crate::clock::iso;
-use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, QuestionView, Role, TranscriptTurn};
+use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, MessageView, QuestionView, Role, TranscriptTurn};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]
@@ -46,6 +46,13 @@ pub struct CallBody {
     /// What the voice asks and waits for: `POST /call/{id}/answer`. Absent when no question is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_question: Option<PendingQuestion>,
+    /// What the caller left word of; absent where nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub messages: Vec<Message>,
+    /// Whether the caller gave the PIN of the line; absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_verified: Option<bool>,
     /// How the user came into the call, or why not; absent until somebody wanted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff: Option<Handoff>,
@@ -73,6 +80,19 @@ pub struct Numbers {
     /// The caller ID of the leg of a live handoff; null until there is one.
     #[schema(required)]
     pub bridge_from: Option<String>,
+}
+
+/// Word that a caller left. What they say is theirs, and orders nobody anything.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = CallerMessage)]
+pub struct Message {
+    #[schema(required)]
+    pub name: Option<String>,
+    pub message: String,
+    /// The number to be called back on, as it was said.
+    #[schema(required)]
+    pub call_back: Option<String>,
+    pub taken_at: String,
 }
 
 /// ISO 8601 in UTC; null until reached.
@@ -212,6 +232,8 @@ fn body(view: CallView, recording_url: Option<String>) -> CallBody {
         answered_by: view.answered_by.map(|by| by.code()),
         result: view.result.map(TaskResult::from),
         pending_question: view.pending_question.map(pending_question),
+        messages: view.messages.into_iter().map(message).collect(),
+        caller_verified: view.caller_verified,
         handoff: view.handoff.map(Handoff::from),
         hold_seconds: view.held.map(|held| held.as_secs()),
         ties,
@@ -256,6 +278,11 @@ pub fn pending_question(question: QuestionView) -> PendingQuestion {
         asked_at: iso(question.asked_at),
         answer_by: iso(question.answer_by),
     }
+}
+
+fn message(view: MessageView) -> Message {
+    let MessageView { name, message, call_back, taken_at } = view;
+    Message { name, message, call_back, taken_at: iso(taken_at) }
 }
 
 fn finalized(end: &EndView, inbound: bool, recording_url: Option<String>) -> Finalized {

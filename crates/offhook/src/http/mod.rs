@@ -29,6 +29,7 @@ mod preferences;
 mod public_url;
 mod question;
 mod range;
+mod reception;
 mod recording;
 mod request;
 mod serve;

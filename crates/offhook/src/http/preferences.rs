@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::new_call::loop_in_user;
+use super::reception::{self, ReceptionBody};
 use super::request::{Known, Whole, object};
-use crate::gateway::{AccountError, Answering, Caller, NewProfile};
+use crate::gateway::{AccountError, Answering, Caller, NewProfile, OwnReception};
 
 /// What is set; null is not set.
 #[derive(Clone, Serialize, ToSchema)]
@@ -55,6 +56,10 @@ pub struct Inbound {
     pub loop_in_user: Option<bool>,
     /// Callers who are put through to the account's own phone.
     pub passthrough_numbers: Vec<String>,
+    /// Who may call, and what happens then; absent: anybody, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReceptionBody>, nullable = false)]
+    pub reception: Option<Value>,
     pub active_reserved_number: ReservedNumber,
 }
 
@@ -89,6 +94,8 @@ pub struct NewInbound {
     /// Up to 100 callers who are put through to the account's own phone. Left out, those there are stay.
     #[schema(max_items = 100)]
     passthrough_numbers: Option<Vec<String>>,
+    /// Who may call, and what happens then. Left out, it stays; null clears it.
+    reception: Option<ReceptionBody>,
 }
 
 /// What to set. A field that is left out is reset, so read first and send back what must stay; only `inbound` stays
@@ -184,6 +191,7 @@ fn inbound(answering: Answering) -> Inbound {
         handoff_number: profile.handoff_number,
         loop_in_user: profile.loop_in_user,
         passthrough_numbers: profile.passthrough_numbers,
+        reception: profile.reception.as_deref().map(|json| reception::shown(&OwnReception::stored(json))),
         active_reserved_number: reserved,
     }
 }
@@ -229,6 +237,7 @@ fn profile(inbound: &Value) -> Result<NewProfile, ApiError> {
             .filter(|number| !number.trim().is_empty()),
         loop_in_user: loop_in_user(fields.get("loop_in_user"))?,
         passthrough_numbers,
+        reception: reception::read(fields)?,
     })
 }
 

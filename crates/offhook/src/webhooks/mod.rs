@@ -3,9 +3,10 @@
 //! What is to be sent is never stored: it is read from the journal, after the fact that was delivered last. So an
 //! event is delivered at least once and in order whatever stops this process, and nothing is sent that is not in the
 //! store. [`schedule`] says whose turn it is, [`courier`] goes one round for one call, [`send`] is one attempt,
-//! [`reach`] says where an attempt may go, [`sign`] makes it believable.
+//! [`reach`] says where an attempt may go, [`sign`] makes it believable. [`notices`] tells chats of calls that came in.
 
 mod courier;
+mod notices;
 mod queue;
 mod reach;
 mod schedule;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use offhook_carrier::sip::Network;
 
 pub use courier::{Courier, run};
+pub use notices::Teller;
 pub use queue::Queue;
 pub use reach::{Reach, UrlError};
 pub use sign::Keys;
@@ -53,7 +55,7 @@ impl Settings {
 }
 
 /// The facts of a call that are sent, by their codes. The last one is the last of every call.
-pub const EVENTS: [&str; 14] = [
+pub const EVENTS: [&str; 15] = [
     "call.answered",
     "call.answered_by",
     "hold.started",
@@ -65,6 +67,7 @@ pub const EVENTS: [&str; 14] = [
     "handoff.joined",
     "handoff.failed",
     "handoff.ended",
+    "message.taken",
     "result.item",
     "call.result",
     LAST_EVENT,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 
 use super::reach::{NoAddress, Reach};
 use super::{Keys, Settings};
@@ -66,6 +66,20 @@ impl Sender {
     pub async fn send(&self, url: &str, keys: &Keys, message: Message) -> Attempt {
         let begun = Instant::now();
         let answer = self.answer(url, keys, message).await;
+        Self::judge(begun, answer)
+    }
+
+    /// What nobody signs: the receiver knows it by its own address.
+    pub async fn post(&self, url: &str, body: Vec<u8>) -> Attempt {
+        let begun = Instant::now();
+        let answer = match self.request(url, body) {
+            Ok(request) => request.send().await.map_err(|error| self.words(&error)),
+            Err(error) => Err(error),
+        };
+        Self::judge(begun, answer)
+    }
+
+    fn judge(begun: Instant, answer: Result<Response, String>) -> Attempt {
         let took = begun.elapsed();
         match answer {
             Ok(response) => {
@@ -78,19 +92,20 @@ impl Sender {
     }
 
     async fn answer(&self, url: &str, keys: &Keys, message: Message) -> Result<Response, String> {
-        // The operator may have changed what is allowed since the call was placed.
-        let url = self.reach.check(url).map_err(|error| format!("the address {error}"))?;
         let Message { id, unix_seconds, body } = message;
         let signature = keys.signature(&id, unix_seconds, &body);
         let request = self
-            .http
-            .post(url)
-            .header(CONTENT_TYPE, "application/json")
+            .request(url, body)?
             .header("webhook-id", id)
             .header("webhook-timestamp", unix_seconds)
-            .header("webhook-signature", signature)
-            .body(body);
+            .header("webhook-signature", signature);
         request.send().await.map_err(|error| self.words(&error))
+    }
+
+    fn request(&self, url: &str, body: Vec<u8>) -> Result<RequestBuilder, String> {
+        // The operator may have changed what is allowed since the call was placed.
+        let url = self.reach.check(url).map_err(|error| format!("the address {error}"))?;
+        Ok(self.http.post(url).header(CONTENT_TYPE, "application/json").body(body))
     }
 
     /// Never what the error itself says: it quotes addresses.
