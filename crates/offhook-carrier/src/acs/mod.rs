@@ -337,3 +337,6 @@ impl fmt::Debug for AcsCarrier {
         f.debug_struct("AcsCarrier").field("endpoint", &self.config.endpoint).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
