@@ -195,6 +195,55 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(local.voices.len(), 2);
 }
 
+/// An installation of polyclaw starts with the names its document has, and nothing else.
+#[test]
+fn the_names_of_the_other_document_are_taken_as_they_are() {
+    const POLYCLAW: [(&str, &str); 7] = [
+        (
+            "ACS_CONNECTION_STRING",
+            "endpoint=https://line.communication.azure.com/;accesskey=c2VjcmV0IG9mIHRoZSByZXNvdXJjZQ==",
+        ),
+        ("ACS_SOURCE_NUMBER", "+12065550134"),
+        ("VOICE_TARGET_NUMBER", "+12065550171"),
+        ("ACS_CALLBACK_TOKEN", "c3VmZmljaWVudGx5IGxvbmc"),
+        ("AZURE_OPENAI_ENDPOINT", "https://aoai.openai.azure.com/"),
+        ("AZURE_OPENAI_API_KEY", "hunter2"),
+        ("OFFHOOK_CARRIER_ACS_PUBLIC_URL", "https://line.example.org"),
+    ];
+    let env = |more: &[(&'static str, &'static str)]| POLYCLAW.iter().chain(more).copied().collect::<Env>();
+    let config = Config::parse("", &env(&[])).unwrap();
+    assert_eq!(config.voice_target.unwrap().as_e164(), "+12065550171");
+    let acs = config.acs.expect("the carrier");
+    assert_eq!(acs.carrier.lines[0].number.as_e164(), "+12065550134");
+    assert!(acs.incoming.token.is_some_and(|token| token.expose_secret() == "c3VmZmljaWVudGx5IGxvbmc"));
+    let SpeechModel::OpenAi(speech) = config.speech else { panic!("not the Realtime voice") };
+    assert_eq!(speech.base_url, "https://aoai.openai.azure.com/openai/v1");
+    assert!(matches!(speech.auth, Auth::ApiKey(key) if key.expose_secret() == "hunter2"));
+    assert_eq!(speech.model, "gpt-realtime-mini");
+    let named = Config::parse("", &env(&[("AZURE_OPENAI_REALTIME_DEPLOYMENT", "voice-2")])).unwrap();
+    assert!(matches!(named.speech, SpeechModel::OpenAi(speech) if speech.model == "voice-2"));
+
+    // The same said twice is the same, however it is written; something else is a mistake, which is told.
+    let same = "voice.target = \"+1 206 555 0171\"\ncarrier.acs.incoming_token = \"${ACS_CALLBACK_TOKEN}\"";
+    assert_eq!(Config::parse(same, &env(&[])).unwrap().voice_target.unwrap().as_e164(), "+12065550171");
+    let other = "voice.target = \"+12065550172\"\ncarrier.acs.connection_string = \"endpoint=https://a;accesskey=b\"";
+    let error = Config::parse(other, &env(&[])).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "VOICE_TARGET_NUMBER and voice.target say different things; remove one of them\n\
+         ACS_CONNECTION_STRING and carrier.acs.connection_string say different things; remove one of them"
+    );
+    let error = Config::parse("voice.target = \"5550171\"", &Env::default()).unwrap_err().to_string();
+    assert!(error.starts_with("voice.target is no number that can be called"), "{error}");
+    // What other programs read too is overruled by the keys, and that is told.
+    let text = "speech.openai.base_url = \"https://other.openai.azure.com/openai/v1\"";
+    let written = Written::parse(None, text, &env(&[])).unwrap();
+    assert_eq!(
+        written.warnings,
+        ["AZURE_OPENAI_ENDPOINT is set, but speech.openai.base_url says something else, and counts"]
+    );
+}
+
 #[test]
 fn limits() {
     let limits = |text: &str| parse(&format!("[policy]\n{text}")).policy.talk_limit;

@@ -76,6 +76,9 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "OFFHOOK_CONFIG", hide_env_values = true)]
     #[arg(help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
+    /// Read NAME=value lines for what the environment does not say, e.g. the .env of another installation
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
+    env_file: Option<PathBuf>,
     /// Print JSON for programs
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
@@ -308,8 +311,18 @@ pub fn main() -> ExitCode {
 /// Run the command line of this process.
 async fn run() -> ExitCode {
     let cli = Cli::parse();
-    let context = Context { config_file: cli.config, json: cli.json, url: cli.url, env: Env::process() };
-    match dispatch(cli.command, &context).await {
+    let env = match &cli.env_file {
+        Some(file) => Env::process().with_file(file).map_err(|error| Failure::Usage(error.to_string())),
+        None => Ok(Env::process()),
+    };
+    let done = match env {
+        Ok(env) => {
+            let context = Context { config_file: cli.config, json: cli.json, url: cli.url, env };
+            dispatch(cli.command, &context).await
+        }
+        Err(failure) => Err(failure),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let message = failure.to_string();

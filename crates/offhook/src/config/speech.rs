@@ -11,10 +11,16 @@ use super::build::Build;
 use super::choice;
 use super::local;
 use super::raw::{RawOpenAi, RawSpeech};
+use super::voice;
+
+/// The deployment of a resource whose document names none.
+const AZURE_DEPLOYMENT: &str = "gpt-realtime-mini";
 
 pub(super) fn model(build: &mut Build<'_>, raw: &RawSpeech) -> SpeechModel {
-    // The name of a Realtime deployment has no other use than to be talked to.
+    // The name of a Realtime deployment has no other use than to be talked to, nor has a resource beside one to call
+    // through.
     let deployment = build.env.get("AZURE_OPENAI_REALTIME_DEPLOYMENT").is_some();
+    let deployment = deployment || voice::is_installation(build.env);
     let default = if deployment { choice::Model::OpenAi } else { choice::Model::default() };
     match raw.model.unwrap_or(default) {
         choice::Model::OpenAi => SpeechModel::OpenAi(openai(build, &raw.openai)),
@@ -23,14 +29,16 @@ pub(super) fn model(build: &mut Build<'_>, raw: &RawSpeech) -> SpeechModel {
 }
 
 fn openai(build: &mut Build<'_>, raw: &RawOpenAi) -> Config {
-    let azure = build.env.get("AZURE_OPENAI_ENDPOINT");
-    let azure = azure.map(|endpoint| format!("{}/openai/v1", endpoint.trim_end_matches('/')));
+    let azure = build.env.get("AZURE_OPENAI_ENDPOINT").map(voice::base_url);
+    let of_azure = azure.is_some() && raw.base_url.is_none();
     let base_url = raw.base_url.clone().or(azure).unwrap_or_else(|| Config::OPENAI_URL.to_owned());
     let base_url = url(build, "speech.openai.base_url", &base_url, &["https", "http", "wss", "ws"]);
-    let is_azure =
-        base_url.contains(".openai.azure.com") || base_url.contains(".cognitiveservices.azure.com");
+    let hosts = [".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"];
+    let is_azure = of_azure || hosts.iter().any(|host| base_url.contains(host));
     let deployment = build.env.get("AZURE_OPENAI_REALTIME_DEPLOYMENT").map(str::to_owned);
-    let model = raw.model.clone().or(deployment).unwrap_or_else(|| Config::MODEL.to_owned());
+    // What the document that has these names deploys.
+    let usual = if of_azure { AZURE_DEPLOYMENT } else { Config::MODEL };
+    let model = raw.model.clone().or(deployment).unwrap_or_else(|| usual.to_owned());
     let auth = auth(build, raw, is_azure);
     let usual = Config::new(base_url, auth, model);
     Config {

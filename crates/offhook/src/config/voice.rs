@@ -47,6 +47,33 @@ pub(super) fn overlay(
     }
 }
 
+/// Where a variable that other programs have too says something else than the keys: those count, and it is told.
+pub(super) fn overruled(table: &Table, env: &Env) -> Vec<String> {
+    let endpoint = env.get("AZURE_OPENAI_ENDPOINT").map(base_url);
+    let deployment = env.get("AZURE_OPENAI_REALTIME_DEPLOYMENT").map(str::to_owned);
+    let named = [
+        ("AZURE_OPENAI_ENDPOINT", "speech.openai.base_url", endpoint),
+        ("AZURE_OPENAI_REALTIME_DEPLOYMENT", "speech.openai.model", deployment),
+    ];
+    let odd = named.into_iter().filter(|(_, key, named)| {
+        let written = written(table, key);
+        named.as_ref().zip(written).is_some_and(|(named, written)| written.trim_end_matches('/') != named)
+    });
+    odd.map(|(name, key, _)| format!("{name} is set, but {key} says something else, and counts")).collect()
+}
+
+/// Where the Realtime API of a resource is.
+pub(super) fn base_url(endpoint: &str) -> String {
+    let endpoint = endpoint.trim_end_matches('/');
+    let endpoint = endpoint.strip_suffix("/openai/v1").unwrap_or(endpoint);
+    format!("{}/openai/v1", endpoint.trim_end_matches('/'))
+}
+
+/// Whether the variables are those of a whole installation: a resource to call through, and one to speak.
+pub(super) fn is_installation(env: &Env) -> bool {
+    env.get("ACS_CONNECTION_STRING").is_some() && env.get("AZURE_OPENAI_ENDPOINT").is_some()
+}
+
 fn both(name: &str, key: &str) -> Problem {
     let why = format!("and {key} say different things; remove one of them");
     Problem { key: name.to_owned(), why, line: None }

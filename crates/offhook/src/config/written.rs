@@ -87,7 +87,8 @@ impl Written {
         if !problems.is_empty() {
             return Err(ConfigError::Invalid { file: file.map(Path::to_owned), problems });
         }
-        let (stand_ins, warnings) = (stand_ins(env), unknown_names(env));
+        let (stand_ins, mut warnings) = (stand_ins(env), unknown_names(env));
+        warnings.extend(voice::overruled(&table, env));
         Ok(Self { file: file.map(Path::to_owned), table, origins, stand_ins, warnings })
     }
 }

@@ -152,6 +152,38 @@ async fn the_user_s_number_is_kept_and_used_for_handoffs() {
 }
 
 #[tokio::test]
+async fn the_user_is_called_on_the_number_they_have_set() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    // The first call gets a key; then there is somebody to keep a number for.
+    Machine::expect(&machine.run(&["call", "+14155550101", "Ask.", "--wait"]).await, 1);
+    let output = machine.run(&["call", "me", "Say hello.", "--wait"]).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("/phone") && errors(&output).contains("voice_target_required"));
+    // What the server does not let be called is not kept here either.
+    let output = machine.run(&["phone", "+442079460958"]).await;
+    Machine::expect(&output, 4);
+    assert!(errors(&output).contains("(unsupported_destination)"), "{}", errors(&output));
+    assert_eq!(Machine::expect(&machine.run(&["phone"]).await, 0), "none is kept\n");
+
+    let set = Machine::expect(&machine.run(&["phone", "+14155550109", "--json"]).await, 0);
+    let set: Value = serde_json::from_str(&set).unwrap();
+    assert_eq!((&set["number"], &set["source"]), (&"+14155550109".into(), &"account".into()));
+    let printed = Machine::expect(&machine.run(&["call", "me", "Say", "hello.", "--wait"]).await, 0);
+    assert!(printed.contains("Outcome     answered"), "{printed}");
+    for refused in [&["call", "me", "--check"][..], &["call", "me", "--from", "+14155550199"]] {
+        let output = machine.run(refused).await;
+        Machine::expect(&output, 2);
+        assert!(errors(&output).contains("is not for `offhook call me`"), "{}", errors(&output));
+    }
+    assert_eq!(Machine::expect(&machine.run(&["phone", "--forget"]).await, 0), "none is kept\n");
+    Machine::expect(&machine.run(&["call", "me"]).await, 4);
+    stop(app).await;
+}
+
+#[tokio::test]
 async fn a_call_s_terms_reach_the_server() {
     let mut machine = Machine::new();
     let data = tempfile::tempdir().unwrap();

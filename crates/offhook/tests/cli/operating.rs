@@ -32,6 +32,49 @@ async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
 }
 
 #[tokio::test]
+async fn a_key_for_an_agent_calls_its_user_and_nobody_else() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    let run = async |args: &[&str], key: &str| {
+        let mut command = machine.command(args);
+        command.env("OFFHOOK_DATA_DIR", data.path()).env("OFFHOOK_API_KEY", key);
+        command.output().await.unwrap()
+    };
+    let made = run(&["key", "create", "--voice-only", "--target", "+14155550109"], "").await;
+    let key = Machine::expect(&made, 0).trim().to_owned();
+    assert!(errors(&made).contains("allow_anonymous_keys = false"), "{}", errors(&made));
+    assert_eq!(Machine::expect(&run(&["phone"], &key).await, 0), "+14155550109\n");
+    Machine::expect(&run(&["call", "me", "--wait"], &key).await, 0);
+    for refused in [&["call", "+14155550101", "Ask."][..], &["phone", "+14155550101"], &["phone", "--forget"]] {
+        let output = run(refused, &key).await;
+        Machine::expect(&output, 4);
+        assert!(errors(&output).contains("its target"), "{refused:?}: {}", errors(&output));
+    }
+    let listed = Machine::expect(&run(&["key", "list", "--json"], "").await, 0);
+    let row: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let id = row["id"].as_str().unwrap();
+    assert_eq!(row["voice_only"], true);
+    Machine::expect(&run(&["key", "bind", id, "--free"], "").await, 0);
+    Machine::expect(&run(&["call", "+14155550101", "Ask."], &key).await, 0);
+    Machine::expect(&run(&["key", "bind", id], "").await, 0);
+    Machine::expect(&run(&["call", "+14155550101", "Ask."], &key).await, 4);
+    Machine::expect(&run(&["key", "bind", "nobody"], "").await, 1);
+    // A further key of an account, whose target the operator sets.
+    let account = Machine::expect(&run(&["account", "create"], "").await, 0).trim().to_owned();
+    let bound = run(&["key", "create", "--voice-only", "--account", &account], "").await;
+    let bound = Machine::expect(&bound, 0).trim().to_owned();
+    Machine::expect(&run(&["call", "me"], &bound).await, 4);
+    Machine::expect(&run(&["account", "target", &account, "+14155550101"], "").await, 0);
+    Machine::expect(&run(&["call", "me", "--wait"], &bound).await, 1);
+    assert!(Machine::expect(&run(&["account", "show", &account], "").await, 0).contains("target   +14155550101"));
+    Machine::expect(&run(&["account", "target", &account, "--remove"], "").await, 0);
+    Machine::expect(&run(&["call", "me"], &bound).await, 4);
+    stop(app).await;
+}
+
+#[tokio::test]
 async fn an_account_has_limits_phones_and_a_line_beside_a_running_server() {
     let mut machine = Machine::new();
     let data = tempfile::tempdir().unwrap();

@@ -22,6 +22,9 @@ fn good(operation: &str) -> Value {
         "POST /campaigns" => {
             json!({ "task": "Ask what a new chain costs.", "targets": [{ "to": RECEPTIONIST }] })
         }
+        "POST /tools/make_voice_call" | "POST /api/voice/call" => json!({ "prompt": "Say hello." }),
+        "POST /tools/chat_command" => json!({ "text": "/phone" }),
+        "PUT /me/voice-target" => json!({ "number": RECEPTIONIST }),
         other => panic!("write a good body of {other} here"),
     }
 }
@@ -30,6 +33,9 @@ fn good(operation: &str) -> Value {
 fn code_of(operation: &str, field: &str) -> Option<&'static str> {
     match (operation, field) {
         ("POST /call", "to" | "bridge_number") => Some("invalid_phone"),
+        ("PUT /me/voice-target", "number") | ("POST /api/voice/call", "number" | "target_number") => {
+            Some("invalid_phone")
+        }
         ("POST /call", "task") => Some("missing_fields"),
         ("POST /call", "loop_in_user") => Some("invalid_loop_in_user"),
         (

@@ -54,6 +54,8 @@ fn place(_: &Victim) -> Value {
 }
 
 const ROWS: &[Row] = &[
+    row("POST /api/voice/call", Asker, |_| json!({ "number": BUSY })),
+    row("GET /api/voice/status", Asker, none),
     row("GET /balance", Asker, none),
     row("POST /call", AskerOrNobody, place),
     row("POST /call/check", AskerOrNobody, place),
@@ -90,8 +92,13 @@ const ROWS: &[Row] = &[
     row("POST /me/keys/{id}/rotate", Theirs("not_found"), none),
     row("GET /me/webhook-secret", Asker, none),
     row("POST /me/webhook-secret/rotate", Asker, none),
+    row("GET /me/voice-target", Asker, none),
+    row("PUT /me/voice-target", Asker, |_| json!({ "number": BUSY })),
+    row("DELETE /me/voice-target", Asker, none),
     row("GET /readyz", Everybody, none),
     row("GET /recordings/{id}", Signed, none),
+    row("POST /tools/chat_command", Asker, |_| json!({ "text": "/call" })),
+    row("POST /tools/make_voice_call", Asker, |_| json!({})),
 ];
 
 #[test]

@@ -178,6 +178,26 @@ async def settings_and_account(client):
     assert check["missing"] and "prompt" not in check, check
 
 
+async def a_call_to_the_user(client):
+    """No tool of these takes a number to call, but the one by which the user says theirs."""
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    takes = tools["make_voice_call"].input_schema["properties"].keys()
+    assert takes == {"prompt", "opening_message", "wait", "idempotency_key"}, takes
+    await use(client, "phone", forget=True)
+    text = await refused(client, "(voice_target_required)", "make_voice_call", prompt=TASK)
+    assert "/phone" in text, text
+    await refused(client, "(invalid_phone)", "phone", number="+not-a-number")
+    assert (await use(client, "phone", number=given["busy"]))["number"] == given["busy"]
+    reply = (await use(client, "chat_command", text="/phone"))["reply"]
+    assert given["busy"] in reply, reply
+    await refused(client, "takes: ", "make_voice_call", prompt=TASK, number=given["hangs_up"])
+    placed = await use(client, "make_voice_call", prompt=TASK)
+    call = await use(client, "wait_for_call", call_id=placed["call_id"], max_wait_seconds=60)
+    assert (call["outcome"], call["to"]) == ("busy", given["busy"]), call
+    call = await use(client, "make_voice_call", wait=60)
+    assert call["outcome"] == "busy" and call["call_id"] != placed["call_id"], call
+
+
 async def errors(client):
     await refused(client, "not_found", "get_call", call_id="0199a1e0-0000-7000-8000-000000000000")
     await refused(client, "not_found", "hangup_call", call_id="../me")
@@ -239,6 +259,7 @@ async def main():
         await asyncio.gather(
             a_call_that_is_waited_for(client),
             a_question(client),
+            a_call_to_the_user(client),
             hanging_up(client),
             a_campaign(client),
             a_handoff(client),
