@@ -293,6 +293,8 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         inbound: config.inbound.clone(),
         voice_target: config.voice_target.clone(),
         webhooks: config.webhooks.clone(),
+        agents: config.agents.clone(),
+        assistant_name: config.assistant_name.clone(),
         mask_secrets: config.mask_secrets || config.restrict_data,
         restrict_data: config.restrict_data,
         check_model: config.check_model.clone(),

@@ -15,6 +15,7 @@ use super::schedule::check_window;
 use super::wish::Wish;
 use super::{AccountPhoneError, AuthError, Caller, Gateway, Idempotency, PlaceCallError};
 use crate::admission::{NoPlace, Place, Visit};
+use crate::agents::Wanted;
 use crate::clock;
 use crate::engine::Start;
 use crate::writer::InsertError;
@@ -61,6 +62,8 @@ pub struct PlaceCall {
     pub idempotency: Option<Idempotency>,
     /// Whom the voice is on this call.
     pub role: Role,
+    /// Who may be asked on it.
+    pub agents: Wanted,
     /// The key that asks is bound to its target; the gateway notes it.
     pub bound: bool,
 }
@@ -131,6 +134,7 @@ impl Gateway {
             Some(caller) => self.preferred(caller, ask).await.map_err(|error| unreadable(&error))?,
             None => ask,
         };
+        let ask = self.with_agents(caller, ask)?;
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
@@ -143,6 +147,14 @@ impl Gateway {
             wish.brief.prior = Some(followed.prior);
         }
         Ok(wish)
+    }
+
+    /// Who may be asked on the call is decided now, by the key that asks for it.
+    fn with_agents(&self, caller: Option<Caller>, ask: PlaceCall) -> Result<PlaceCall, PlaceCallError> {
+        let is_admin = caller.is_some_and(|caller| caller.admin);
+        let granted = self.inner.settings.agents.granted(ask.agents.clone(), ask.role, is_admin);
+        let refused = |why: &str| PlaceCallError::InvalidField { field: "agents", why: why.to_owned() };
+        Ok(PlaceCall { agents: granted.map_err(refused)?, ..ask })
     }
 
     /// The phone of the account, where it is asked for.

@@ -7,7 +7,7 @@ use offhook_core::brief::{Disclosure, Opening};
 use offhook_speech::local::Server;
 
 use super::Inbound;
-use crate::webhooks;
+use crate::{agents, webhooks};
 
 /// What the gateway is told once, at start.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct Settings {
     pub repeat_window: Duration,
     /// Calls of one campaign at the same time.
     pub campaign_parallel: u32,
+    /// Who may be asked on calls.
+    pub agents: agents::Settings,
+    /// What the voice is called.
+    pub assistant_name: Option<String>,
     /// One-time codes and card numbers are masked wherever a call is written down.
     pub mask_secrets: bool,
     /// Card numbers, passwords, codes and identity numbers are kept out of briefings and calls.

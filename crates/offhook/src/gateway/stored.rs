@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::wish::Wish;
 use super::{Caller, Gateway, PlaceCall, PlaceCallError};
+use crate::agents::Wanted;
 
 /// What was asked for and has no column of its own.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub(super) struct Extra {
     result_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     supplied: Option<String>,
+    /// `true`, or the names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<Value>,
     /// Asked for with a key that is bound to its target.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bound: bool,
@@ -51,6 +55,7 @@ impl Extra {
             may_commit: ask.may_commit.as_ref().and_then(commit_written),
             result_schema: ask.result_schema.clone(),
             supplied: ask.supplied.clone(),
+            agents: agents_written(&ask.agents),
             bound: ask.bound,
             to_user: ask.role == Role::Assistant,
         }
@@ -89,11 +94,28 @@ pub(super) fn read(row: &CallRow) -> PlaceCall {
         result_schema: extra.result_schema,
         follow_up_to: row.ties.follows.map(|call| call.to_string()),
         supplied: extra.supplied,
+        agents: extra.agents.map_or(Wanted::Nobody, agents_read),
         bound: extra.bound,
         role: if extra.to_user { Role::Assistant } else { Role::Caller },
         not_before: None,
         not_after: None,
         idempotency: None,
+    }
+}
+
+pub(super) fn agents_written(wanted: &Wanted) -> Option<Value> {
+    match wanted {
+        Wanted::AsUsual | Wanted::Nobody => None,
+        Wanted::Everybody => Some(true.into()),
+        Wanted::These(names) => Some(names.as_slice().into()),
+    }
+}
+
+pub(super) fn agents_read(written: Value) -> Wanted {
+    match serde_json::from_value(written.clone()) {
+        Ok(names) => Wanted::These(names),
+        Err(_) if written == true => Wanted::Everybody,
+        Err(_) => Wanted::Nobody,
     }
 }
 
@@ -172,6 +194,7 @@ mod tests {
             supplied: Some("It is March 3rd.".to_owned()),
             bound: true,
             role: Role::Assistant,
+            agents: Wanted::These(vec!["main".to_owned()]),
             ..PlaceCall::default()
         };
         let extra: Extra = serde_json::from_str(&written(&ask).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! A wish for a call, parsed: every field checked, in the contract's order.
 
 use offhook_core::brief::check::holds_secret;
-use offhook_core::brief::{Brief, Introduction, ResultField, Voicemail};
+use offhook_core::brief::{self, Brief, Introduction, ResultField, Voicemail};
 use offhook_core::policy::{Allow, Ask, Rule};
 use offhook_core::{CallId, Fact, JournalEntry, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{CallRequest, Direction, NewCall, NewKey, Ties};
@@ -78,6 +78,8 @@ impl Wish {
             mask_secrets: settings.mask_secrets,
             restrict_data: settings.restrict_data,
             role: ask.role,
+            name: settings.assistant_name.clone(),
+            agents: agents(&ask, settings)?,
             ..Brief::new(ask.task.clone())
         };
         Ok(Self { ask, to, from, user, bound_to: None, brief, ties: Ties::default() })
@@ -201,6 +203,12 @@ fn user(
 
 fn introduction(ask: &PlaceCall) -> Introduction {
     if ask.warm_greeting.unwrap_or(true) { Introduction::Warm } else { Introduction::Straight }
+}
+
+/// Who may be asked on the call.
+fn agents(ask: &PlaceCall, settings: &Settings) -> Result<Option<brief::Agents>, PlaceCallError> {
+    let agents = settings.agents.for_call(&ask.agents);
+    agents.map_err(|error| PlaceCallError::InvalidField { field: "agents", why: error.to_string() })
 }
 
 fn result_fields(ask: &PlaceCall) -> Result<Vec<ResultField>, PlaceCallError> {

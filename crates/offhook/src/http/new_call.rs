@@ -67,6 +67,10 @@ pub struct NewCall {
     /// How long it waits for an answer; 60 when absent. Says that it may ask, too.
     #[schema(value_type = Option<u32>, minimum = 10, maximum = 300)]
     ask_owner_seconds: Value,
+    /// Which of the operator's agents the voice may ask for what the task needs: `true` for all, or their names. None when
+    /// absent: on a call to others it knows what the task says.
+    #[schema(value_type = Option<AgentsOfCall>)]
+    agents: Value,
     /// Where the events of this call are sent as they happen, signed, in order, at least once, and tried again for a
     /// day: an `https://` address.
     #[schema(value_type = Option<String>, example = "https://example.com/offhook")]
@@ -107,6 +111,15 @@ pub struct NewCall {
 pub enum MayCommit {
     Whether(bool),
     Within(String),
+}
+
+/// `true`, `false`, or names.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub enum AgentsOfCall {
+    Whether(bool),
+    These(Vec<String>),
 }
 
 /// What to do when a machine answers.
@@ -150,6 +163,7 @@ impl NewCall {
             max_duration: seconds("max_duration_seconds", &self.max_duration_seconds)?,
             voicemail_message: voicemail(&self.voicemail)?,
             ask_owner: ask_owner(&self.ask_owner, &self.ask_owner_seconds)?,
+            agents: terms::agents(&self.agents)?,
             webhook_url: text("webhook_url", "invalid_request", self.webhook_url)?,
             may_commit: terms::may_commit(&self.may_commit)?,
             result_schema: terms::result_schema(self.result_schema)?,

@@ -167,6 +167,11 @@ const WISH: &[Param] = &[
          answer_call. Only when you will be there to answer.",
     ),
     may(
+        "agents",
+        Kind::Flag,
+        "Let the voice ask the agents that this server has configured for what the task needs while it talks.",
+    ),
+    may(
         "may_commit",
         Kind::FlagOrText,
         "What the voice may agree to: true for what the task asks for, or the limits in words; false for nothing at \
