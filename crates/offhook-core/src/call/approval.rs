@@ -307,6 +307,10 @@ impl Call {
             false => (TaskStatus::Failed, "It was not approved."),
         };
         self.claim(Claim::new(status, summary));
+        // Who declined while it was read out need not hear the rest.
+        if self.conversation().is_some_and(|conversation| matches!(conversation.phase, Phase::Opening(_))) {
+            return self.hang_up(now, EndReason::VoiceFinished);
+        }
         self.part_with(now, EndReason::VoiceFinished, &format!("{words} {}", asking.goodbye));
     }
 
@@ -317,6 +321,11 @@ impl Call {
         self.journal(Fact::ApprovalDecided { approved, by });
         let conversation = self.conversation();
         Some(conversation.is_some_and(|conversation| std::mem::take(&mut conversation.approving).within))
+    }
+
+    /// Nobody waits for the verdict any more.
+    pub(super) fn withdraw_approval(&mut self, now: Timestamp) {
+        self.declined(now, DecidedBy::TimedOut);
     }
 
     /// What is not decided when the call ends is declined.

@@ -413,6 +413,8 @@ pub enum CallCommand {
     Bridge { to: Option<HandoffAllow>, introduction: Option<Introduction> },
     /// Ask whoever is on the line to approve this, and go on afterwards.
     Approve(Box<Approval>),
+    /// What was asked for is not wanted any more.
+    Withdraw,
     /// offhook is shutting down.
     Shutdown,
     /// offhook can't write down any more what happens in it.

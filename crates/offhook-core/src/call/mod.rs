@@ -341,6 +341,7 @@ impl Call {
             CallCommand::Press { digits } => self.owner_presses(digits),
             CallCommand::Answer { text, .. } => self.owner_answers(now, text),
             CallCommand::Bridge { to, introduction } => self.owner_hands_over(now, to, introduction),
+            CallCommand::Withdraw => self.withdraw_approval(now),
             CallCommand::Approve(approval) => self.approve_within(now, *approval),
         }
     }

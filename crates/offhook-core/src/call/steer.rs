@@ -81,6 +81,7 @@ impl Call {
             CallCommand::Press { .. } if conversation.menu.is_sending() => Some(NotNow::KeysUnderWay),
             CallCommand::Answer { question_id, .. } => conversation.consult.refusal(*question_id),
             CallCommand::Bridge { to: None, .. } if self.user.is_none() => Some(NotNow::NobodyToJoin),
+            CallCommand::Withdraw if !self.awaits_decision() => Some(NotNow::OtherMatters),
             CallCommand::Approve(_) if !self.may_ask_for_approval() => Some(NotNow::OtherMatters),
             CallCommand::Bridge { .. } => conversation.handoff.refusal(&conversation.phase),
             _ => None,

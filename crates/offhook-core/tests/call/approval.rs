@@ -342,6 +342,28 @@ fn within_a_call_it_is_asked_and_the_call_goes_on() {
 }
 
 #[test]
+fn what_is_withdrawn_is_declined_and_the_call_goes_on() {
+    let brief = Brief { role: Role::Assistant, ..brief() };
+    Scenario { brief, ..Scenario::default() }.check_talking(
+        "4000 approve_within Pay 40 euros to the florist
+         5000 playing 1
+         5500 withdraw
+         5500 cut_off 1 500 4000
+         6000 digit 1",
+        expect![[r#"
+            4000 speech: brief "Ask whether a table for two is free on Friday at seven."
+            4000 speech: open with "I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
+            5500 journal: approval.decided approved=false by="timed_out"
+            5500 speech: brief "Ask whether a table for two is free on Friday at seven."
+            5500 speech: say "All right, that is declined."
+            5500 speech: note "What was asked of the user just now was declined. Go on with the conversation where it was."
+            5500 speech: truncate 1 at 500 of 4000 ms
+            6000 journal: leg.digit_received digit="1"
+        "#]],
+    );
+}
+
+#[test]
 fn a_call_with_somebody_else_is_asked_nothing() {
     Scenario::default().check_talking(
         "4000 approve_within Pay everything\n5000 digit 1",

@@ -229,6 +229,7 @@ fn input(what: &str) -> Input {
             details: None,
             pin: Pin::parse("4711"),
         }))),
+        "withdraw" => Input::Command(CallCommand::Withdraw),
         "shutdown" => Input::Command(CallCommand::Shutdown),
         "owner_says" => Input::Command(CallCommand::Say { text: rest.into() }),
         "owner_instructs" => Input::Command(CallCommand::Instruct { text: rest.into() }),

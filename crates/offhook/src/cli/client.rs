@@ -46,6 +46,11 @@ impl Client {
         self.json(self.request(Method::DELETE, path)).await
     }
 
+    /// With what only the body should hold.
+    pub async fn delete_with(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.json(self.request(Method::DELETE, path).json(body)).await
+    }
+
     pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.json(self.request(Method::PATCH, path).json(body)).await
     }

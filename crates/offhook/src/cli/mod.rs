@@ -2,6 +2,7 @@
 
 mod account;
 mod acs;
+mod approve;
 mod backup;
 mod call;
 mod campaign;
@@ -47,7 +48,9 @@ Exit codes:
   0  done                  3  the server can't be reached
   1  a call was not answered, or a check failed
   2  wrong usage or configuration
-  4  the server refused the request; the message says why";
+  4  the server refused the request; the message says why
+  5  the user declined what was to be approved
+  6  nobody approved it in time, or it was cancelled";
 
 /// The options that every command has.
 const EVERYWHERE: &str = "Everywhere";
@@ -123,6 +126,10 @@ enum Command {
     Answer(steer::Answered),
     /// Hand a call over to the user now: their phone rings, they are joined, and the voice leaves
     Bridge(steer::Bridged),
+    /// Have the user approve something by phone: exit code 0 is a yes
+    Approve(Box<approve::Args>),
+    /// Show, set or clear the PIN with which you approve
+    Pin(approve::Pin),
     /// Ask several places the same in parallel, and compare what they say
     #[command(subcommand, arg_required_else_help = true)]
     Campaign(campaign::Command),
@@ -201,6 +208,12 @@ pub enum Failure {
     /// The command did its work, and the answer is no.
     #[error("")]
     No,
+    /// The user said no to what was to be approved.
+    #[error("")]
+    Declined,
+    /// Nobody said yes to it in time.
+    #[error("")]
+    Undecided,
     #[error("{0}")]
     Failed(String),
     #[error("{0}")]
@@ -218,6 +231,8 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Refused { .. } => 4,
+            Self::Declined => 5,
+            Self::Undecided => 6,
         }
     }
 }
@@ -348,6 +363,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Digits(args) => steer::digits(args, context).await,
         Command::Answer(args) => steer::answer(args, context).await,
         Command::Bridge(args) => steer::bridge(args, context).await,
+        Command::Approve(args) => approve::run(*args, context).await,
+        Command::Pin(args) => approve::pin(args, context).await,
         Command::Campaign(command) => campaign::run(command, context).await,
         Command::Me => me::account(context).await,
         Command::Balance => me::balance(context).await,

@@ -2,10 +2,11 @@
 //! and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`steer`] it, [`bridge`] the user into it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
-//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`campaigns`], [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`campaigns`], [`approvals`] and the [`pins`] they take, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
+mod approvals;
 mod bridge;
 mod campaigns;
 mod check;
@@ -21,6 +22,7 @@ mod lines;
 pub mod linking;
 mod own_keys;
 pub mod phones;
+mod pins;
 mod place;
 mod preferences;
 mod profile;
@@ -56,6 +58,7 @@ use crate::acs::Guard;
 use crate::admission::Admission;
 use crate::engine::Engine;
 use crate::webhooks::Queue;
+use approvals::Approvals;
 use campaigns::Campaigns;
 use in_flight::InFlight;
 use known_keys::KnownKeys;
@@ -63,6 +66,7 @@ use reception::TurnedAway;
 use repeats::Repeats;
 use schedule::Schedule;
 
+pub use approvals::{ApprovalError, AskApproval, AskedApproval};
 pub use account::{AccountView, Balance, PlanKind, Today, TrialLeft};
 pub use bridge::{Bridge, BridgeError, HandoffState, HandoffView};
 pub use campaigns::{
@@ -78,6 +82,7 @@ pub use lines::ActiveLine;
 pub use offhook_store::{Idempotency, Lifecycle};
 pub use own_keys::{KeyError, MadeKey};
 pub use phones::AccountPhoneError;
+pub use pins::{PinError, PinView};
 pub use place::{PlaceCall, Placed};
 pub use profile::{Answering, NewProfile, NewReception, PinChange};
 pub use readiness::Check;
@@ -116,6 +121,7 @@ struct Inner {
     repeats: Repeats,
     schedule: Schedule,
     campaigns: Campaigns,
+    approvals: Approvals,
     known_keys: KnownKeys,
     /// Calls whose events are sent somewhere.
     webhooks: Arc<Queue>,
@@ -151,6 +157,7 @@ impl Gateway {
                 repeats: Repeats::default(),
                 schedule: Schedule::default(),
                 campaigns: Campaigns::default(),
+                approvals: Approvals::default(),
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),
@@ -196,9 +203,11 @@ impl Gateway {
         const LAST_CAMPAIGNS: Duration = Duration::from_secs(5);
         self.inner.engine.refuse_calls();
         self.inner.campaigns.close();
+        self.inner.approvals.close();
         self.settled().await;
         self.inner.engine.drain(Duration::from_secs(10)).await;
         let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.campaigns.ended()).await;
+        let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.approvals.ended()).await;
         self.inner.engine.carrier().shutdown().await;
         self.inner.engine.writer().stop(LAST_WRITES).await;
         self.inner.claim.release().await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use offhook_core::brief::{Commit, Role};
+use offhook_core::brief::{Approval, Commit, Role};
 use offhook_core::policy::{Allow, Ask};
 use offhook_core::{CallId, CampaignId, PhoneNumber, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
@@ -60,6 +60,8 @@ pub struct PlaceCall {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
     pub idempotency: Option<Idempotency>,
+    /// What the call is to have approved.
+    pub approval: Option<Approval>,
     /// Whom the voice is on this call.
     pub role: Role,
     /// Who may be asked on it.
@@ -180,6 +182,17 @@ impl Gateway {
         self.check_has_key(caller.owner).await?;
         let mut wish = self.wish(Some(caller), ask).await?;
         wish.ties.campaign = Some(campaign);
+        Ok(self.admit(Payer::Known(caller), wish).await?.call_id)
+    }
+
+    /// Place the call of an approval.
+    pub(super) async fn place_for_approval(
+        &self,
+        caller: Caller,
+        ask: PlaceCall,
+    ) -> Result<CallId, PlaceCallError> {
+        self.check_open()?;
+        let wish = self.wish(Some(caller), ask).await?;
         Ok(self.admit(Payer::Known(caller), wish).await?.call_id)
     }
 

@@ -26,6 +26,7 @@ impl Gateway {
         let calls = stream::iter(&unfinished);
         calls.for_each_concurrent(AT_ONCE, |call| self.finalize_or_tell(call)).await;
         self.end_campaigns().await?;
+        self.end_approvals().await?;
         if !unfinished.is_empty() {
             tracing::warn!(
                 calls = unfinished.len(),

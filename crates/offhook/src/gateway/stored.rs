@@ -96,6 +96,8 @@ pub(super) fn read(row: &CallRow) -> PlaceCall {
         supplied: extra.supplied,
         agents: extra.agents.map_or(Wanted::Nobody, agents_read),
         bound: extra.bound,
+        // A call that has something approved waits for no time.
+        approval: None,
         role: if extra.to_user { Role::Assistant } else { Role::Caller },
         not_before: None,
         not_after: None,

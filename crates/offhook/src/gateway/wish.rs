@@ -65,7 +65,8 @@ impl Wish {
         let message = ask.voicemail_message.clone().filter(|message| !message.trim().is_empty());
         let brief = Brief {
             personality: ask.personality.clone(),
-            greeting: ask.greeting.clone(),
+            // What is to be approved is the greeting.
+            greeting: ask.greeting.clone().filter(|_| ask.approval.is_none()),
             voice,
             language: ask.language.clone().unwrap_or_else(|| settings.language.clone()),
             opening: settings.opening,
@@ -78,6 +79,7 @@ impl Wish {
             mask_secrets: settings.mask_secrets,
             restrict_data: settings.restrict_data,
             role: ask.role,
+            approval: ask.approval.clone(),
             name: settings.assistant_name.clone(),
             agents: agents(&ask, settings)?,
             ..Brief::new(ask.task.clone())

@@ -104,8 +104,13 @@ impl ApiError {
         Self { status, code, message: message.into(), retry_after: None, action: None, quota: None }
     }
 
+    /// Worth asking again after this.
+    pub fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
     /// With the status its code has.
-    fn of(code: &'static str, message: String) -> Self {
+    pub(super) fn of(code: &'static str, message: String) -> Self {
         Self::new(codes::status(code), code, message)
     }
 

@@ -4,6 +4,7 @@
 
 mod access;
 pub mod acs;
+mod approvals;
 mod balance;
 mod bridge;
 mod call_ties;
@@ -109,6 +110,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(campaigns::start, campaigns::list))
         .routes(routes!(campaigns::show, campaigns::note))
         .routes(routes!(campaigns::stop))
+        .routes(routes!(approvals::ask, approvals::list))
+        .routes(routes!(approvals::show, approvals::cancel))
+        .routes(routes!(approvals::pin, approvals::set_pin, approvals::clear_pin))
         .routes(routes!(recording::locate))
         .routes(routes!(recording::download))
         .routes(routes!(events::follow))

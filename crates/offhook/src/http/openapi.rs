@@ -22,6 +22,7 @@ use super::codes::CODES;
     tags(
         (name = "calls", description = "Placing, following and ending calls."),
         (name = "voice", description = "Calling the user: the one number an agent may always call."),
+        (name = "approvals", description = "Having the user approve an operation by phone."),
         (name = "campaigns", description = "Asking several the same, and comparing what they say."),
         (name = "account", description = "Whose key it is, its history and what is left of its limits."),
         (name = "recordings", description = "What was recorded."),

@@ -39,7 +39,7 @@ pub fn call_path(id: &str, below: &str) -> String {
 }
 
 /// Whatever could end a part of a URL, encoded.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     // A path of dots only would lead elsewhere.
     let dots = text.bytes().all(|byte| byte == b'.');
@@ -86,6 +86,9 @@ impl Use<'_> {
             Act::Instruct => self.steer("/instruct").await,
             Act::PressDigits => self.steer("/digits").await,
             Act::Bridge => self.steer("/bridge").await,
+            Act::RequestApproval => self.request_approval().await,
+            Act::GetApproval => self.get_approval().await,
+            Act::CancelApproval => self.cancel_approval().await,
             Act::StartCampaign => {
                 let key = self.take_text("idempotency_key");
                 let ask = Ask { idempotency_key: key, ..Ask::post("/campaigns", self.body()) };
@@ -297,7 +300,7 @@ impl Use<'_> {
     }
 
     /// A text, or what was written instead of one: the API says what is wrong with that.
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         match self.arguments.get(name) {
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(other) => other.to_string(),

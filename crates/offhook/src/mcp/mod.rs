@@ -2,6 +2,7 @@
 //! agent (`offhook mcp`), and at `/mcp` of a gateway. One table ([`tools`]), one way to the API ([`door`]).
 
 mod act;
+mod approval;
 mod door;
 mod guide;
 mod refusal;

@@ -36,6 +36,9 @@ pub enum Act {
     Instruct,
     PressDigits,
     Bridge,
+    RequestApproval,
+    GetApproval,
+    CancelApproval,
     StartCampaign,
     GetCampaign,
     ListCampaigns,
@@ -458,6 +461,43 @@ pub const TOOLS: &[Row] = &[
                 may("warm_greeting", Kind::Flag, "Tell the user who is there, and let them decide, first."),
             ],
         ],
+    },
+    Row {
+        name: "request_approval",
+        act: Act::RequestApproval,
+        hint: Hint::Calls,
+        says: "Have your user approve an operation by phone before you do it: they are called on their number, what you \
+               send is read out to them, and they decide with a key or their voice, and their PIN if they set one. Use it \
+               for what can't be undone, costs money or speaks for them. Only state \"approved\" is a yes; whatever keeps \
+               them from answering is a no.",
+        takes: &[
+            &[
+                needed("operation", Kind::Text, "What you are about to do, in one sentence of at most 200 characters."),
+                may("details", Kind::Object, "What they need to know to decide, as fields: amount, to whom, risk."),
+                may("within_seconds", Kind::Number(10, 3600), "How long they have; 300 when left out."),
+                may("require_pin", Kind::Flag, "Refuse where the user has set no PIN."),
+                may("language", Kind::Text, "A BCP 47 tag, e.g. de-DE."),
+                may("wait", Kind::Number(5, 600), "Return when it is decided, at the latest after so many seconds."),
+            ],
+            ONCE,
+        ],
+    },
+    Row {
+        name: "get_approval",
+        act: Act::GetApproval,
+        hint: Hint::Reads,
+        says: "Whether the user has approved what you asked for with request_approval.",
+        takes: &[&[
+            needed("approval_id", Kind::Text, "As request_approval named it."),
+            may("wait", Kind::Number(5, 600), "Return when it is decided, at the latest after so many seconds."),
+        ]],
+    },
+    Row {
+        name: "cancel_approval",
+        act: Act::CancelApproval,
+        hint: Hint::Ends,
+        says: "You do not want it any more: nobody is asked, and whoever is being asked is hung up on. A verdict stands.",
+        takes: &[&[needed("approval_id", Kind::Text, "As request_approval named it.")]],
     },
     Row {
         name: "start_campaign",
