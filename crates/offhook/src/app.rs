@@ -156,6 +156,8 @@ impl App {
                 calls.take(incoming).await;
             }
         });
+        let (scheduled, stop) = (self.gateway.clone(), self.stop.clone());
+        self.tasks.spawn(async move { scheduled.keep_schedules(stop).await });
         let (waiting, stop) = (self.gateway.clone(), self.stop.clone());
         self.tasks.spawn(async move { waiting.keep_schedule(stop).await });
         let stop = self.stop.clone();
@@ -298,6 +300,7 @@ fn settings(config: &Config, lines: Vec<PhoneNumber>) -> Settings {
         mask_secrets: config.mask_secrets || config.restrict_data,
         restrict_data: config.restrict_data,
         check_model: config.check_model.clone(),
+        schedules: config.schedules.clone(),
         repeat_window: config.repeat_window,
         campaign_parallel: config.campaign_parallel,
     }

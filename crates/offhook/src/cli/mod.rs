@@ -15,6 +15,7 @@ mod live;
 mod mcp;
 mod me;
 mod phone;
+mod schedule;
 mod serve;
 mod show;
 mod skill;
@@ -133,6 +134,9 @@ enum Command {
     /// Ask several places the same in parallel, and compare what they say
     #[command(subcommand, arg_required_else_help = true)]
     Campaign(campaign::Command),
+    /// Call by the clock, when a condition holds
+    #[command(subcommand, arg_required_else_help = true)]
+    Schedule(schedule::Command),
     /// Show the account behind the key
     Me,
     /// Show what is left to the key
@@ -366,6 +370,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Approve(args) => approve::run(*args, context).await,
         Command::Pin(args) => approve::pin(args, context).await,
         Command::Campaign(command) => campaign::run(command, context).await,
+        Command::Schedule(command) => schedule::run(command, context).await,
         Command::Me => me::account(context).await,
         Command::Balance => me::balance(context).await,
         Command::Link => me::link(context),

@@ -124,7 +124,11 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
             client.post(&format!("{}/run-now", path(&id)), &json!({})).await?
         }
     };
-    if context.json { println!("{told}") } else { print!("{}", report(&told)) }
+    if context.json {
+        println!("{told}")
+    } else {
+        print!("{}", report(&told))
+    }
     Ok(())
 }
 
@@ -191,7 +195,10 @@ fn condition(args: &AddArgs) -> Result<Option<Value>, Failure> {
         condition["exit_code"] = code.into();
     }
     if let Some(test) = &args.test {
-        condition.as_object_mut().into_iter().for_each(|fields| fields.extend(read_test(test).into_iter().flatten()));
+        condition
+            .as_object_mut()
+            .into_iter()
+            .for_each(|fields| fields.extend(read_test(test).into_iter().flatten()));
         if condition.get("op").is_none() {
             let why = "--test must be such as \"/price < 40\", \"/version changed\" or \"contains OK\"";
             return Err(Failure::Usage(why.to_owned()));
@@ -261,7 +268,8 @@ fn run_line(run: &Value) -> String {
     let why = run["refusal"]["message"].as_str().or(run["evidence"]["reason"].as_str()).unwrap_or_default();
     let outcome = run["call"]["outcome"].as_str().or(run["call"]["lifecycle"].as_str()).unwrap_or_default();
     let times = run["times"].as_u64().map(|times| format!("{times} times")).unwrap_or_default();
-    let what = [outcome, &times, why].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+    let what =
+        [outcome, &times, why].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
     format!("  {}  {:<12} {what}", text(&run["due_at"]), text(&run["state"])).trim_end().to_owned()
 }
 

@@ -18,8 +18,8 @@ use super::raw::{RawConfig, RawPolicy, RawRetention, RawServer, RawSpeech, RawWe
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{
-    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, inbound, local, speech, voice,
-    xdg,
+    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, inbound, local, schedules,
+    speech, voice, xdg,
 };
 use crate::webhooks;
 
@@ -186,6 +186,7 @@ impl Build<'_> {
             webhooks,
             agents: agents::settings(self, &raw.agent, &raw.agents, private),
             assistant_name: self.assistant_name(raw.speech.assistant_name.as_deref()),
+            schedules: schedules::settings(self, &raw.schedules, &raw.proactive),
         }
     }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use offhook_speech::openai;
 
-use super::{acs, agents, choice, inbound};
+use super::{acs, agents, choice, inbound, schedules};
 
 /// One key of `offhook.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,7 @@ use Kind::{Bool, Choice, Float, Int, List, Map, Secret, SecretMap, SecretUrl, Te
 /// All of them, in the order of `docs/config.md`. What has a file of its own has its keys there.
 pub const KEYS: &[Key] = &in_one::<{ count(PARTS) }>(PARTS);
 
-const PARTS: &[&[Key]] = &[GATEWAY, acs::KEYS, inbound::KEYS, agents::KEYS];
+const PARTS: &[&[Key]] = &[GATEWAY, acs::KEYS, inbound::KEYS, agents::KEYS, schedules::KEYS];
 
 const fn count(parts: &[&[Key]]) -> usize {
     let (mut all, mut part) = (0, 0);

@@ -14,6 +14,7 @@ mod keys;
 mod local;
 mod quota;
 mod raw;
+mod schedules;
 mod secret;
 mod show;
 mod speech;
@@ -34,7 +35,7 @@ use offhook_speech::{local as local_voice, openai};
 use secrecy::SecretString;
 
 use crate::agents::Settings as Agents;
-use crate::gateway::Inbound;
+use crate::gateway::{Inbound, ScheduleSettings};
 use crate::webhooks;
 pub use acs::{Acs, Incoming as AcsIncoming};
 pub use env::Env;
@@ -85,6 +86,7 @@ pub struct Config {
     /// Looks at briefings after the rules did.
     pub check_model: Option<local_voice::Server>,
     pub webhooks: webhooks::Settings,
+    pub schedules: ScheduleSettings,
     /// Who works for the voice.
     pub agents: Agents,
     /// What the voice is called.

@@ -46,6 +46,8 @@ raw! {
         privacy: RawPrivacy,
         check: RawCheck,
         webhooks: RawWebhooks,
+        schedules: RawSchedules,
+        proactive: RawProactive,
         sandbox: RawSandbox,
         agent: Vec<RawAgent>,
         agents: RawAgents,
@@ -307,6 +309,31 @@ raw! {
         allow_http: Flag,
         allowed_addrs: List,
     }
+
+    RawSchedules {
+        timezone: Text,
+        least_gap_minutes: Int,
+        least_look_minutes: Int,
+        most_per_owner: Int,
+        question_seconds: Int,
+        command: Vec<RawScheduleCommand>,
+        secret: Vec<RawScheduleSecret>,
+    }
+
+    RawScheduleCommand {
+        name: Text,
+        command: List,
+        directory: Text,
+        limit_seconds: Int,
+    }
+
+    RawScheduleSecret {
+        name: Text,
+        value: Option<RawSecret>,
+        hosts: List,
+    }
+
+    RawProactive { calls_per_day: Int, least_gap_minutes: Int }
 
     RawSandbox { enabled: Flag }
 

@@ -52,7 +52,12 @@ pub(super) fn settings(
         least_look: MINUTE * look.max(1),
         most: build.u32("schedules.most_per_owner", raw.most_per_owner, usual.most),
         question_limit: build.limit("schedules.question_seconds", raw.question_seconds, usual.question_limit),
-        commands: raw.command.iter().enumerate().filter_map(|(index, raw)| command(build, index, raw)).collect(),
+        commands: raw
+            .command
+            .iter()
+            .enumerate()
+            .filter_map(|(index, raw)| command(build, index, raw))
+            .collect(),
         secrets: raw.secret.iter().enumerate().filter_map(|(index, raw)| secret(build, index, raw)).collect(),
         proactive: ProactiveLimits {
             calls_per_day: Some(per_day).filter(|calls| *calls > 0),
@@ -93,7 +98,10 @@ fn secret(build: &mut Build<'_>, index: usize, raw: &RawScheduleSecret) -> Optio
     let hosts = raw.hosts.clone().unwrap_or_default();
     let hosts: Vec<String> = hosts.iter().map(|host| host.trim().to_ascii_lowercase()).collect();
     if hosts.is_empty() || hosts.iter().any(|host| host.is_empty() || host.contains(['/', '*', ':', '@'])) {
-        build.problem(format!("{at}.hosts"), "must name the hosts it may be sent to, e.g. [\"api.shop.example\"]");
+        build.problem(
+            format!("{at}.hosts"),
+            "must name the hosts it may be sent to, e.g. [\"api.shop.example\"]",
+        );
         return None;
     }
     Some(ScheduleSecret { name: name?, value: value?, hosts })

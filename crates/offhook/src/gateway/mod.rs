@@ -2,7 +2,7 @@
 //! and nothing else.
 //!
 //! One file per noun: [`place`] a call, [`steer`] it, [`bridge`] the user into it, [`hang_up`], look at calls ([`view`]) and their [`journal`],
-//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]) or [`follow_up`] another, [`campaigns`], [`approvals`] and the [`pins`] they take, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
+//! [`recording`]s, [`keys`], [`inbound`] calls, calls that wait for their time ([`schedule`]), are placed by the clock ([`schedules`]) or [`follow_up`] another, [`campaigns`], [`approvals`] and the [`pins`] they take, [`readiness`], what a start finds left over ([`restart`]), and what is deleted again
 //! ([`retention`]).
 
 mod account;
@@ -36,6 +36,7 @@ mod result;
 mod result_schema;
 mod retention;
 mod schedule;
+mod schedules;
 mod second_look;
 mod secret;
 mod settings;
@@ -65,6 +66,7 @@ use known_keys::KnownKeys;
 use reception::TurnedAway;
 use repeats::Repeats;
 use schedule::Schedule;
+use schedules::Schedules;
 
 pub use approvals::{ApprovalError, AskApproval, AskedApproval};
 pub use account::{AccountView, Balance, PlanKind, Today, TrialLeft};
@@ -91,6 +93,11 @@ pub use reception::{
 };
 pub use recording::RecordingFile;
 pub use result::{BlockerView, FieldView, ItemView, ResultView};
+pub use schedules::{
+    DryRun, Evidence, NewSchedule, ProactiveLimits, ProactiveUse, ProactiveWishes, Program as ScheduleProgram,
+    QuietHours, RunCall, RunView, ScheduleError, ScheduleView, Secret as ScheduleSecret,
+    Settings as ScheduleSettings, Verdict, Written as WrittenSchedule, WrittenCondition, zone,
+};
 pub use secret::Secret;
 pub use settings::Settings;
 pub use steer::{Steer, SteerError, Steered};
@@ -122,6 +129,7 @@ struct Inner {
     schedule: Schedule,
     campaigns: Campaigns,
     approvals: Approvals,
+    schedules: Schedules,
     known_keys: KnownKeys,
     /// Calls whose events are sent somewhere.
     webhooks: Arc<Queue>,
@@ -144,6 +152,7 @@ impl Gateway {
     ) -> Self {
         let webhooks = Arc::new(Queue::new(&settings.webhooks));
         let admission = Admission::new(policy, settings.lines.clone());
+        let schedules = Schedules::new(schedules::looker(&settings, engine.agents().clone()));
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -158,6 +167,7 @@ impl Gateway {
                 schedule: Schedule::default(),
                 campaigns: Campaigns::default(),
                 approvals: Approvals::default(),
+                schedules,
                 known_keys: KnownKeys::default(),
                 webhooks,
                 placing: AtomicUsize::new(0),
@@ -204,10 +214,12 @@ impl Gateway {
         self.inner.engine.refuse_calls();
         self.inner.campaigns.close();
         self.inner.approvals.close();
+        self.inner.schedules.close();
         self.settled().await;
         self.inner.engine.drain(Duration::from_secs(10)).await;
         let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.campaigns.ended()).await;
         let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.approvals.ended()).await;
+        let _ = tokio::time::timeout(LAST_CAMPAIGNS, self.inner.schedules.ended()).await;
         self.inner.engine.carrier().shutdown().await;
         self.inner.engine.writer().stop(LAST_WRITES).await;
         self.inner.claim.release().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use offhook_core::brief::{Approval, Commit, Role};
 use offhook_core::policy::{Allow, Ask};
-use offhook_core::{CallId, CampaignId, PhoneNumber, Timestamp};
+use offhook_core::{CallId, CampaignId, PhoneNumber, ScheduleId, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
 
@@ -22,6 +22,9 @@ use crate::writer::InsertError;
 
 /// Those that are written down together wait for one commit; this many are let in well within a second.
 const MAX_PLACING: usize = 256;
+
+/// No idempotency key is like that.
+const PROACTIVE: &str = "";
 
 /// The wish for an outbound call, as it arrives: not yet checked.
 #[derive(Clone, Default)]
@@ -66,6 +69,10 @@ pub struct PlaceCall {
     pub role: Role,
     /// Who may be asked on it.
     pub agents: Wanted,
+    /// What was found out before the call and made it due: data for the voice.
+    pub findings: Option<String>,
+    /// To its own user, and the agent's own idea.
+    pub proactive: bool,
     /// The key that asks is bound to its target; the gateway notes it.
     pub bound: bool,
 }
@@ -140,6 +147,7 @@ impl Gateway {
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
+        wish.ties.proactive = wish.ask.proactive;
         wish.ask.bound = caller.is_some_and(|caller| caller.bound);
         wish.bound_to = self.bound_to(caller).await.map_err(|error| unreadable(&error))?;
         if let Some(followed) = self.prior(caller, &wish.ask, &wish.to, now).await? {
@@ -183,6 +191,22 @@ impl Gateway {
         let mut wish = self.wish(Some(caller), ask).await?;
         wish.ties.campaign = Some(campaign);
         Ok(self.admit(Payer::Known(caller), wish).await?.call_id)
+    }
+
+    /// Place the call of a schedule.
+    pub(super) async fn place_for_schedule(
+        &self,
+        caller: Caller,
+        schedule: ScheduleId,
+        ask: PlaceCall,
+    ) -> Result<CallId, PlaceCallError> {
+        self.check_open()?;
+        let mut wish = self.wish(Some(caller), ask).await?;
+        wish.ties.schedule = Some(schedule);
+        // In a task of its own: a run that is given up must not leave a call behind that is stored but never started.
+        let gateway = self.clone();
+        let admitted = tokio::spawn(async move { gateway.admit(Payer::Known(caller), wish).await }).await;
+        Ok(admitted.map_err(|_| PlaceCallError::Fault)??.call_id)
     }
 
     /// Place the call of an approval.
@@ -234,6 +258,11 @@ impl Gateway {
         {
             self.minted_before(minted).await?;
         }
+        // One after the other, so that each counts the one before it.
+        let _only_idea = match wish.ties.proactive {
+            true => Some(self.inner.in_flight.only_one(caller.owner, PROACTIVE).await),
+            false => None,
+        };
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
         let new_key = minted.as_ref().map(Minted::new_key);
@@ -328,6 +357,10 @@ impl Gateway {
         if let Some(user) = &wish.user {
             let phones = self.own_phones(caller.owner).await.map_err(|error| unreadable(&error))?;
             visit = visit.with_user(store, user, phones).await.map_err(|error| unreadable(&error))?;
+        }
+        if wish.ties.proactive {
+            let proactive = self.proactive_now(caller.owner, clock::now()).await;
+            visit = visit.proactive(proactive.map_err(|error| unreadable(&error))?);
         }
         if !caller.anonymous {
             return Ok(visit);

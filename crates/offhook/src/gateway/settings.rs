@@ -7,6 +7,7 @@ use offhook_core::brief::{Disclosure, Opening};
 use offhook_speech::local::Server;
 
 use super::Inbound;
+use super::ScheduleSettings;
 use crate::{agents, webhooks};
 
 /// What the gateway is told once, at start.
@@ -29,6 +30,7 @@ pub struct Settings {
     /// Whom the voice calls for those who have set no target of their own.
     pub voice_target: Option<PhoneNumber>,
     pub webhooks: webhooks::Settings,
+    pub schedules: ScheduleSettings,
     /// How long the same call again is another try of one that failed.
     pub repeat_window: Duration,
     /// Calls of one campaign at the same time.

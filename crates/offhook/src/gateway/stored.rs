@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::wish::Wish;
-use super::{Caller, Gateway, PlaceCall, PlaceCallError};
 use crate::agents::Wanted;
+use super::{Caller, Gateway, PlaceCall, PlaceCallError};
 
 /// What was asked for and has no column of its own.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub(super) struct Extra {
     result_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     supplied: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<String>,
     /// `true`, or the names.
     #[serde(skip_serializing_if = "Option::is_none")]
     agents: Option<Value>,
@@ -55,6 +57,7 @@ impl Extra {
             may_commit: ask.may_commit.as_ref().and_then(commit_written),
             result_schema: ask.result_schema.clone(),
             supplied: ask.supplied.clone(),
+            findings: ask.findings.clone(),
             agents: agents_written(&ask.agents),
             bound: ask.bound,
             to_user: ask.role == Role::Assistant,
@@ -94,6 +97,8 @@ pub(super) fn read(row: &CallRow) -> PlaceCall {
         result_schema: extra.result_schema,
         follow_up_to: row.ties.follows.map(|call| call.to_string()),
         supplied: extra.supplied,
+        findings: extra.findings,
+        proactive: row.ties.proactive,
         agents: extra.agents.map_or(Wanted::Nobody, agents_read),
         bound: extra.bound,
         // A call that has something approved waits for no time.
@@ -121,7 +126,7 @@ pub(super) fn agents_read(written: Value) -> Wanted {
     }
 }
 
-fn commit_written(commit: &Commit) -> Option<Value> {
+pub(super) fn commit_written(commit: &Commit) -> Option<Value> {
     match commit {
         Commit::AsTasked => None,
         Commit::Never => Some(false.into()),
@@ -130,7 +135,7 @@ fn commit_written(commit: &Commit) -> Option<Value> {
     }
 }
 
-fn commit_read(written: Value) -> Option<Commit> {
+pub(super) fn commit_read(written: Value) -> Option<Commit> {
     match written {
         Value::Bool(false) => Some(Commit::Never),
         Value::Bool(true) => Some(Commit::Within(None)),

@@ -179,6 +179,7 @@ impl Gateway {
             webhook_url: ask.webhook_url,
             idempotency: ask.idempotency,
             role,
+            proactive: role == Role::Assistant && ask.number.is_none(),
             ..PlaceCall::default()
         };
         Ok(self.place_call(key, wish).await?)

@@ -82,6 +82,7 @@ impl Wish {
             approval: ask.approval.clone(),
             name: settings.assistant_name.clone(),
             agents: agents(&ask, settings)?,
+            findings: ask.findings.clone(),
             ..Brief::new(ask.task.clone())
         };
         Ok(Self { ask, to, from, user, bound_to: None, brief, ties: Ties::default() })

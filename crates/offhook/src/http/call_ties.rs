@@ -27,6 +27,9 @@ pub struct CallTies {
     pub retry_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
+    /// What placed it by the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
 }
 
 impl CallTies {
@@ -38,6 +41,7 @@ impl CallTies {
             follow_ups: follow_ups.iter().map(CallId::to_string).collect(),
             retry_of: ties.repeats.map(|call| call.to_string()),
             campaign_id: ties.campaign.map(|campaign| campaign.to_string()),
+            schedule_id: ties.schedule.map(|schedule| schedule.to_string()),
         }
     }
 }

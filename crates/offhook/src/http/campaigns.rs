@@ -334,7 +334,7 @@ fn wrong<T>(message: impl Into<String>) -> Result<T, ApiError> {
 }
 
 /// A field that may be left out; a null is as if it were.
-fn optional<T>(
+pub(super) fn optional<T>(
     name: &'static str,
     fields: &Map<String, Value>,
     read: impl FnOnce(&Value) -> Option<T>,

@@ -27,12 +27,15 @@ mod new_call;
 mod openapi;
 mod origin;
 mod preferences;
+mod proactive;
 mod public_url;
 mod question;
 mod range;
 mod reception;
 mod recording;
 mod request;
+mod schedule_view;
+mod schedules;
 mod serve;
 mod steer;
 mod task_result;
@@ -110,6 +113,11 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(campaigns::start, campaigns::list))
         .routes(routes!(campaigns::show, campaigns::note))
         .routes(routes!(campaigns::stop))
+        .routes(routes!(schedules::create, schedules::list))
+        .routes(routes!(schedules::show, schedules::change, schedules::remove))
+        .routes(routes!(schedules::run_now))
+        .routes(routes!(schedules::dry_run))
+        .routes(routes!(proactive::show, proactive::replace))
         .routes(routes!(approvals::ask, approvals::list))
         .routes(routes!(approvals::show, approvals::cancel))
         .routes(routes!(approvals::pin, approvals::set_pin, approvals::clear_pin))

@@ -23,6 +23,7 @@ use super::codes::CODES;
         (name = "calls", description = "Placing, following and ending calls."),
         (name = "voice", description = "Calling the user: the one number an agent may always call."),
         (name = "approvals", description = "Having the user approve an operation by phone."),
+        (name = "schedules", description = "Calls that are placed by the clock, when something is the case."),
         (name = "campaigns", description = "Asking several the same, and comparing what they say."),
         (name = "account", description = "Whose key it is, its history and what is left of its limits."),
         (name = "recordings", description = "What was recorded."),

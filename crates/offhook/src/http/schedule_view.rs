@@ -170,7 +170,10 @@ impl From<ScheduleView> for ScheduleBody {
             cron: view.written.cron,
             at: view.written.at,
             timezone: view.written.timezone,
-            quiet_hours: view.written.quiet_hours.map(|hours| QuietHoursBody { from: hours.from, to: hours.to }),
+            quiet_hours: view
+                .written
+                .quiet_hours
+                .map(|hours| QuietHoursBody { from: hours.from, to: hours.to }),
             missed: view.written.missed.unwrap_or_else(|| "run_once".to_owned()),
             cooldown_seconds: view.written.cooldown_seconds,
             condition: condition

@@ -1,7 +1,5 @@
 //! `/schedules…`: calls that are placed by the clock, when something is the case.
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::digest;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -82,7 +80,7 @@ pub struct NewCondition {
     /// `always`, `http` (a server answers so), `command` (a program of the operator's ends so) or `agent` (an agent says
     /// yes, with a reason).
     #[serde(rename = "type")]
-    #[schema(rename = "type", example = "http", pattern = "^(always|http|command|agent)$")]
+    #[schema(example = "http", pattern = "^(always|http|command|agent)$")]
     kind: String,
     /// `http`: whom to ask; what addresses may be asked is as with webhooks.
     url: Option<String>,
@@ -90,7 +88,9 @@ pub struct NewCondition {
     #[schema(pattern = "^(GET|HEAD|POST)$")]
     method: Option<String>,
     /// `http`: texts, or `{"secret": "NAME"}` for a secret that the operator keeps for this host.
-    headers: Option<BTreeMap<String, Value>>,
+    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>)]
+    headers: Option<Value>,
     /// `http` with `POST`.
     body: Option<String>,
     /// `http`: which status will do: `200`, `2xx` (the default), `200,404`, or `!2xx` for any other and none at all.
@@ -305,9 +305,7 @@ impl From<ScheduleError> for ApiError {
             ScheduleError::Changed | ScheduleError::UnderWay => {
                 Self::new(StatusCode::CONFLICT, "conflict", message)
             }
-            ScheduleError::NeedsAccount => {
-                Self::new(StatusCode::FORBIDDEN, "account_link_required", message)
-            }
+            ScheduleError::NotYours => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             ScheduleError::Bound(bound) => bound.into(),
             ScheduleError::Call(error) => error.into(),
         }
@@ -384,7 +382,8 @@ fn merged(was: &WrittenSchedule, changes: Map<String, Value>) -> Map<String, Val
     let was = serde_json::to_value(was).ok().and_then(|value| value.as_object().cloned());
     let mut fields = was.unwrap_or_default();
     for (name, value) in changes {
-        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| (*known).to_owned());
+        let name =
+            ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| (*known).to_owned());
         match name.as_str() {
             // One of the two says when.
             "cron" => drop(fields.remove("at")),
@@ -397,7 +396,8 @@ fn merged(was: &WrittenSchedule, changes: Map<String, Value>) -> Map<String, Val
                 }
             }
             "call" => {
-                if let (Some(Value::Object(call)), Value::Object(changes)) = (fields.get_mut("call"), &value) {
+                if let (Some(Value::Object(call)), Value::Object(changes)) = (fields.get_mut("call"), &value)
+                {
                     call.extend(changes.clone());
                     continue;
                 }
@@ -462,7 +462,10 @@ mod tests {
         let once = change(json!({ "at": "2026-11-23T09:00:00Z" }));
         assert_eq!((once.get("cron"), &once["name"]), (None, &json!("Chores")));
         assert_eq!(change(json!({ "name": null }))["name"], Value::Null);
-        assert_eq!(change(json!({ "prompt": "Paper." }))["call"], json!({ "task": "Paper.", "greeting": "Hi." }));
+        assert_eq!(
+            change(json!({ "prompt": "Paper." }))["call"],
+            json!({ "task": "Paper.", "greeting": "Hi." })
+        );
         let call = change(json!({ "call": { "greeting": null, "to": "+14155550100" } }))["call"].clone();
         assert_eq!(call, json!({ "task": "Bins.", "greeting": null, "to": "+14155550100" }));
     }

@@ -33,6 +33,9 @@ pub async fn event_body(
     };
     let mut data = events::data(entry, view.queued_at);
     data["call_id"] = json!(id.to_string());
+    if let Some(schedule) = view.ties.schedule {
+        data["schedule_id"] = json!(schedule.to_string());
+    }
     let mut event = json!({ "type": data["code"].take(), "timestamp": data["at"].take() });
     if let Some(fields) = data.as_object_mut() {
         fields.remove("code");

@@ -102,6 +102,12 @@ impl Use<'_> {
                 let ask = Ask::patch(path, self.body());
                 self.ask(ask).await.map(|answer| answer.body)
             }
+            Act::ScheduleCall => self.schedule_call().await,
+            Act::ListSchedules => self.get("/schedules".to_owned()).await,
+            Act::GetSchedule => self.get(self.schedule("")).await,
+            Act::ChangeSchedule => self.change_schedule().await,
+            Act::CancelSchedule => self.cancel_schedule().await,
+            Act::RunSchedule => self.run_schedule().await,
             Act::StopCampaign => {
                 self.ask(Ask::post(self.campaign("/stop"), json!({}))).await.map(|answer| answer.body)
             }

@@ -6,6 +6,7 @@ mod approval;
 mod door;
 mod guide;
 mod refusal;
+mod schedules;
 mod short;
 pub mod skill;
 mod tools;

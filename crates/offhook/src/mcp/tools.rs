@@ -44,6 +44,12 @@ pub enum Act {
     ListCampaigns,
     StopCampaign,
     NoteCampaign,
+    ScheduleCall,
+    ListSchedules,
+    GetSchedule,
+    ChangeSchedule,
+    CancelSchedule,
+    RunSchedule,
 }
 
 /// A row of the table.
@@ -208,6 +214,34 @@ const TEXT: &[Param] = &[needed("text", Kind::Text, "At most 2,000 characters.")
 
 const CAMPAIGN: &[Param] =
     &[needed("campaign_id", Kind::Text, "The campaign, as start_campaign or list_campaigns named it.")];
+
+const SCHEDULE: &[Param] =
+    &[needed("schedule_id", Kind::Text, "The schedule, as schedule_call or list_schedules named it.")];
+
+const WHEN: &[Param] = &[
+    may("name", Kind::Text, "What to call it."),
+    may("cron", Kind::Text, "Again and again: minute hour day month weekday, 0 9 * * 1-5. This or at."),
+    may("at", Kind::Text, "Once: an instant with offset, 2026-11-23T09:00:00-08:00."),
+    may("timezone", Kind::Text, "Whose clock cron and quiet_hours go by: Europe/Berlin. Ask the user when unsure."),
+    may("quiet_hours", Kind::Object, "Hours in which nothing runs: {\"from\": \"22:00\", \"to\": \"08:00\"}."),
+    may(
+        "missed",
+        Kind::OneOf(&["run_once", "skip"]),
+        "What becomes of runs that nobody was there for; the last of them is run late when left out.",
+    ),
+    may(
+        "condition",
+        Kind::Object,
+        "What must be the case. A server's answer: {\"type\": \"http\", \"url\": \"https://…\", \"pointer\": \"/price\", \
+         \"op\": \"<\", \"value\": 40}; op is also <=, ==, !=, >=, >, contains, exists, changed, and status is also \
+         checked alone (\"!2xx\": it is down). A program of the operator's: {\"type\": \"command\", \"command\": \"NAME\"}. \
+         An agent that says yes: {\"type\": \"agent\", \"question\": \"…\"}. Always when left out.",
+    ),
+    may("cooldown_seconds", Kind::Number(0, 2_678_400), "With a condition: after a call, leave it alone for so long."),
+    may("prompt", Kind::Text, "For a call to the user: what it is about. This or call."),
+    may("opening_message", Kind::Text, "With prompt: what the voice says first."),
+    may("call", Kind::Object, "For a call to somebody else: the arguments of place_call, {\"to\": …, \"task\": …}."),
+];
 
 /// All of them.
 pub const TOOLS: &[Row] = &[
@@ -576,6 +610,50 @@ pub const TOOLS: &[Row] = &[
                 may("facts", Kind::Texts, "What is known, in place of what was kept before."),
             ],
         ],
+    },
+    Row {
+        name: "schedule_call",
+        act: Act::ScheduleCall,
+        hint: Hint::Keeps,
+        says: "Call later or again and again, when a condition holds: \"call me when\", \"every morning\", \"remind me at\". \
+               The user is called, or whoever call names. It goes on without you: what a condition found is told to the \
+               voice, and get_schedule shows each run with its call.",
+        takes: &[WHEN, ONCE],
+    },
+    Row {
+        name: "list_schedules",
+        act: Act::ListSchedules,
+        hint: Hint::Reads,
+        says: "Schedules of this key, the newest first, each with when it is due and what became of its last run.",
+        takes: &[],
+    },
+    Row {
+        name: "get_schedule",
+        act: Act::GetSchedule,
+        hint: Hint::Reads,
+        says: "A schedule with its last runs: what each found, why there was no call, or what became of it.",
+        takes: &[SCHEDULE],
+    },
+    Row {
+        name: "change_schedule",
+        act: Act::ChangeSchedule,
+        hint: Hint::Keeps,
+        says: "Change some of a schedule, or pause it; what is left out stays, null forgets.",
+        takes: &[SCHEDULE, WHEN, &[may("enabled", Kind::Flag, "false pauses it, true lets it go on.")]],
+    },
+    Row {
+        name: "cancel_schedule",
+        act: Act::CancelSchedule,
+        hint: Hint::Ends,
+        says: "Remove a schedule. Calls that it placed stay; one under way goes on.",
+        takes: &[SCHEDULE],
+    },
+    Row {
+        name: "run_schedule",
+        act: Act::RunSchedule,
+        hint: Hint::Calls,
+        says: "Run a schedule now, beside its own times; with dry_run only ask its condition, and tell what would happen.",
+        takes: &[SCHEDULE, &[may("dry_run", Kind::Flag, "Call nobody.")]],
     },
 ];
 

@@ -24,6 +24,7 @@ mod results;
 mod retry;
 mod rig;
 mod schedule;
+mod schedules;
 mod shutdown;
 mod steering;
 mod voice_tool;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use offhook_core::brief::Commit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agents::Wanted;
 use crate::gateway::PlaceCall;
-use crate::gateway::stored::{commit_read, commit_written};
+use crate::gateway::stored::{agents_read, agents_written, commit_read, commit_written};
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -40,6 +40,8 @@ struct Kept {
     ask_owner_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     may_commit: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +78,10 @@ pub fn written(ask: &PlaceCall) -> Value {
             .map(|message| Voicemail { action: "leave_message".to_owned(), message }),
         ask_owner_seconds: ask.ask_owner.map(|patience| patience.as_secs()),
         webhook_url: ask.webhook_url.clone(),
+        agents: match &ask.agents {
+            Wanted::Nobody => Some(false.into()),
+            wanted => agents_written(wanted),
+        },
         may_commit: ask.may_commit.as_ref().and_then(commit_written),
         result_schema: ask.result_schema.clone(),
         follow_up_to: ask.follow_up_to.clone(),
@@ -102,6 +108,7 @@ pub fn read(written: &Value) -> PlaceCall {
         voicemail_message: kept.voicemail.map(|voicemail| voicemail.message),
         ask_owner: kept.ask_owner_seconds.map(Duration::from_secs),
         webhook_url: kept.webhook_url,
+        agents: kept.agents.map_or(Wanted::AsUsual, agents_read),
         may_commit: kept.may_commit.and_then(commit_read),
         result_schema: kept.result_schema,
         follow_up_to: kept.follow_up_to,
@@ -113,6 +120,7 @@ pub fn read(written: &Value) -> PlaceCall {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use offhook_core::brief::Commit;
     use serde_json::json;
 
     #[test]

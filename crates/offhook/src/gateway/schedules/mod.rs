@@ -33,7 +33,7 @@ use crate::clock;
 use look::Looker;
 use written::Meant;
 
-pub use condition::{Evidence, Finding, Header, Verdict};
+pub use condition::{Evidence, Finding, Verdict};
 pub use proactive::{ProactiveUse, ProactiveWishes};
 pub use settings::{Proactive as ProactiveLimits, Program, Secret, Settings};
 pub use view::{RunCall, RunView, ScheduleView};
@@ -74,8 +74,10 @@ pub enum ScheduleError {
     UnderWay,
     #[error("the store can't be read or written right now; try again shortly")]
     Store,
-    #[error("this needs a key that is linked to an account; ask whoever runs this line for one")]
-    NeedsAccount,
+    #[error(
+        "conditions that run commands or ask agents are the operator's here; it can let others have them with agents.keys"
+    )]
+    NotYours,
     #[error(transparent)]
     Bound(#[from] Bound),
     #[error(transparent)]
@@ -142,11 +144,12 @@ impl Gateway {
         let now = clock::now();
         let (written, meant) = self.check_schedule(caller, new.written, new.call).await?;
         Written::check_begin(&meant.plan, now)?;
-        let next_due_at = meant.plan.next(now - plan::ON_TIME).filter(|due| *due > now).or(match meant.plan.when {
-            // Now is soon enough.
-            plan::When::Once(at) => Some(at),
-            plan::When::Cron(..) => meant.plan.next(now),
-        });
+        let next_due_at =
+            meant.plan.next(now - plan::ON_TIME).filter(|due| *due > now).or(match meant.plan.when {
+                // Now is soon enough.
+                plan::When::Once(at) => Some(at),
+                plan::When::Cron(..) => meant.plan.next(now),
+            });
         let row = NewRow {
             id: new_id(now),
             owner: caller.owner,
@@ -311,9 +314,10 @@ impl Gateway {
         call: PlaceCall,
     ) -> Result<(Written, Meant), ScheduleError> {
         let meant = self.meaning(&written)?;
-        // What works for the operator is not for whoever was given a key in passing.
-        if caller.anonymous && matches!(meant.condition.kind(), "command" | "agent") {
-            return Err(ScheduleError::NeedsAccount);
+        // What works for the operator is for those whom the operator lets have its agents asked.
+        let agents = self.inner.engine.agents().settings();
+        if matches!(meant.condition.kind(), "command" | "agent") && !(agents.any_key || caller.admin) {
+            return Err(ScheduleError::NotYours);
         }
         if call.not_before.is_some() || call.not_after.is_some() {
             let why = ".not_before and .not_after mean nothing here: the schedule says when".to_owned();

@@ -6,9 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use offhook_core::brief::Role;
 use offhook_core::{CallId, PhoneNumber, ScheduleId, Timestamp};
-use offhook_store::{
-    Inserted, RunEnd, RunRefusal, RunRow, RunState, ScheduleRow, Step, Stepped, StoreError,
-};
+use offhook_store::{Inserted, RunEnd, RunRefusal, RunRow, RunState, ScheduleRow, Step, Stepped, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -94,8 +92,7 @@ impl Gateway {
             Err(error) => return self.give_up(&row, due, now, &error.to_string()).await.map(|()| None),
         };
         let missed = turn.gone.map(|gone| (gone.due, gone.count));
-        let step =
-            Step { schedule: row.id, due_at: due, next_due_at: turn.next, run: turn.run, missed, now };
+        let step = Step { schedule: row.id, due_at: due, next_due_at: turn.next, run: turn.run, missed, now };
         let stepped = self.inner.store.step_schedule(&step).await?;
         if let (Some((_, count)), true) = (missed, stepped != Stepped::Lost) {
             tracing::warn!(schedule_id = %row.id, count, "runs of a schedule were missed: nobody was there when they were due");
@@ -122,7 +119,8 @@ impl Gateway {
             Step { schedule: row.id, due_at: due, next_due_at: None, run: Some(due), missed: None, now };
         if self.inner.store.step_schedule(&step).await? == Stepped::Taken {
             tracing::warn!(schedule_id = %row.id, "a schedule can't be run any more as the configuration is by now");
-            let refusal = RunRefusal { code: "invalid_request".to_owned(), rule: None, message: why.to_owned() };
+            let refusal =
+                RunRefusal { code: "invalid_request".to_owned(), rule: None, message: why.to_owned() };
             let end = RunEnd { refusal: Some(refusal), ..end(RunState::Refused, None) };
             self.inner.store.end_run(row.id, due, &end).await?;
         }
@@ -210,7 +208,9 @@ impl Gateway {
             };
             let wait = error.retry_after().filter(|wait| *wait <= LONGEST_WAIT).map(|wait| wait.max(AWAY));
             match wait {
-                Some(wait) if tokio::time::Instant::now() + wait < give_up_at => tokio::time::sleep(wait).await,
+                Some(wait) if tokio::time::Instant::now() + wait < give_up_at => {
+                    tokio::time::sleep(wait).await
+                }
                 _ => return Err(error),
             }
         }
@@ -250,7 +250,8 @@ impl Gateway {
         let target = self.target(caller.owner).await.map_err(|error| unreadable_call(&error))?;
         let target = target.map(|target| target.number);
         if ask.to.trim().is_empty() {
-            let why = "names nobody, and no number of the user is set; they set theirs with `offhook phone +1…`";
+            let why =
+                "names nobody, and no number of the user is set; they set theirs with `offhook phone +1…`";
             let none = || PlaceCallError::InvalidField { field: "call.to", why: why.to_owned() };
             ask.to = target.as_ref().ok_or_else(none)?.as_e164().to_owned();
         }

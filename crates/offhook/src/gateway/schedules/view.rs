@@ -57,7 +57,10 @@ impl std::fmt::Debug for ScheduleView {
 
 impl std::fmt::Debug for RunView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunView").field("due_at", &self.due_at).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("RunView")
+            .field("due_at", &self.due_at)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

@@ -97,6 +97,13 @@ pub struct WrittenCondition {
     pub value: Option<Value>,
 }
 
+/// Without the words and the numbers.
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written").field("cron", &self.cron).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
 /// What it means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Meant {
@@ -132,7 +139,9 @@ impl Written {
         }
         let zone = match &self.timezone {
             None => settings.zone.clone(),
-            Some(name) => zone(name).ok_or_else(|| wrong("timezone", "must be a zone such as Europe/Berlin"))?,
+            Some(name) => {
+                zone(name).ok_or_else(|| wrong("timezone", "must be a zone such as Europe/Berlin"))?
+            }
         };
         let quiet = match &self.quiet_hours {
             None => None,
@@ -159,7 +168,12 @@ impl Written {
         Ok(Meant { plan: Plan { when, quiet, missed }, condition, cooldown })
     }
 
-    fn when(&self, zone: TimeZone, condition: &Condition, settings: &Settings) -> Result<When, ScheduleError> {
+    fn when(
+        &self,
+        zone: TimeZone,
+        condition: &Condition,
+        settings: &Settings,
+    ) -> Result<When, ScheduleError> {
         match (&self.cron, &self.at) {
             (Some(text), None) => {
                 let cron: Cron = text.parse().map_err(|error| wrong("cron", format!("{error}")))?;
@@ -173,7 +187,8 @@ impl Written {
                         _ => "looks",
                     };
                     let minutes = least.as_secs().div_ceil(60);
-                    let why = format!("two of its {what} are closer than the {minutes} minutes permitted here");
+                    let why =
+                        format!("two of its {what} are closer than the {minutes} minutes permitted here");
                     return Err(wrong("cron", why));
                 }
                 Ok(When::Cron(cron, zone))
@@ -192,9 +207,7 @@ impl Written {
     /// Whether it can begin: its one time must be yet to come.
     pub fn check_begin(plan: &Plan, now: Timestamp) -> Result<(), ScheduleError> {
         match plan.when {
-            When::Once(at) if at + ON_TIME < now => {
-                Err(wrong("at", "is over already; name a later one"))
-            }
+            When::Once(at) if at + ON_TIME < now => Err(wrong("at", "is over already; name a later one")),
             When::Once(at) if at > now + FURTHEST => Err(wrong("at", "must be within a year")),
             _ => Ok(()),
         }
@@ -231,7 +244,8 @@ impl WrittenCondition {
             ("value", self.value.is_some(), "http command"),
         ];
         let kind = self.kind.as_str();
-        match fields.iter().find(|(_, is_set, kinds)| *is_set && !kinds.split(' ').any(|known| known == kind)) {
+        match fields.iter().find(|(_, is_set, kinds)| *is_set && !kinds.split(' ').any(|known| known == kind))
+        {
             Some((field, ..)) => {
                 Err(wrong("condition", format!(".{field} means nothing with the type {kind:?}")))
             }
@@ -260,7 +274,8 @@ impl WrittenCondition {
             return Err(field("headers", "are too many"));
         }
         for (name, value) in &headers {
-            header(name, value, &url, settings).map_err(|why| field("headers", &format!(": {name} {why}")))?;
+            header(name, value, &url, settings)
+                .map_err(|why| wrong("condition", format!(".headers: {name} {why}")))?;
         }
         let status = match &self.status {
             None => Statuses::usual(),
@@ -282,13 +297,16 @@ impl WrittenCondition {
     fn command(&self, settings: &Settings) -> Result<Command, ScheduleError> {
         let name = self.command.clone().unwrap_or_default();
         if !settings.commands.iter().any(|command| command.name == name) {
-            let why = ".command must be the name of one that the operator configured, a [[schedules.command]]";
+            let why =
+                ".command must be the name of one that the operator configured, a [[schedules.command]]";
             return Err(wrong("condition", why));
         }
         let test = self.test()?;
         let exit = match self.exit_code {
             None if test.is_some() => None,
-            code => Some(i32::try_from(code.unwrap_or(0)).map_err(|_| wrong("condition", ".exit_code is none"))?),
+            code => {
+                Some(i32::try_from(code.unwrap_or(0)).map_err(|_| wrong("condition", ".exit_code is none"))?)
+            }
         };
         Ok(Command { name, exit, test })
     }
@@ -305,9 +323,10 @@ impl WrittenCondition {
     fn test(&self) -> Result<Option<Test>, ScheduleError> {
         let field = |name: &str, why: &str| wrong("condition", format!(".{name} {why}"));
         let pointer = self.pointer.clone();
-        if pointer.as_ref().is_some_and(|text| {
-            (!text.is_empty() && !text.starts_with('/')) || text.len() > LONGEST_POINTER
-        }) {
+        if pointer
+            .as_ref()
+            .is_some_and(|text| (!text.is_empty() && !text.starts_with('/')) || text.len() > LONGEST_POINTER)
+        {
             return Err(field("pointer", "must be a JSON pointer such as /data/0/price"));
         }
         let Some(written) = &self.op else {
@@ -325,7 +344,8 @@ impl WrittenCondition {
                 Err(field("value", "must be a text, a number, or true or false"))
             }
             (Some(Value::String(text)), _)
-                if text.parse::<f64>().is_err() && matches!(op, Op::Less | Op::AtMost | Op::AtLeast | Op::More) =>
+                if text.parse::<f64>().is_err()
+                    && matches!(op, Op::Less | Op::AtMost | Op::AtLeast | Op::More) =>
             {
                 Err(field("value", "must be a number to be compared with this op"))
             }
