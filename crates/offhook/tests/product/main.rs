@@ -3,9 +3,11 @@
 //! The voice is the tagged one, which never mishears: what is said arrives word for word, or not at all.
 
 mod agent;
+mod agents;
 mod asking;
 mod campaigns;
 mod contract;
+mod delegation;
 mod fault;
 mod follow_up;
 mod handoff;
