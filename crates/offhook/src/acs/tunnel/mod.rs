@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A line of output that is longer is cut.
 const LONGEST_LINE: u64 = 16 * 1_024;
+/// How long the output of a program that has ended is waited for; what it started may hold it open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long the program may take to end when it is asked to.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// What the program is given of our environment: nothing that may hold a secret of ours.
@@ -54,6 +56,14 @@ pub struct TunnelState {
     pub problem: Option<String>,
     /// How often the program was started.
     pub starts: u32,
+}
+
+/// What the program said so far.
+#[derive(Debug, Default)]
+struct Heard {
+    url: Option<String>,
+    ready: bool,
+    problem: Option<String>,
 }
 
 /// A tunnel that is kept up until `stop`.
@@ -128,40 +138,45 @@ impl Tunnel {
     async fn watch(&self, child: &mut Child, said: &mut mpsc::Receiver<String>) -> String {
         let give_up = tokio::time::sleep(self.pacing.patience);
         tokio::pin!(give_up);
-        let (mut url, mut ready) = (self.config.public_url.clone(), false);
-        let mut problem = None;
+        let mut heard = Heard { url: self.config.public_url.clone(), ..Heard::default() };
         let mut open = true;
         loop {
             let is_up = self.state.borrow().url.is_some();
             tokio::select! {
                 line = said.recv(), if open => match line {
-                    Some(line) => {
-                        tracing::debug!(program = self.config.kind.program(), line, "tunnel");
-                        match self.config.read(&line) {
-                            Some(Said::Url(new)) => url = Some(new),
-                            Some(Said::Ready) => ready = true,
-                            Some(Said::UrlReady(new)) => (url, ready) = (Some(new), true),
-                            Some(Said::Problem(why)) => problem = Some(why),
-                            None => continue,
-                        }
-                        if let (true, Some(url)) = (ready, &url) {
-                            self.up(url);
-                        }
-                    }
+                    Some(line) => self.hear(&mut heard, &line),
                     None => open = false,
                 },
                 ended = child.wait() => {
                     let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                    return match problem {
+                    // Its last words say why.
+                    while let Ok(Some(line)) = tokio::time::timeout(LAST_WORDS, said.recv()).await {
+                        self.hear(&mut heard, &line);
+                    }
+                    return match heard.problem {
                         Some(why) => format!("it ended ({status}): {why}"),
                         None => format!("it ended ({status})"),
                     };
                 }
                 () = &mut give_up, if !is_up => {
                     let seconds = self.pacing.patience.as_secs();
-                    return problem.unwrap_or_else(|| format!("it had no address after {seconds} seconds"));
+                    return heard.problem.unwrap_or_else(|| format!("it had no address after {seconds} seconds"));
                 }
             }
+        }
+    }
+
+    fn hear(&self, heard: &mut Heard, line: &str) {
+        tracing::debug!(program = self.config.kind.program(), line, "tunnel");
+        match self.config.read(line) {
+            Some(Said::Url(url)) => heard.url = Some(url),
+            Some(Said::Ready) => heard.ready = true,
+            Some(Said::UrlReady(url)) => (heard.url, heard.ready) = (Some(url), true),
+            Some(Said::Problem(why)) => heard.problem = Some(why),
+            None => return,
+        }
+        if let (true, Some(url)) = (heard.ready, &heard.url) {
+            self.up(url);
         }
     }
 
@@ -232,7 +247,7 @@ mod tests {
     }
 
     fn hasty() -> Pacing {
-        let (first, most) = (Duration::from_millis(20), Duration::from_millis(80));
+        let (first, most) = (Duration::from_millis(100), Duration::from_millis(200));
         Pacing { first, most, patience: Duration::from_secs(5) }
     }
 
@@ -255,7 +270,8 @@ mod tests {
     async fn the_address_is_read_and_the_program_ends_with_us() {
         let dir = tempfile::tempdir().unwrap();
         // What it started itself holds the pipe open.
-        let script = format!("{}\nsleep 600 & echo $! > {}/child\nwait", started("https://one.example"), dir.path().display());
+        let script =
+            format!("sleep 600 & echo $! > {}/child\n{}\nwait", dir.path().display(), started("https://one.example"));
         let (mut state, stop, running) = start(fake(dir.path(), &script), hasty());
         let up = until(&mut state, |state| state.url.is_some()).await;
         assert_eq!(up.url.as_deref(), Some("https://one.example"));

@@ -79,7 +79,7 @@ impl Doors {
         };
         match self.carrier.incoming(call) {
             Ok(()) => {}
-            Err(IncomingRefusal::Stopping) => {
+            Err(IncomingRefusal::Stopping | IncomingRefusal::Unreachable) => {
                 self.guard.seen().forget(&names);
                 return false;
             }

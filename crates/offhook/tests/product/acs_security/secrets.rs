@@ -1,0 +1,85 @@
+//! Every secret may be given by reference, and is shown nowhere.
+
+use offhook::config::{Config, Env, Written, entries_json, entries_text};
+use secrecy::ExposeSecret as _;
+
+const SECRETS: [(&str, &str); 4] = [
+    ("ACS", "endpoint=https://contoso.communication.azure.com/;accesskey=YS12ZXJ5LXNlY3JldC1rZXk="),
+    ("ENTRA", "a very secret client secret"),
+    ("TUNNEL", "a very secret tunnel token"),
+    ("GRID", "a very secret token of the subscription"),
+];
+
+#[test]
+fn every_secret_may_be_given_by_reference_and_is_shown_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, secret) in SECRETS {
+        std::fs::write(dir.path().join(name), format!("{secret}\n")).unwrap();
+    }
+    let keys = ["connection_string", "client_secret", "tunnel_token", "incoming_token"];
+    let by = |reference: &dyn Fn(&str, &str) -> String| {
+        let pairs = keys.iter().zip(SECRETS);
+        let lines: String = pairs.map(|(key, (name, secret))| format!("{key} = {:?}\n", reference(name, secret))).collect();
+        format!(
+            "[carrier.acs]\n{lines}public_url = \"https://line.example.com\"\n\
+             tunnel = \"cloudflared\"\n[[line]]\nnumber = \"+12025550134\"\n"
+        )
+    };
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    for (how, text) in [
+        ("by value", by(&|_, secret| secret.to_owned())),
+        ("by variable", by(&|name, _| format!("${{{name}}}"))),
+        ("by file", by(&|name, _| format!("file:{}", path(name)))),
+    ] {
+        let env: Env = SECRETS.into_iter().collect();
+        let config = Config::parse(&text, &env).unwrap_or_else(|error| panic!("{how}: {error}"));
+        let acs = config.acs.as_ref().unwrap();
+        let token = acs.incoming.token.as_ref().unwrap();
+        assert_eq!(token.expose_secret(), SECRETS[3].1, "{how}");
+        assert_eq!(acs.tunnel.as_ref().unwrap().token.as_ref().unwrap().expose_secret(), SECRETS[2].1, "{how}");
+        assert_eq!(acs.carrier.endpoint, "https://contoso.communication.azure.com", "{how}");
+        let written = Written::parse(None, &text, &env).unwrap();
+        let shown = format!("{}{}{config:?}{written:?}{env:?}", entries_text(&written), entries_json(&written));
+        for (_, secret) in SECRETS {
+            let secret = secret.rsplit_once("accesskey=").map_or(secret, |(_, key)| key);
+            assert!(!shown.contains(secret), "{how}: {secret} is shown");
+        }
+    }
+}
+
+#[test]
+fn the_names_of_another_products_document_stand_for_ours() {
+    let env: Env = [
+        ("ACS_CONNECTION_STRING", SECRETS[0].1),
+        ("ACS_SOURCE_NUMBER", "+12025550134"),
+        ("ACS_CALLBACK_TOKEN", SECRETS[3].1),
+        ("OFFHOOK_CARRIER_ACS_PUBLIC_URL", "https://line.example.com"),
+    ]
+    .into_iter()
+    .collect();
+    let config = Config::parse("", &env).unwrap_or_else(|error| panic!("{error}"));
+    let acs = config.acs.unwrap();
+    assert!(!config.sandbox && config.sip.is_none());
+    assert_eq!(acs.carrier.lines[0].number.as_e164(), "+12025550134");
+    assert_eq!(acs.incoming.token.unwrap().expose_secret(), SECRETS[3].1);
+}
+
+#[test]
+fn what_would_leave_a_door_open_is_no_configuration() {
+    let base = "connection_string = \"endpoint=https://contoso.communication.azure.com/;accesskey=a2V5a2U=\"";
+    for (lines, problem) in [
+        ("public_url = \"http://line.example.com\"", "must begin with https://"),
+        ("public_url = \"https://line.example.com?x\"", "must begin with https://"),
+        ("", "is missing: the https:// address"),
+        ("tunnel = \"cloudflared\"\ntunnel_name = \"line\"", "this tunnel does not say its address"),
+        ("tunnel = \"ngrok\"\nincoming_token = \"short\"", "is too short: 16 characters"),
+        ("tunnel = \"ngrok\"\nkeys_url = \"http://keys.example\"", "must begin with https://"),
+        ("tunnel = \"ngrok\"\nincoming_tenant_id = \"t\"", "incoming_audience is missing"),
+        ("tunnel = \"ngrok\"\nincoming_audience = \"a\"", "incoming_tenant_id is missing"),
+        ("tunnel = \"ngrok\"\nauth = \"client_secret\"", "carrier.acs.tenant_id is missing"),
+    ] {
+        let text = format!("[carrier.acs]\n{base}\n{lines}\n[[line]]\nnumber = \"+12025550134\"\n");
+        let error = Config::parse(&text, &Env::default()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(problem), "{lines}: {error}");
+    }
+}
