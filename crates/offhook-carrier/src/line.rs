@@ -82,7 +82,9 @@ impl LinePool {
         let lines = self.lock();
         let wanted = |line: &Line| number.is_none_or(|number| line.number == *number);
         let free = lines.iter().enumerate().filter(|(_, line)| wanted(line) && line.busy < line.limit);
-        free.map(|(index, line)| Load::Free { ill: !well(index), busy: line.busy }).min().unwrap_or(Load::Full)
+        free.map(|(index, line)| Load::Free { ill: !well(index), busy: line.busy })
+            .min()
+            .unwrap_or(Load::Full)
     }
 
     pub fn busy(&self) -> Vec<usize> {

@@ -52,7 +52,10 @@ mod tests {
         assert_eq!(clone.now(), None);
         address.set(Some(Urls::below("https://line.example/")));
         let urls = clone.now().unwrap();
-        assert_eq!((urls.callback.as_str(), urls.media.as_str()), ("https://line.example", "wss://line.example"));
+        assert_eq!(
+            (urls.callback.as_str(), urls.media.as_str()),
+            ("https://line.example", "wss://line.example")
+        );
         address.set(None);
         assert_eq!(clone.now(), None);
     }

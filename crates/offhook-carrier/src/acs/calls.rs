@@ -156,7 +156,8 @@ mod tests {
         let calls = Calls::default();
         let (one, ..) = calls.open(LINGER);
         let (other, ..) = calls.open(LINGER);
-        let find = |named: &Named, token: &str| calls.find(&named.reference, token).map(|found| found.is_over);
+        let find =
+            |named: &Named, token: &str| calls.find(&named.reference, token).map(|found| found.is_over);
         assert_eq!(find(&one, &one.token), Ok(false));
         assert_eq!(find(&one, &other.token), Err(Stranger::WrongToken));
         assert_eq!(find(&one, ""), Err(Stranger::WrongToken));

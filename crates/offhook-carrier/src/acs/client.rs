@@ -105,7 +105,9 @@ impl Client {
         let http = http.connect_timeout(Duration::from_secs(5)).build();
         let http = http.map_err(|error| AcsStartError::Http(error.to_string()))?;
         let proof = match &config.auth {
-            AcsAuth::AccessKey(key) => Proof::AccessKey(AccessKey::parse(key).ok_or(AcsStartError::AccessKey)?),
+            AcsAuth::AccessKey(key) => {
+                Proof::AccessKey(AccessKey::parse(key).ok_or(AcsStartError::AccessKey)?)
+            }
             AcsAuth::Entra(entra) => Proof::Entra(Tokens::new(http.clone(), entra.clone())),
         };
         let (api_version, timing) = (config.api_version.clone(), config.timing);
@@ -384,8 +386,12 @@ mod tests {
     async fn a_retry_is_the_same_request() {
         let server = MockServer::start().await;
         let created = serde_json::json!({"callConnectionId": "c1", "correlationId": "k1"});
-        let answers =
-            [status(503).insert_header("Retry-After", "0"), status(500), status(429), status(201).set_body_json(created)];
+        let answers = [
+            status(503).insert_header("Retry-After", "0"),
+            status(500),
+            status(429),
+            status(201).set_body_json(created),
+        ];
         Mock::given(method("POST")).respond_with(InTurn::of(answers)).mount(&server).await;
         let reply = with_key(&server).perform(&redirect()).await;
         let done = Done { connection: Some("c1".to_owned()), correlation: Some("k1".to_owned()) };

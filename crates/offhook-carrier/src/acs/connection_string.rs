@@ -85,7 +85,11 @@ mod tests {
             ),
             ("endpoint=http://127.0.0.1:8080/;accesskey=a2V5", Ok("http://127.0.0.1:8080"), "a2V5"),
             ("endpoint=http://contoso.example/;accesskey=a2V5", Err(ConnectionStringError::Endpoint), ""),
-            ("endpoint=https://contoso.example/path;accesskey=a2V5", Err(ConnectionStringError::Endpoint), ""),
+            (
+                "endpoint=https://contoso.example/path;accesskey=a2V5",
+                Err(ConnectionStringError::Endpoint),
+                "",
+            ),
             ("endpoint=https://a:b@contoso.example;accesskey=a2V5", Err(ConnectionStringError::Endpoint), ""),
             ("endpoint=https://contoso.example/", Err(ConnectionStringError::NoAccessKey), ""),
             ("endpoint=https://contoso.example/;accesskey=", Err(ConnectionStringError::NoAccessKey), ""),
@@ -94,7 +98,11 @@ mod tests {
             ("", Err(ConnectionStringError::NoEndpoint), ""),
         ] {
             let read = ConnectionString::parse(&text.into());
-            assert_eq!(read.as_ref().map(|read| read.endpoint.as_str()).map_err(|error| *error), endpoint, "{text}");
+            assert_eq!(
+                read.as_ref().map(|read| read.endpoint.as_str()).map_err(|error| *error),
+                endpoint,
+                "{text}"
+            );
             if let Ok(read) = read {
                 assert_eq!(read.access_key.expose_secret(), key);
                 assert!(!format!("{read:?}").contains(key));

@@ -146,7 +146,8 @@ impl Inner {
 
     async fn fetch(&self) -> Result<(SecretString, Duration), TokenError> {
         let request = self.request().await?.timeout(PATIENCE);
-        let unreachable = |error: reqwest::Error| TokenError::Unreachable { why: error.without_url().to_string() };
+        let unreachable =
+            |error: reqwest::Error| TokenError::Unreachable { why: error.without_url().to_string() };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let mut body = Vec::new();
@@ -177,7 +178,9 @@ impl Inner {
                 ];
                 self.token_request(authority, tenant, client_id, &proof)
             }
-            Entra::ManagedIdentity { endpoint, client_id } => self.managed_request(endpoint, client_id.as_deref()),
+            Entra::ManagedIdentity { endpoint, client_id } => {
+                self.managed_request(endpoint, client_id.as_deref())
+            }
         })
     }
 
@@ -270,8 +273,9 @@ mod tests {
     use super::*;
 
     fn granted(token: &str, seconds: u64) -> ResponseTemplate {
-        ResponseTemplate::new(200)
-            .set_body_json(serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}))
+        ResponseTemplate::new(200).set_body_json(
+            serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}),
+        )
     }
 
     fn tokens(entra: Entra) -> Tokens {
@@ -430,7 +434,10 @@ mod tests {
             "error": "invalid_client",
             "error_description": "AADSTS7000215: Invalid client secret provided: s&cret",
         });
-        Mock::given(method("POST")).respond_with(ResponseTemplate::new(401).set_body_json(error)).mount(&server).await;
+        Mock::given(method("POST"))
+            .respond_with(ResponseTemplate::new(401).set_body_json(error))
+            .mount(&server)
+            .await;
         let refused = tokens(client_secret(&server)).token().await.unwrap_err();
         assert_eq!(refused, TokenError::Refused { why: "401 invalid_client (AADSTS7000215)".to_owned() });
         let server = MockServer::start().await;
@@ -440,7 +447,11 @@ mod tests {
                 .up_to_n_times(1)
                 .mount(&server)
                 .await;
-            assert_eq!(tokens(client_secret(&server)).token().await.unwrap_err(), TokenError::Malformed, "{body}");
+            assert_eq!(
+                tokens(client_secret(&server)).token().await.unwrap_err(),
+                TokenError::Malformed,
+                "{body}"
+            );
         }
     }
 }

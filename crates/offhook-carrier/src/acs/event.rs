@@ -297,7 +297,9 @@ mod tests {
         );
         let result = odd.result.unwrap();
         assert_eq!((result.code, result.sub_code, result.sip_code), (Some(486), Some(560_486), None));
-        let old = only(r#"[{"type":"Microsoft.Communication.CallConnected","data":{"callConnectionId":"c","eventSource":"s"}}]"#);
+        let old = only(
+            r#"[{"type":"Microsoft.Communication.CallConnected","data":{"callConnectionId":"c","eventSource":"s"}}]"#,
+        );
         assert_eq!(old.result, None);
         for body in ["", "7", "\"text\"", "{", "nil", "\u{0}"] {
             assert_eq!(parse(body.as_bytes()), Err(ParseEventsError), "{body:?}");

@@ -38,7 +38,9 @@ pub enum Metadata {
 /// Read one message; audio is in this format.
 pub fn read(text: &[u8], format: AudioFormat) -> Heard {
     match Cursor::new(text).audio() {
-        Some(Audio { data, silent }) => decode(data, silent, format).unwrap_or_else(|| read_any(text, format)),
+        Some(Audio { data, silent }) => {
+            decode(data, silent, format).unwrap_or_else(|| read_any(text, format))
+        }
         None => read_any(text, format),
     }
 }
@@ -99,14 +101,17 @@ impl<'a> Cursor<'a> {
         self.take(b',')?;
         self.key(b"audioData")?;
         self.take(b'{')?;
-        let (mut data, mut silent) = (None, false);
+        let (mut data, mut silent) = (None, None);
         loop {
             let name = self.string()?;
             self.take(b':')?;
+            // What is said twice is for the long way to decide.
             if name.eq_ignore_ascii_case(b"data") {
-                data = Some(self.string()?);
+                let again = data.replace(self.string()?).is_some();
+                (!again).then_some(())?;
             } else if name.eq_ignore_ascii_case(b"silent") || name.eq_ignore_ascii_case(b"isSilent") {
-                silent = self.flag()?;
+                let again = silent.replace(self.flag()?).is_some();
+                (!again).then_some(())?;
             } else {
                 self.text_or_null()?;
             }
@@ -118,7 +123,7 @@ impl<'a> Cursor<'a> {
         }
         self.take(b'}')?;
         self.end()?;
-        Some(Audio { data: data?, silent })
+        Some(Audio { data: data?, silent: silent.unwrap_or(false) })
     }
 
     fn skip_space(&mut self) {
@@ -152,7 +157,8 @@ impl<'a> Cursor<'a> {
         let rest = self.text.get(self.at..)?;
         let is_special = |byte: &u8| *byte == b'"' || *byte == b'\\';
         let (blocks, _) = rest.as_chunks::<16>();
-        let plain = blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
+        let plain =
+            blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
         let from = plain.count() * 16;
         let len = from + rest[from..].iter().position(is_special)?;
         if rest[len] != b'"' {
@@ -190,7 +196,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Any message, the long way.
-fn read_any(text: &[u8], format: AudioFormat) -> Heard {
+pub(super) fn read_any(text: &[u8], format: AudioFormat) -> Heard {
     let Ok(message) = serde_json::from_slice::<Value>(text) else { return Heard::Junk };
     let Some(kind) = field(&message, "kind").and_then(Value::as_str) else { return Heard::Junk };
     let kind = kind.to_ascii_lowercase();
@@ -296,7 +302,10 @@ mod tests {
                 false,
             ),
             (format!(r#"{{"kind":"audioData","audioData":{{"data":"{data}","isSilent":false}}}}"#), true),
-            (format!("{{ \"kind\" : \"AudioData\",\n \"audioData\" : {{ \"data\" : \"{data}\" }} }}\r\n"), true),
+            (
+                format!("{{ \"kind\" : \"AudioData\",\n \"audioData\" : {{ \"data\" : \"{data}\" }} }}\r\n"),
+                true,
+            ),
             (format!(r#"{{"audioData":{{"data":"{data}"}},"kind":"AudioData"}}"#), false),
             (format!(r#"{{"kind":"AudioData","audioData":{{"data":"{data}","volume":0.5}}}}"#), false),
             (
@@ -345,8 +354,14 @@ mod tests {
     #[test]
     fn what_the_audio_will_be() {
         for (fields, expected) in [
-            (r#""encoding":"PCM","sampleRate":24000,"channels":1,"length":960"#, Metadata::Pcm(SampleRate::Hz24000)),
-            (r#""encoding":"PCM","sampleRate":16000,"channels":1,"length":640"#, Metadata::Pcm(SampleRate::Hz16000)),
+            (
+                r#""encoding":"PCM","sampleRate":24000,"channels":1,"length":960"#,
+                Metadata::Pcm(SampleRate::Hz24000),
+            ),
+            (
+                r#""encoding":"PCM","sampleRate":16000,"channels":1,"length":640"#,
+                Metadata::Pcm(SampleRate::Hz16000),
+            ),
             (r#""Encoding":"pcm","SampleRate":"24000""#, Metadata::Pcm(SampleRate::Hz24000)),
             (r#""encoding":"PCM","sampleRate":44100,"channels":1"#, Metadata::Unusable),
             (r#""encoding":"PCM","sampleRate":24000,"channels":2"#, Metadata::Unusable),
@@ -392,8 +407,7 @@ mod tests {
             let mut out = Vec::new();
             write_audio(&mut out, &tone(len));
             let data = BASE64_STANDARD.encode(tone(len));
-            let text =
-                format!(r#"{{"Kind":"AudioData","AudioData":{{"Data":"{data}"}},"StopAudio":null}}"#);
+            let text = format!(r#"{{"Kind":"AudioData","AudioData":{{"Data":"{data}"}},"StopAudio":null}}"#);
             assert!(out.ends_with(text.as_bytes()), "{len}");
             assert!(out.len() - text.len() <= 4);
         }

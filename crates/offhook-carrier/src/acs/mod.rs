@@ -170,7 +170,8 @@ impl AcsCarrier {
         if self.shared.farewells.is_closed() {
             return Err(unsent("the carrier was shut down"));
         }
-        let urls = self.address.now().ok_or_else(|| unsent("nobody can reach us: there is no public address"))?;
+        let urls =
+            self.address.now().ok_or_else(|| unsent("nobody can reach us: there is no public address"))?;
         let line = self.config.lines[slot.index].clone();
         let remote = Some(Identifier::phone(&dial.to));
         Ok(self.leg(&urls, &line, remote, slot, |plan| Call::dial(now(), plan, &dial.to)))

@@ -52,7 +52,9 @@ impl AcsCarrier {
     async fn terminate(&self, connection: &str) -> Released {
         let request = Request::terminate(connection);
         let Ok(reply) = tokio::time::timeout(PATIENCE, self.shared.client.perform(&request)).await else {
-            return Released::Unreachable { why: format!("ACS did not answer within {} s", PATIENCE.as_secs()) };
+            return Released::Unreachable {
+                why: format!("ACS did not answer within {} s", PATIENCE.as_secs()),
+            };
         };
         match reply {
             Reply::Done(_) => Released::Gone,
@@ -87,7 +89,10 @@ fn advice(look: &Look) -> Option<String> {
         Reply::Refused(refusal) if refusal.status == 404 => return None,
         Reply::Done(_) => return None,
         Reply::Refused(refusal) if matches!(refusal.status, 401 | 403) => match clock {
-            Some(off) => format!("set this machine's clock, which is {} s off: ACS refuses old signatures", off.as_secs()),
+            Some(off) => format!(
+                "set this machine's clock, which is {} s off: ACS refuses old signatures",
+                off.as_secs()
+            ),
             None => format!(
                 "check connection string or identity: ACS does not let us in ({})",
                 refusal.result.detail()
@@ -96,7 +101,9 @@ fn advice(look: &Look) -> Option<String> {
         Reply::Refused(refusal) if refusal.status == 400 => {
             format!("check carrier.acs.api_version: {}", refusal.result.detail())
         }
-        Reply::Refused(refusal) => format!("ACS answers in a way nobody expects: {}", refusal.result.detail()),
+        Reply::Refused(refusal) => {
+            format!("ACS answers in a way nobody expects: {}", refusal.result.detail())
+        }
         Reply::NotDone { reached: false, why } => {
             format!("check the endpoint and the way to the internet: {why}")
         }

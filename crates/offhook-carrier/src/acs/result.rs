@@ -182,13 +182,17 @@ impl ResultInformation {
     /// Whether it says anything of why a call ended.
     pub fn is_telling(&self) -> bool {
         let sub_code = self.sub_code.is_some_and(|sub_code| sub_code != 0);
-        sub_code || self.sip_status().is_some() || self.q850_cause().is_some() || self.code.is_some_and(|code| is_final(&code))
+        sub_code
+            || self.sip_status().is_some()
+            || self.q850_cause().is_some()
+            || self.code.is_some_and(|code| is_final(&code))
     }
 
     pub fn meaning(&self) -> Meaning {
         let row = self.row().map(|row| row.meaning);
         // The carrier's own words, then Microsoft's.
-        let said = self.sip_code.filter(is_final).and_then(of_sip).or_else(|| self.q850_cause().and_then(of_q850));
+        let said =
+            self.sip_code.filter(is_final).and_then(of_sip).or_else(|| self.q850_cause().and_then(of_q850));
         match (said, row) {
             (Some(said), _) => said,
             (None, Some(row)) => row,
@@ -421,7 +425,11 @@ mod tests {
             (400, 8_528, "carrier.lost"),
         ];
         for (code, sub_code, expected) in answered {
-            assert_eq!(result(code, sub_code).meaning().answered().code(), expected, "{code}/{sub_code} in a call");
+            assert_eq!(
+                result(code, sub_code).meaning().answered().code(),
+                expected,
+                "{code}/{sub_code} in a call"
+            );
         }
     }
 

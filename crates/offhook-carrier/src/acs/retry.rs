@@ -57,7 +57,13 @@ impl Tries {
             Operation::Terminate | Operation::HangUp => HANG_UP_PATIENCE,
             _ => timing.request,
         };
-        Self { operation, may_repeat: request.may_repeat(), patience, pause: timing.backoff, maybe_done: false }
+        Self {
+            operation,
+            may_repeat: request.may_repeat(),
+            patience,
+            pause: timing.backoff,
+            maybe_done: false,
+        }
     }
 
     /// How long to wait before the next try; `None` when this was the last one. `random` is from 0 to 1.
@@ -90,8 +96,12 @@ impl Tries {
         let doubt = self.maybe_done && !matches!(self.operation, Operation::Terminate | Operation::HangUp);
         match last {
             Tried::Answered { status: 200..=299, .. } => Certainty::Answered,
-            Tried::Answered { status: 429 | 503, .. } | Tried::NeverLeft { .. } if !doubt => Certainty::NotDone,
-            Tried::Answered { status: 408 | 500 | 502 | 504, .. } | Tried::Silence { .. } => Certainty::Uncertain,
+            Tried::Answered { status: 429 | 503, .. } | Tried::NeverLeft { .. } if !doubt => {
+                Certainty::NotDone
+            }
+            Tried::Answered { status: 408 | 500 | 502 | 504, .. } | Tried::Silence { .. } => {
+                Certainty::Uncertain
+            }
             _ if doubt => Certainty::Uncertain,
             _ => Certainty::Answered,
         }

@@ -41,9 +41,8 @@ impl AccessKey {
         let content_sha256 = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, body));
         let text = format!("{method}\n{path_and_query}\n{date};{host};{content_sha256}");
         let signature = BASE64_STANDARD.encode(hmac::sign(&self.0, text.as_bytes()));
-        let authorization = format!(
-            "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
-        );
+        let authorization =
+            format!("HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}");
         Signature { content_sha256, authorization }
     }
 }
@@ -67,8 +66,12 @@ mod tests {
     /// What Microsoft's own client computes of the same.
     #[test]
     fn a_request_is_signed_as_microsoft_signs_it() {
-        let signed =
-            sign("POST", "host.example", "/calling/callConnections:answer?api-version=2026-03-12", b"{\"a\":1}");
+        let signed = sign(
+            "POST",
+            "host.example",
+            "/calling/callConnections:answer?api-version=2026-03-12",
+            b"{\"a\":1}",
+        );
         assert_eq!(signed.content_sha256, "AVq9f1zFei3ZS3WQ8ErYCEJzkF7jPsXOvq5iJ2qX+GI=");
         assert_eq!(
             signed.authorization,

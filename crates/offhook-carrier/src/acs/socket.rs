@@ -414,7 +414,8 @@ mod tests {
         drop(socket);
         let frames = reader.await.unwrap();
         let stop = frames.iter().position(|text| text.contains("StopAudio\":{}")).unwrap();
-        let samples = |frames: &[String]| frames.iter().filter_map(|text| sample_of(text)).collect::<Vec<_>>();
+        let samples =
+            |frames: &[String]| frames.iter().filter_map(|text| sample_of(text)).collect::<Vec<_>>();
         assert_eq!(samples(&frames[..stop]), [1, 2]);
         assert_eq!(samples(&frames[stop..]), [9]);
     }

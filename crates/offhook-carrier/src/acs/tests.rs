@@ -37,7 +37,12 @@ impl Rig {
         let answered = ResponseTemplate::new(200).set_body_json(json!({"callConnectionId": "c1"}));
         rig.on("POST", "^/calling/callConnections:answer$", answered).await;
         rig.on("POST", ":(terminate|reject|redirect)$", ResponseTemplate::new(204)).await;
-        rig.on("POST", ":(sendDtmfTones|transferToParticipant|stopMediaStreaming)$", ResponseTemplate::new(202)).await;
+        rig.on(
+            "POST",
+            ":(sendDtmfTones|transferToParticipant|stopMediaStreaming)$",
+            ResponseTemplate::new(202),
+        )
+        .await;
         rig.on("POST", "participants:add$", ResponseTemplate::new(202)).await;
         rig.on("DELETE", "^/calling/callConnections/c1$", ResponseTemplate::new(204)).await;
         rig
@@ -210,7 +215,10 @@ async fn a_call_with_audio_both_ways() {
         leg.play(&heard);
         let said = said(&mut far).await;
         assert_eq!(said["Kind"], "AudioData");
-        assert_eq!(BASE64_STANDARD.decode(said["AudioData"]["Data"].as_str().unwrap()).unwrap(), [sample; 960]);
+        assert_eq!(
+            BASE64_STANDARD.decode(said["AudioData"]["Data"].as_str().unwrap()).unwrap(),
+            [sample; 960]
+        );
     }
     leg.stop_audio();
     assert_eq!(said(&mut far).await, json!({"Kind": "StopAudio", "AudioData": null, "StopAudio": {}}));
@@ -424,10 +432,9 @@ async fn what_does_not_confirm_the_end_of_such_a_call() {
     let rig = Rig::with(MockServer::start().await);
     let ticket = Ticket::Connection("c1".to_owned()).to_text();
     let gone = json!({"error": {"code": "8522", "message": "Call not found."}});
-    for (answer, expected) in [
-        (ResponseTemplate::new(404).set_body_json(gone), "Gone"),
-        (ResponseTemplate::new(401), "Unknown"),
-    ] {
+    for (answer, expected) in
+        [(ResponseTemplate::new(404).set_body_json(gone), "Gone"), (ResponseTemplate::new(401), "Unknown")]
+    {
         rig.server.reset().await;
         rig.on("POST", ":terminate$", answer).await;
         let released = rig.carrier.release(&ticket).await;
@@ -470,7 +477,10 @@ async fn microsoft_connects_the_other_side_with_somebody_else() {
     let (mut leg, paths, _far) = connected(&rig).await;
     assert!(!leg.hand_over(HandOver::Redirect, &to));
     assert!(leg.hand_over(HandOver::Invite, &to));
-    assert_eq!(rig.asked("participants:add").await["participantToAdd"]["phoneNumber"]["value"], "+14155550190");
+    assert_eq!(
+        rig.asked("participants:add").await["participantToAdd"]["phoneNumber"]["value"],
+        "+14155550190"
+    );
     assert!(leg.hand_over(HandOver::Transfer, &to));
     rig.asked(":transferToParticipant").await;
     rig.tell(&paths, "CallTransferAccepted", Value::Null);
@@ -504,9 +514,12 @@ fn what_can_not_be_configured() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let usual = || {
         let auth = AcsAuth::AccessKey("a2V5".into());
-        AcsConfig::new("https://contoso.communication.azure.com", auth, "https://voice.example", vec![
-            AcsLine::new(number(LINE)),
-        ])
+        AcsConfig::new(
+            "https://contoso.communication.azure.com",
+            auth,
+            "https://voice.example",
+            vec![AcsLine::new(number(LINE))],
+        )
     };
     let start = |config: AcsConfig| AcsCarrier::start(config, mpsc::channel(1).0).map(drop);
     assert_eq!(start(usual()), Ok(()));

@@ -62,7 +62,13 @@ mod tests {
             assert!(Ticket::is_one(&ticket.to_text()));
             assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket));
         }
-        for odd in ["", "offhook-acs/1", "offhook-acs/2\nconnection x", "offhook-acs/1\nconnection ", "offhook-acs/1\nx y"] {
+        for odd in [
+            "",
+            "offhook-acs/1",
+            "offhook-acs/2\nconnection x",
+            "offhook-acs/1\nconnection ",
+            "offhook-acs/1\nx y",
+        ] {
             assert_eq!(Ticket::parse(odd), None, "{odd:?}");
         }
     }

@@ -81,7 +81,11 @@ mod tests {
         for (word, symbol) in WORDS {
             let digit = Digit::from_char(symbol);
             assert!(digit.is_some());
-            assert!(read(word) == digit && read(&word.to_uppercase()) == digit && read(&symbol.to_string()) == digit);
+            assert!(
+                read(word) == digit
+                    && read(&word.to_uppercase()) == digit
+                    && read(&symbol.to_string()) == digit
+            );
         }
         assert!(read("star") == Digit::from_char('*') && read("hash") == Digit::from_char('#'));
         for odd in ["", "ten", "12", "é", "e"] {
@@ -92,13 +96,16 @@ mod tests {
     #[test]
     fn keys_and_pauses_in_their_order() {
         let pause = |ms| Step::Pause(Duration::from_millis(ms));
-        assert_eq!(steps("1w2W#x*"), [
-            Step::Tones(vec!["one"]),
-            pause(500),
-            Step::Tones(vec!["two"]),
-            pause(1_000),
-            Step::Tones(vec!["pound", "asterisk"]),
-        ]);
+        assert_eq!(
+            steps("1w2W#x*"),
+            [
+                Step::Tones(vec!["one"]),
+                pause(500),
+                Step::Tones(vec!["two"]),
+                pause(1_000),
+                Step::Tones(vec!["pound", "asterisk"]),
+            ]
+        );
         assert_eq!(steps("?!"), []);
         let many = steps(&"9".repeat(AT_ONCE + 1));
         assert_eq!(many.len(), 2);

@@ -235,7 +235,11 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
 fn check(header: &Header, in_pieces: bool) -> Result<(), ProtocolError> {
     match header.opcode {
         Opcode::Close | Opcode::Ping | Opcode::Pong => {
-            if header.last && header.payload <= 125 { Ok(()) } else { Err(ProtocolError::Control) }
+            if header.last && header.payload <= 125 {
+                Ok(())
+            } else {
+                Err(ProtocolError::Control)
+            }
         }
         Opcode::Continuation if !in_pieces => Err(ProtocolError::Continuation),
         Opcode::Text | Opcode::Binary if in_pieces => Err(ProtocolError::Continuation),

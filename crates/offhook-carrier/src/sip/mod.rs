@@ -53,7 +53,7 @@ use leg::SipLeg;
 use trunk::Health;
 
 use crate::leg::Leg;
-use crate::line::{LinePool, Load, LineStatus, TakeError};
+use crate::line::{LinePool, LineStatus, Load, TakeError};
 use crate::media::{Media, MediaConfig};
 use crate::{Dial, DialError, IncomingCall, Released, TrunkCheck};
 
@@ -126,10 +126,11 @@ impl SipCarrier {
     }
 
     pub fn dial(&self, dial: &Dial) -> Result<Leg, DialError> {
-        let slot = self.lines.take(dial.from.as_ref(), |line| self.is_well(line)).map_err(|error| match error {
-            TakeError::NoLine => DialError::NoLine,
-            TakeError::UnknownLine => DialError::UnknownLine,
-        })?;
+        let slot =
+            self.lines.take(dial.from.as_ref(), |line| self.is_well(line)).map_err(|error| match error {
+                TakeError::NoLine => DialError::NoLine,
+                TakeError::UnknownLine => DialError::UnknownLine,
+            })?;
         let unsent = |why: &str| DialError::Unsent { why: why.to_owned() };
         let place = self.asks.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => unsent("the carrier has too much to do"),

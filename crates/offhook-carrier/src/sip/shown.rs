@@ -15,8 +15,8 @@ use super::transaction::Timing;
 use super::uri::NameAddr;
 use super::usage::{Cx, LocalSdp, Start, Usage};
 use crate::LegOutput;
-use crate::sip::leg::{Signal, Told};
 use crate::line::LinePool;
+use crate::sip::leg::{Signal, Told};
 
 const SECRETS: [&str; 6] = ["4155550100", "4155550199", "Mira", "hunter2", "Digest", "c2VjcmV0"];
 

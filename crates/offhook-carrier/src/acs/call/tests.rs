@@ -146,7 +146,9 @@ fn shown_reply(reply: &Reply) -> String {
     match reply {
         Reply::Done(_) => "done".to_owned(),
         Reply::Refused(refusal) => format!("refused {}", refusal.status),
-        Reply::NotDone { reached, .. } => format!("not done, {}", if *reached { "reached" } else { "unreached" }),
+        Reply::NotDone { reached, .. } => {
+            format!("not done, {}", if *reached { "reached" } else { "unreached" })
+        }
         Reply::Uncertain { .. } => "uncertain".to_owned(),
     }
 }
@@ -244,7 +246,9 @@ fn every_event_before_the_reply() {
 /// Microsoft tells one end twice, in any order.
 #[test]
 fn two_events_are_one_end() {
-    for [first, second] in [["CreateCallFailed", "CallDisconnected"], ["CallDisconnected", "CreateCallFailed"]] {
+    for [first, second] in
+        [["CreateCallFailed", "CallDisconnected"], ["CallDisconnected", "CreateCallFailed"]]
+    {
         let mut line = Line::dial();
         line.created();
         line.shown.clear();
@@ -675,11 +679,8 @@ mod any_order {
             Just(uncertain()),
             Just(Reply::NotDone { reached: false, why: String::new() }),
         ];
-        let media = prop_oneof![
-            Just(MediaNews::Up(FORMAT)),
-            Just(MediaNews::Lost),
-            Just(MediaNews::Unusable)
-        ];
+        let media =
+            prop_oneof![Just(MediaNews::Up(FORMAT)), Just(MediaNews::Lost), Just(MediaNews::Unusable)];
         prop_oneof![
             (0_u64..20_000).prop_map(Happening::Wait),
             (0..event::Kind::ALL.len(), results, any::<bool>())
@@ -756,7 +757,8 @@ fn a_call_of_another_process_is_hung_up_when_it_comes_up() {
 fn events_without_a_name() {
     let mut line = Line::dial();
     line.created();
-    let nameless: Vec<Event> = event::parse(br#"[{"type":"Microsoft.Communication.CallConnected"}]"#).unwrap();
+    let nameless: Vec<Event> =
+        event::parse(br#"[{"type":"Microsoft.Communication.CallConnected"}]"#).unwrap();
     line.call.on_event(line.now, nameless[0].clone());
     line.show("CallConnected");
     line.check(&expect![[r#"

@@ -32,8 +32,8 @@ use super::resolve::{ResolveError, Resolver, Target};
 use super::trunk::{Health, TrunkState};
 use super::usage::{Cx, Effect, NoReply, Purpose, Start, Usage};
 use super::{StartError, identity, token, trunk_of, usage};
-use crate::sip::leg::{Signal, Told};
 use crate::line::{LinePool, LineSlot};
+use crate::sip::leg::{Signal, Told};
 use crate::{IncomingCall, Released, TrunkCheck};
 
 /// What is asked of the agent.

@@ -5,8 +5,8 @@ use offhook_core::{Digit, LegEvent};
 use super::{
     ALLOW, Cx, Effect, LocalSdp, OFFER_PATIENCE, Offered, Phase, SDP, SUPPORTED, Start, Unacknowledged, Usage,
 };
-use crate::sip::leg::Signal;
 use crate::sip::dialog::{Dialog, Order};
+use crate::sip::leg::Signal;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::reason;

@@ -26,8 +26,8 @@ use super::session_timer::SessionTimer;
 use super::ticket::Ticket;
 use super::transaction::Timing;
 use super::uri::Uri;
-use crate::sip::leg::{Signal, Told};
 use crate::line::LineSlot;
+use crate::sip::leg::{Signal, Told};
 
 /// What we can do, for `Allow` and `Supported`.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY";

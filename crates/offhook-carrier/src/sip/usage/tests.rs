@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use super::{Cx, Effect, Invitation, LocalSdp, NoReply, Purpose, Start, Usage};
-use crate::sip::leg::{Signal, Told};
 use crate::line::LinePool;
 use crate::sip::identity::Caller;
+use crate::sip::leg::{Signal, Told};
 use crate::sip::message::{Message, Method, Request, Response};
 use crate::sip::net::Flow;
 use crate::sip::transaction::Timing;
