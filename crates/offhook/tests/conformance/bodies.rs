@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer};
 use crate::campaigns::Campaigning as _;
+use crate::schedules::{Scheduling as _, schedule_of};
 use crate::document::{Ids, Operation, document, inner, operations, properties, resolved};
 use crate::rig::{BUSY, NEVER_ANSWERS, RECEPTIONIST, Rig, SILENT};
 
@@ -19,6 +20,9 @@ fn good(operation: &str) -> Value {
         "POST /call/{id}/answer" => json!({ "answer": "The fifth of May." }),
         "POST /call/{id}/bridge" => json!({ "bridge_number": "+14155550190" }),
         "PUT /me/call-preferences" | "PATCH /campaigns/{id}" | "POST /me/keys" => json!({}),
+        "PUT /me/proactive" => json!({}),
+        "POST /schedules" => schedule_of(RECEPTIONIST, "Ask when they open."),
+        "PATCH /schedules/{id}" => json!({ "name": "Opening hours" }),
         "POST /campaigns" => {
             json!({ "task": "Ask what a new chain costs.", "targets": [{ "to": RECEPTIONIST }] })
         }
@@ -115,7 +119,8 @@ async fn a_field_of_the_wrong_type_is_named() {
     live.until_code("call.answered").await;
     let campaign = agent.campaign(BUSY).await;
     let placed = agent.get("/calls").await.json()["calls"].as_array().unwrap().len();
-    let ids = Ids { call: &live.id, campaign: &campaign, key: "none" };
+    let schedule = agent.schedule(BUSY, "Ask when they open.").await;
+    let ids = Ids { call: &live.id, campaign: &campaign, schedule: &schedule, key: "none" };
     let mut asker = Asker { agent: &agent, ids, problems: Vec::new() };
     let mut asked = 0;
     for operation in operations().iter().filter(|operation| operation.body.is_object()) {
@@ -155,6 +160,9 @@ fn good_inside(field: &str) -> Value {
     match field {
         "voicemail" => json!({ "action": "leave_message", "message": "Please call back." }),
         "fit" => json!({ "field": "price" }),
+        "call" => json!({ "to": RECEPTIONIST, "task": "Ask when they open." }),
+        "quiet_hours" => json!({ "from": "22:00", "to": "08:00" }),
+        "condition" => json!({ "type": "http", "url": "https://example.com/" }),
         "inbound" => json!({ "instructions": "Take messages.", "greeting": "Hello." }),
         _ => json!({}),
     }

@@ -20,18 +20,20 @@ pub struct Operation {
 pub struct Ids<'a> {
     pub call: &'a str,
     pub campaign: &'a str,
+    pub schedule: &'a str,
     pub key: &'a str,
 }
 
 impl Ids<'_> {
     /// One for all.
     pub fn all(id: &str) -> Ids<'_> {
-        Ids { call: id, campaign: id, key: id }
+        Ids { call: id, campaign: id, schedule: id, key: id }
     }
 
     pub fn fill(&self, template: &str) -> String {
         let id = match template.split('/').nth(1) {
             Some("campaigns") => self.campaign,
+            Some("schedules") => self.schedule,
             Some("me") => self.key,
             _ => self.call,
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::campaigns::Campaigning as _;
+use crate::schedules::{Scheduling as _, schedule_of};
 use crate::rig::{BUSY, SILENT, Setup};
 
 /// Two minutes on an idle machine at most; CI may be busy.
@@ -56,6 +57,9 @@ async fn a_fuzzer_finds_nothing() {
     bridged.until_code("call.answered").await;
     over.over().await;
     command.env("FUZZER_KEY_ID", key_id).env("FUZZER_CAMPAIGN", owner.campaign(BUSY).await);
+    let wanted = schedule_of(BUSY, "Ask when they open.");
+    command.env("FUZZER_SCHEDULE", owner.schedule(BUSY, "Ask when they open.").await);
+    command.env("FUZZER_LATER", wanted["at"].as_str().unwrap());
     command.env("FUZZER_LIVE_CALL", &live.id).env("FUZZER_OVER_CALL", &over.id);
     command.env("FUZZER_BRIDGED_CALL", &bridged.id);
     command.current_dir(scratch.path()).env("PYTHONPATH", &folder).env("PYTHONDONTWRITEBYTECODE", "1");

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::agent::{Agent, Answer};
 use crate::campaigns::Campaigning as _;
+use crate::schedules::Scheduling as _;
 use crate::clawcall::{ClawCall, check_envelope};
 use crate::document::{Ids, operations};
 use crate::rig::{BUSY, PATIENCE, Rig};
@@ -78,7 +79,8 @@ async fn bodies_that_are_none() {
     let over = agent.call(BUSY).await;
     over.over().await;
     let campaign = agent.campaign(BUSY).await;
-    let ids = Ids { call: &over.id, campaign: &campaign, key: "none" };
+    let schedule = agent.schedule(BUSY, "Ask when they open.").await;
+    let ids = Ids { call: &over.id, campaign: &campaign, schedule: &schedule, key: "none" };
     for operation in operations().iter().filter(|operation| operation.body.is_object()) {
         for (what, body) in bodies() {
             if operation.is_optional && (body.is_empty() || body == b"null") {
@@ -118,9 +120,11 @@ async fn bodies_where_none_is_wanted() {
     let over = agent.call(BUSY).await;
     over.over().await;
     let campaign = agent.campaign(BUSY).await;
-    let ids = Ids { call: &over.id, campaign: &campaign, key: "none" };
+    let schedule = agent.schedule(BUSY, "Ask when they open.").await;
+    let ids = Ids { call: &over.id, campaign: &campaign, schedule: &schedule, key: "none" };
     for operation in operations().iter().filter(|operation| !operation.body.is_object()) {
-        if operation.path.contains("rotate") {
+        // Done to a schedule, that would call somebody; to a key, it is another.
+        if operation.path.contains("rotate") || operation.path.contains("run-now") {
             continue;
         }
         for body in ["{}", "{", "[1]", "\u{0}"] {

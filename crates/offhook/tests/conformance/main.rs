@@ -24,5 +24,6 @@ mod latency;
 mod pages;
 mod preferences;
 mod retries;
+mod schedules;
 mod strangers;
 mod transitions;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer, Call};
 use crate::campaigns::Campaigning as _;
+use crate::schedules::{Scheduling as _, schedule_of};
 use crate::document::{Ids, operations, same};
 use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, Rig, SILENT, Setup};
 
@@ -95,8 +96,17 @@ const ROWS: &[Row] = &[
     row("GET /me/voice-target", Asker, none),
     row("PUT /me/voice-target", Asker, |_| json!({ "number": BUSY })),
     row("DELETE /me/voice-target", Asker, none),
+    row("GET /me/proactive", Asker, none),
+    row("PUT /me/proactive", Asker, |_| json!({ "calls_per_day": 3 })),
     row("GET /readyz", Everybody, none),
     row("GET /recordings/{id}", Signed, none),
+    row("GET /schedules", Asker, none),
+    row("POST /schedules", Asker, |_| schedule_of(BUSY, "Ask when they open.")),
+    row("GET /schedules/{id}", Theirs("not_found"), none),
+    row("PATCH /schedules/{id}", Theirs("not_found"), |_| json!({ "enabled": false })),
+    row("DELETE /schedules/{id}", Theirs("not_found"), none),
+    row("POST /schedules/{id}/dry-run", Theirs("not_found"), none),
+    row("POST /schedules/{id}/run-now", Theirs("not_found"), none),
     row("POST /tools/chat_command", Asker, |_| json!({ "text": "/call" })),
     row("POST /tools/make_voice_call", Asker, |_| json!({})),
 ];
@@ -108,12 +118,13 @@ fn every_route_of_the_document_has_a_row() {
     same(&rows, &documented, "who may ask what");
 }
 
-/// Somebody who is minding their own business: a call under way, one that is over, a campaign, and settings.
+/// Somebody who is minding their own business: a call under way, one that is over, a campaign, a schedule, and settings.
 struct Victim {
     agent: Agent,
     live: Call,
     over: Call,
     campaign: String,
+    schedule: String,
     /// Of its key, not the key itself.
     key_id: String,
     /// Texts that nobody else may ever be sent.
@@ -169,19 +180,21 @@ impl Victim {
             "task": TASK, "purpose": "A prescription for Mira Okafor", "targets": [{ "to": BUSY, "name": "Ostrander" }],
         });
         let campaign = agent.campaign_of(&wanted).await;
+        let schedule = agent.schedule(BUSY, TASK).await;
+        secrets.push(schedule.clone());
         secrets.extend([live.id.clone(), over.id.clone(), campaign.clone(), "Ostrander".to_owned()]);
         secrets.extend([link.split("signature=").nth(1).unwrap().to_owned()]);
         secrets.push(secret["secret"].as_str().unwrap().to_owned());
         secrets.push("hooks.example.com".to_owned());
         let key_id = agent.get("/me/keys").await.json()["keys"][0]["id"].as_str().unwrap().to_owned();
         secrets.push(key_id.clone());
-        let mut victim = Self { key_id, agent, live, over, campaign, secrets, before: Value::Null };
+        let mut victim = Self { key_id, agent, live, over, campaign, schedule, secrets, before: Value::Null };
         victim.before = victim.state().await;
         victim
     }
 
     fn ids<'a>(&'a self, call: &'a Call) -> Ids<'a> {
-        Ids { call: &call.id, campaign: &self.campaign, key: &self.key_id }
+        Ids { call: &call.id, campaign: &self.campaign, schedule: &self.schedule, key: &self.key_id }
     }
 
     /// All that nobody else may change.
@@ -194,6 +207,8 @@ impl Victim {
         json!({
             "over": over,
             "live": [live["lifecycle"], live["task"], live["pending_question"], live["numbers"]],
+            "schedule": self.agent.get(&format!("/schedules/{}", self.schedule)).await.json(),
+            "proactive": self.agent.get("/me/proactive").await.json(),
             "campaign": self.agent.get(&format!("/campaigns/{}", self.campaign)).await.json(),
             "webhook": deliveries["webhook"]["url"],
             "keys": [keys["keys"][0]["id"], keys["keys"][0]["revoked_at"], keys["keys"].as_array().unwrap().len()],

@@ -216,13 +216,20 @@ async fn tools(rig: &Rig) -> Vec<Value> {
     answer.json::<Value>().await.unwrap()["result"]["tools"].as_array().unwrap().clone()
 }
 
+/// A schedule that is not due while a test lasts.
+fn later() -> Value {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(300 * 24);
+    json!({ "at": at.to_string(), "call": { "to": BUSY, "task": "Ask." } })
+}
+
 /// Something of the right kind for each argument that is needed.
-fn fitting(tool: &Value, call: &str, campaign: &str) -> Value {
+fn fitting(tool: &Value, call: &str, campaign: &str, schedule: &str) -> Value {
     let schema = &tool["inputSchema"];
     let needed = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
     let value = |name: &str| match name {
         "call_id" => json!(call),
         "campaign_id" => json!(campaign),
+        "schedule_id" => json!(schedule),
         "to" => json!(HANGS_UP),
         "targets" => json!([{ "to": HANGS_UP }]),
         "digits" => json!("1"),
@@ -243,21 +250,24 @@ async fn another_s_calls_are_not_there_whatever_the_tool() {
     assert!(!wrong, "{started}");
     let campaign: Value = serde_json::from_str(&started).unwrap();
     let campaign = campaign["id"].as_str().unwrap();
+    let (_, made) = answered(&rig, victim.key().unwrap(), "schedule_call", later()).await;
+    let made: Value = serde_json::from_str(&made).unwrap_or_else(|_| panic!("{made}"));
+    let schedule = made["id"].as_str().unwrap();
     let mut tried = 0;
     for tool in tools(&rig).await {
         let (name, properties) = (tool["name"].as_str().unwrap(), &tool["inputSchema"]["properties"]);
-        if properties["call_id"].is_null() && properties["campaign_id"].is_null() {
+        if ["call_id", "campaign_id", "schedule_id"].iter().all(|id| properties[*id].is_null()) {
             continue;
         }
-        let (wrong, text) = answered(&rig, key, name, fitting(&tool, &call.id, campaign)).await;
+        let (wrong, text) = answered(&rig, key, name, fitting(&tool, &call.id, campaign, schedule)).await;
         let unknown = text.contains("(not_found)") || text.contains("(recording_not_available)");
         assert!(wrong && unknown, "{name}: {text}");
         tried += 1;
     }
     assert!(tried > 10, "only {tried} tools take a call or a campaign");
-    for name in ["list_calls", "list_campaigns"] {
+    for name in ["list_calls", "list_campaigns", "list_schedules"] {
         let (wrong, text) = answered(&rig, key, name, json!({})).await;
-        assert!(!wrong && !text.contains(&call.id) && !text.contains(campaign), "{name}: {text}");
+        assert!(!wrong && !text.contains(&call.id) && !text.contains(campaign) && !text.contains(schedule), "{name}: {text}");
     }
     assert_ne!(call.view().await["lifecycle"], "finalized", "nobody hung it up");
     call.hang_up().await;
@@ -278,7 +288,7 @@ async fn arguments_of_the_wrong_kind_are_said_to_be_so() {
         let name = tool["name"].as_str().unwrap();
         for argument in tool["inputSchema"]["properties"].as_object().unwrap().keys() {
             for junk in &junk {
-                let mut arguments = fitting(&tool, id, id);
+                let mut arguments = fitting(&tool, id, id, id);
                 // Nobody is to be called, whatever the rest is.
                 for to in
                     ["to", "targets"].iter().filter(|to| !tool["inputSchema"]["properties"][*to].is_null())

@@ -41,7 +41,22 @@ def bridge(body):
     body["bridge_number"] = "+14155550191"
 
 
-BODIES = {"place_call": call, "check_call": call, "start_campaign": campaign, "bridge": bridge}
+def schedule(body):
+    """Never due while this runs; what else there may be is for our own tests."""
+    enabled = body.get("enabled")
+    body.clear()
+    body.update(at=os.environ["FUZZER_LATER"], call={"to": "+14155550101", "task": "Ask when they open."})
+    if isinstance(enabled, bool):
+        body["enabled"] = enabled
+
+
+def proactive(body):
+    body.pop("quiet_hours", None)
+    body["timezone"] = "Europe/Berlin"
+
+
+BODIES = {"place_call": call, "check_call": call, "start_campaign": campaign, "bridge": bridge,
+          "create_schedule": schedule, "change_schedule": schedule, "set_proactive": proactive}
 
 
 # Whose ids stand in paths: a call that goes on, one that a user may be connected to, one that is over, a campaign that
@@ -60,6 +75,8 @@ def path(operation_id, parameters):
         parameters["id"] = os.environ["FUZZER_BRIDGED_CALL"]
     elif operation_id in OVER:
         parameters["id"] = os.environ["FUZZER_OVER_CALL"]
+    elif operation_id.endswith("_schedule") and operation_id != "remove_schedule":
+        parameters["id"] = os.environ["FUZZER_SCHEDULE"]
     elif operation_id.endswith("_campaign"):
         parameters["id"] = os.environ["FUZZER_CAMPAIGN"]
 
