@@ -90,7 +90,7 @@ fn days_of(part: &str) -> Result<u8, ParseHoursError> {
 fn day(name: &str) -> Result<u8, ParseHoursError> {
     let name = name.trim().to_ascii_lowercase();
     let is_name = |short: &&str| name.starts_with(*short) && (name.len() == 3 || name.ends_with("day"));
-    NAMES.iter().position(|short| is_name(short)).map(|at| at as u8).ok_or(ParseHoursError)
+    NAMES.iter().position(is_name).map(|at| at as u8).ok_or(ParseHoursError)
 }
 
 fn minute(text: &str) -> Result<u16, ParseHoursError> {
