@@ -505,7 +505,10 @@ impl Call {
         }
         if self.answered {
             let q850_cause = result.q850_cause();
-            return match result.meaning().answered() {
+            // Older versions of the service give no reason for what is usual.
+            let is_silent = result == ResultInformation::default();
+            let reason = if is_silent { EndReason::RemoteHungUp } else { result.meaning().answered() };
+            return match reason {
                 EndReason::CarrierMediaLost => {
                     self.leg(LegEvent::MediaLost);
                     self.end(LegEvent::Closed);

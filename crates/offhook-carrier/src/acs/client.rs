@@ -62,7 +62,7 @@ pub struct Look {
 
 #[derive(Debug)]
 enum Proof {
-    AccessKey(AccessKey),
+    AccessKey(Box<AccessKey>),
     Entra(Tokens),
 }
 
@@ -106,7 +106,7 @@ impl Client {
         let http = http.map_err(|error| AcsStartError::Http(error.to_string()))?;
         let proof = match &config.auth {
             AcsAuth::AccessKey(key) => {
-                Proof::AccessKey(AccessKey::parse(key).ok_or(AcsStartError::AccessKey)?)
+                Proof::AccessKey(Box::new(AccessKey::parse(key).ok_or(AcsStartError::AccessKey)?))
             }
             AcsAuth::Entra(entra) => Proof::Entra(Tokens::new(http.clone(), entra.clone())),
         };

@@ -190,9 +190,10 @@ impl ResultInformation {
 
     pub fn meaning(&self) -> Meaning {
         let row = self.row().map(|row| row.meaning);
-        // The carrier's own words, then Microsoft's.
-        let said =
-            self.sip_code.filter(is_final).and_then(of_sip).or_else(|| self.q850_cause().and_then(of_q850));
+        // The carrier's own words, then Microsoft's. Of a status that the subCode only repeats, its row knows more.
+        let repeats = |status: &i64| row.is_some() && self.sub_code.is_some_and(|code| code % 1_000 == *status);
+        let status = self.sip_code.filter(|status| is_final(status) && !repeats(status));
+        let said = status.and_then(of_sip).or_else(|| self.q850_cause().and_then(of_q850));
         match (said, row) {
             (Some(said), _) => said,
             (None, Some(row)) => row,
@@ -445,6 +446,7 @@ mod tests {
         assert_eq!(said(500, 560_503, None, Some(1)), ("remote.invalid_number", Some(503), Some(1)));
         assert_eq!(said(503, 560_503, Some(503), Some(41)), ("carrier.failed", Some(503), Some(41)));
         assert_eq!(said(480, 560_480, Some(480), Some(19)), ("remote.no_answer", Some(480), Some(19)));
+        assert_eq!(said(403, 510_403, Some(403), None), ("carrier.refused", Some(403), None));
         // Nonsense is no reason.
         assert_eq!(said(486, 560_486, Some(7), Some(999)), ("remote.busy", Some(486), None));
     }

@@ -36,7 +36,7 @@ pub fn read(tone: &str) -> Option<Digit> {
     }
     let word = |(word, _): &&(&str, char)| word.eq_ignore_ascii_case(tone);
     let other = [("star", '*'), ("hash", '#')];
-    let key = WORDS.iter().find(word).or_else(|| other.iter().find(word).map(|found| found))?.1;
+    let key = WORDS.iter().find(word).or_else(|| other.iter().find(word))?.1;
     Digit::from_char(key)
 }
 
