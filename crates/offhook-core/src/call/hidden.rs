@@ -1,6 +1,7 @@
 //! PINs, taken out of everything that leaves a call, whatever the operator wants masked otherwise.
 
 use super::masking::{KEY_MS, MARGIN_MS, Secret};
+use super::state::{CallState, Phase};
 use super::{Action, Call};
 use crate::brief::Pin;
 use crate::journal::{Fact, SecretKind};
@@ -13,6 +14,12 @@ impl Call {
         let to_ms = self.call_ms(now);
         let from_ms = to_ms.saturating_sub(KEY_MS);
         self.actions.push_back(Action::MaskRecording { from_ms, to_ms: to_ms + MARGIN_MS });
+    }
+
+    /// What is typed after the end of a PIN, or of the attempts to give it, is nobody's business either.
+    pub(super) fn hides_keys(&self) -> bool {
+        let CallState::Connected(conversation) = &self.state else { return false };
+        matches!(conversation.phase, Phase::Parting(_)) && self.pin_in_use().is_some()
     }
 
     /// While a PIN is awaited every number of the remote's may be one, or nearly; at any other time only the PIN is.

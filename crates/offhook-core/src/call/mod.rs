@@ -355,6 +355,7 @@ impl Call {
             }
             LegEvent::Digit(_) if self.turns.are_over() => {}
             LegEvent::Digit(digit) if self.awaits_pin() => self.pin_key(now, digit),
+            LegEvent::Digit(_) if self.hides_keys() => self.hide_key(now),
             LegEvent::Digit(digit) if self.awaits_decision() => self.approval_key(now, digit),
             LegEvent::Digit(digit) => {
                 let digit = self.key_shown(now, digit).to_string();

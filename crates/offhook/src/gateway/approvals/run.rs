@@ -18,7 +18,7 @@ use crate::gateway::{Caller, Gateway, JournalStream, PlaceCall, PlaceCallError};
 /// When it is tried again to reach a user who is on the phone with us.
 const AGAIN: Duration = Duration::from_secs(1);
 /// For the end of a call that is over, which says why it ended.
-const WHY: Duration = Duration::from_millis(700);
+const WHY: Duration = Duration::from_secs(1);
 /// When a store that is away is asked again to write the verdict.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 const WRITES: u32 = 30;
