@@ -286,7 +286,7 @@ impl Meaning {
 /// [`TABLE`] as it stands in the documentation.
 pub fn markdown_table() -> String {
     let mut table = String::from(
-        "| subCode | code | meaning | if nobody had answered | in a call |\n|---|---|---|---|---|\n",
+        "| subCode | code | what happened | if nobody had answered | in a call |\n|---|---|---|---|---|\n",
     );
     for ResultRow { sub_codes: (first, last), code, meaning, says } in TABLE {
         let sub_code = if first == last { first.to_string() } else { format!("{first}–{last}") };
