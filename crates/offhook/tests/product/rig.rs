@@ -40,6 +40,10 @@ pub struct Setup {
     pub exchange: SandboxConfig,
     /// Calls at a time on the line.
     pub lines: usize,
+    /// Our own SIP address; any free one where nobody calls us.
+    pub listen: SocketAddr,
+    /// Further lines of ours.
+    pub more_lines: Vec<&'static str>,
     /// The trunk is where nobody listens: no dial request leaves this machine.
     pub cut_off: bool,
     dir: tempfile::TempDir,
@@ -55,7 +59,8 @@ impl Setup {
         config.speech = SpeechModel::Local(local::Config { turn_end, ..local::Config::tagged() });
         let mut exchange = SandboxConfig::new(Arc::new(local::tagged::encode));
         (exchange.speed, exchange.turn_end) = (3.0, turn_end);
-        Self { config, exchange, lines: 32, cut_off: false, dir }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { config, exchange, lines: 32, listen, more_lines: Vec::new(), cut_off: false, dir }
     }
 
     /// With limits for the impatient.
@@ -70,10 +75,13 @@ impl Setup {
         offhook_sandbox::numbers::sentences().into_iter().for_each(|sentence| quiet.never(sentence));
         let exchange = Sandbox::start(self.exchange).await.unwrap();
         let mut config = self.config;
-        config.sip = Some(match self.cut_off {
+        let mut sip = match self.cut_off {
             false => trunk(exchange.addr(), None, self.lines),
             true => trunk(nowhere(), Some(Transport::Tcp), self.lines),
-        });
+        };
+        sip.listen = vec![Listen::udp(self.listen)];
+        sip.lines.extend(self.more_lines.iter().map(|number| line(number, self.lines)));
+        config.sip = Some(sip);
         config.sandbox = false;
         config.policy.sandbox = true;
         let app = App::start(config.clone()).await.unwrap();
@@ -89,16 +97,16 @@ fn nowhere() -> SocketAddr {
 
 fn trunk(exchange: SocketAddr, transport: Option<Transport>, max_calls: usize) -> SipConfig {
     let server = Server { host: exchange.ip().to_string(), port: Some(exchange.port()), transport };
-    let line = LineConfig {
-        number: PhoneNumber::parse(LINE).unwrap(),
-        display_name: None,
-        trunk: "exchange".to_owned(),
-        max_calls,
-    };
+    let line = line(LINE, max_calls);
     let listen = Listen::udp(SocketAddr::from(([127, 0, 0, 1], 0)));
     let mut sip = SipConfig::new(listen, Trunk::peer("exchange", server), vec![line]);
     sip.rtp.stall_limit = Duration::from_secs(4);
     sip
+}
+
+fn line(number: &str, max_calls: usize) -> LineConfig {
+    let number = PhoneNumber::parse(number).unwrap();
+    LineConfig { number, display_name: None, trunk: "exchange".to_owned(), max_calls }
 }
 
 pub struct Rig {
