@@ -84,6 +84,12 @@ impl Digits {
         if all.is_empty() {
             return Tried::More;
         }
+        // Whoever recites numbers until one fits has guessed once, and wrong.
+        let mut whole: Vec<&String> = numbers.iter().filter(|digits| digits.len() >= pin.len()).collect();
+        whole.dedup();
+        if whole.len() > 1 {
+            return self.tried(false);
+        }
         let so_far = format!("{}{all}", self.spoken);
         let is_pin = |digits: &String| pin.is(digits);
         if numbers.iter().any(is_pin) || is_pin(&all) || is_pin(&so_far) {

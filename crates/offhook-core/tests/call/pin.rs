@@ -169,3 +169,24 @@ fn a_question_is_answered_from_what_may_be_known_and_tools_wait() {
         "#]],
     );
 }
+
+#[test]
+fn numbers_recited_until_one_fits_are_one_wrong_guess() {
+    gated().check_talking(
+        "4000 remote_said It is 1234, or 9876, or 4711.
+         6000 remote_said Then it is 4711. I mean 4711.",
+        expect![[r#"
+            4000 journal: turn.remote turn=1 started_ms=0 ended_ms=500 text="It is ••••, or ••••, or ••••." confidence=-
+            4000 mask recording 0-800 ms
+            4000 journal: turn.masked turn=1 from_ms=0 to_ms=800 kind="code"
+            4000 speech: say "That was not the right PIN. Please try again."
+            6000 journal: turn.remote turn=2 started_ms=0 ended_ms=500 text="Then it is ••••. I mean ••••." confidence=-
+            6000 mask recording 0-800 ms
+            6000 journal: turn.masked turn=2 from_ms=0 to_ms=800 kind="code"
+            6000 journal: caller.verified by="voice"
+            6000 speech: brief "Read the owner's calendar to them."
+            6000 speech: say "Thank you."
+            6000 speech: note "Whoever is on the line has shown with a PIN who they are. Begin now with what the call is for.", wants an answer
+        "#]],
+    );
+}
