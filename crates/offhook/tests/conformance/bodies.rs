@@ -6,10 +6,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer};
+use crate::approvals::Approving as _;
 use crate::campaigns::Campaigning as _;
-use crate::schedules::{Scheduling as _, schedule_of};
 use crate::document::{Ids, Operation, document, inner, operations, properties, resolved};
 use crate::rig::{BUSY, NEVER_ANSWERS, RECEPTIONIST, Rig, SILENT};
+use crate::schedules::{Scheduling as _, schedule_of};
 
 /// A body of an operation that is in order.
 fn good(operation: &str) -> Value {
@@ -20,7 +21,9 @@ fn good(operation: &str) -> Value {
         "POST /call/{id}/answer" => json!({ "answer": "The fifth of May." }),
         "POST /call/{id}/bridge" => json!({ "bridge_number": "+14155550190" }),
         "PUT /me/call-preferences" | "PATCH /campaigns/{id}" | "POST /me/keys" => json!({}),
-        "PUT /me/proactive" => json!({}),
+        "PUT /me/proactive" | "DELETE /me/pin" => json!({}),
+        "POST /approvals" => json!({ "operation": "Pay Acme" }),
+        "PUT /me/pin" => json!({ "pin": "4711" }),
         "POST /schedules" => schedule_of(RECEPTIONIST, "Ask when they open."),
         "PATCH /schedules/{id}" => json!({ "name": "Opening hours" }),
         "POST /campaigns" => {
@@ -118,9 +121,11 @@ async fn a_field_of_the_wrong_type_is_named() {
     let live = agent.call(SILENT).await;
     live.until_code("call.answered").await;
     let campaign = agent.campaign(BUSY).await;
-    let placed = agent.get("/calls").await.json()["calls"].as_array().unwrap().len();
     let schedule = agent.schedule(BUSY, "Ask when they open.").await;
-    let ids = Ids { call: &live.id, campaign: &campaign, schedule: &schedule, key: "none" };
+    let approval = agent.approval("Pay Acme").await;
+    let ids =
+        Ids { call: &live.id, campaign: &campaign, schedule: &schedule, approval: &approval, key: "none" };
+    let placed = agent.get("/calls").await.json()["calls"].as_array().unwrap().len();
     let mut asker = Asker { agent: &agent, ids, problems: Vec::new() };
     let mut asked = 0;
     for operation in operations().iter().filter(|operation| operation.body.is_object()) {

@@ -21,19 +21,21 @@ pub struct Ids<'a> {
     pub call: &'a str,
     pub campaign: &'a str,
     pub schedule: &'a str,
+    pub approval: &'a str,
     pub key: &'a str,
 }
 
 impl Ids<'_> {
     /// One for all.
     pub fn all(id: &str) -> Ids<'_> {
-        Ids { call: id, campaign: id, schedule: id, key: id }
+        Ids { call: id, campaign: id, schedule: id, approval: id, key: id }
     }
 
     pub fn fill(&self, template: &str) -> String {
         let id = match template.split('/').nth(1) {
             Some("campaigns") => self.campaign,
             Some("schedules") => self.schedule,
+            Some("approvals") => self.approval,
             Some("me") => self.key,
             _ => self.call,
         };

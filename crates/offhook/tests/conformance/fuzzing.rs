@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::approvals::Approving as _;
 use crate::campaigns::Campaigning as _;
-use crate::schedules::{Scheduling as _, schedule_of};
 use crate::rig::{BUSY, SILENT, Setup};
+use crate::schedules::{Scheduling as _, schedule_of};
 
 /// Two minutes on an idle machine at most; CI may be busy.
 const PATIENCE: Duration = Duration::from_secs(210);
@@ -59,6 +60,7 @@ async fn a_fuzzer_finds_nothing() {
     command.env("FUZZER_KEY_ID", key_id).env("FUZZER_CAMPAIGN", owner.campaign(BUSY).await);
     let wanted = schedule_of(BUSY, "Ask when they open.");
     command.env("FUZZER_SCHEDULE", owner.schedule(BUSY, "Ask when they open.").await);
+    command.env("FUZZER_APPROVAL", owner.approval("Pay Acme").await);
     command.env("FUZZER_LATER", wanted["at"].as_str().unwrap());
     command.env("FUZZER_LIVE_CALL", &live.id).env("FUZZER_OVER_CALL", &over.id);
     command.env("FUZZER_BRIDGED_CALL", &bridged.id);

@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::agent::{Agent, Answer};
+use crate::approvals::Approving as _;
 use crate::campaigns::Campaigning as _;
-use crate::schedules::Scheduling as _;
 use crate::clawcall::{ClawCall, check_envelope};
 use crate::document::{Ids, operations};
 use crate::rig::{BUSY, PATIENCE, Rig};
+use crate::schedules::Scheduling as _;
 
 /// What is no JSON object, or more than anybody may send.
 fn bodies() -> Vec<(&'static str, Vec<u8>)> {
@@ -80,7 +81,9 @@ async fn bodies_that_are_none() {
     over.over().await;
     let campaign = agent.campaign(BUSY).await;
     let schedule = agent.schedule(BUSY, "Ask when they open.").await;
-    let ids = Ids { call: &over.id, campaign: &campaign, schedule: &schedule, key: "none" };
+    let approval = agent.approval("Pay Acme").await;
+    let ids =
+        Ids { call: &over.id, campaign: &campaign, schedule: &schedule, approval: &approval, key: "none" };
     for operation in operations().iter().filter(|operation| operation.body.is_object()) {
         for (what, body) in bodies() {
             if operation.is_optional && (body.is_empty() || body == b"null") {
@@ -108,7 +111,7 @@ async fn bodies_that_are_none() {
             "/mcp with {what}: {answer:?}"
         );
     }
-    unharmed(&rig, &agent, 2).await;
+    unharmed(&rig, &agent, 3).await;
     rig.stop().await;
 }
 
@@ -121,7 +124,9 @@ async fn bodies_where_none_is_wanted() {
     over.over().await;
     let campaign = agent.campaign(BUSY).await;
     let schedule = agent.schedule(BUSY, "Ask when they open.").await;
-    let ids = Ids { call: &over.id, campaign: &campaign, schedule: &schedule, key: "none" };
+    let approval = agent.approval("Pay Acme").await;
+    let ids =
+        Ids { call: &over.id, campaign: &campaign, schedule: &schedule, approval: &approval, key: "none" };
     for operation in operations().iter().filter(|operation| !operation.body.is_object()) {
         // Done to a schedule, that would call somebody; to a key, it is another.
         if operation.path.contains("rotate") || operation.path.contains("run-now") {
@@ -133,7 +138,7 @@ async fn bodies_where_none_is_wanted() {
             judge(&operation.name(), &Answer::to(request.body(body)).await);
         }
     }
-    unharmed(&rig, &agent, 2).await;
+    unharmed(&rig, &agent, 3).await;
     rig.stop().await;
 }
 

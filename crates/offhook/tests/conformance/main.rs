@@ -10,6 +10,7 @@ mod agent;
 #[path = "../product/rig.rs"]
 mod rig;
 
+mod approvals;
 mod bodies;
 mod campaigns;
 mod clawcall;

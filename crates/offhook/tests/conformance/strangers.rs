@@ -9,10 +9,11 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer, Call};
+use crate::approvals::Approving as _;
 use crate::campaigns::Campaigning as _;
-use crate::schedules::{Scheduling as _, schedule_of};
 use crate::document::{Ids, operations, same};
 use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, Rig, SILENT, Setup};
+use crate::schedules::{Scheduling as _, schedule_of};
 
 /// What a route tells somebody who asks about a call that is not theirs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +58,10 @@ fn place(_: &Victim) -> Value {
 const ROWS: &[Row] = &[
     row("POST /api/voice/call", Asker, |_| json!({ "number": BUSY })),
     row("GET /api/voice/status", Asker, none),
+    row("GET /approvals", Asker, none),
+    row("POST /approvals", Asker, |_| json!({ "operation": "Pay Acme" })),
+    row("GET /approvals/{id}", Theirs("not_found"), none),
+    row("DELETE /approvals/{id}", Theirs("not_found"), none),
     row("GET /balance", Asker, none),
     row("POST /call", AskerOrNobody, place),
     row("POST /call/check", AskerOrNobody, place),
@@ -91,6 +96,9 @@ const ROWS: &[Row] = &[
     row("POST /me/keys", Asker, |_| json!({ "label": "another" })),
     row("DELETE /me/keys/{id}", Theirs("not_found"), none),
     row("POST /me/keys/{id}/rotate", Theirs("not_found"), none),
+    row("GET /me/pin", Asker, none),
+    row("PUT /me/pin", Asker, |_| json!({ "pin": "4711" })),
+    row("DELETE /me/pin", Asker, |_| json!({ "current_pin": "4711" })),
     row("GET /me/webhook-secret", Asker, none),
     row("POST /me/webhook-secret/rotate", Asker, none),
     row("GET /me/voice-target", Asker, none),
@@ -118,13 +126,15 @@ fn every_route_of_the_document_has_a_row() {
     same(&rows, &documented, "who may ask what");
 }
 
-/// Somebody who is minding their own business: a call under way, one that is over, a campaign, a schedule, and settings.
+/// Somebody who is minding their own business: a call under way, one that is over, a campaign, a schedule, an
+/// approval, and settings.
 struct Victim {
     agent: Agent,
     live: Call,
     over: Call,
     campaign: String,
     schedule: String,
+    approval: String,
     /// Of its key, not the key itself.
     key_id: String,
     /// Texts that nobody else may ever be sent.
@@ -181,20 +191,28 @@ impl Victim {
         });
         let campaign = agent.campaign_of(&wanted).await;
         let schedule = agent.schedule(BUSY, TASK).await;
-        secrets.push(schedule.clone());
+        let approval = agent.approval("Pay what Doctor Ostrander asks for").await;
+        secrets.extend([schedule.clone(), approval.clone()]);
         secrets.extend([live.id.clone(), over.id.clone(), campaign.clone(), "Ostrander".to_owned()]);
         secrets.extend([link.split("signature=").nth(1).unwrap().to_owned()]);
         secrets.push(secret["secret"].as_str().unwrap().to_owned());
         secrets.push("hooks.example.com".to_owned());
         let key_id = agent.get("/me/keys").await.json()["keys"][0]["id"].as_str().unwrap().to_owned();
         secrets.push(key_id.clone());
-        let mut victim = Self { key_id, agent, live, over, campaign, schedule, secrets, before: Value::Null };
+        let mut victim =
+            Self { key_id, agent, live, over, campaign, schedule, approval, secrets, before: Value::Null };
         victim.before = victim.state().await;
         victim
     }
 
     fn ids<'a>(&'a self, call: &'a Call) -> Ids<'a> {
-        Ids { call: &call.id, campaign: &self.campaign, schedule: &self.schedule, key: &self.key_id }
+        Ids {
+            call: &call.id,
+            campaign: &self.campaign,
+            schedule: &self.schedule,
+            approval: &self.approval,
+            key: &self.key_id,
+        }
     }
 
     /// All that nobody else may change.
@@ -208,6 +226,8 @@ impl Victim {
             "over": over,
             "live": [live["lifecycle"], live["task"], live["pending_question"], live["numbers"]],
             "schedule": self.agent.get(&format!("/schedules/{}", self.schedule)).await.json(),
+            "approval": self.agent.get(&format!("/approvals/{}", self.approval)).await.json(),
+            "pin": self.agent.get("/me/pin").await.json(),
             "proactive": self.agent.get("/me/proactive").await.json(),
             "campaign": self.agent.get(&format!("/campaigns/{}", self.campaign)).await.json(),
             "webhook": deliveries["webhook"]["url"],

@@ -55,7 +55,17 @@ def proactive(body):
     body["timezone"] = "Europe/Berlin"
 
 
-BODIES = {"place_call": call, "check_call": call, "start_campaign": campaign, "bridge": bridge,
+def approval(body):
+    """Asked of a phone that is soon done, where one is set."""
+    body.clear()
+    body["operation"] = "Pay Acme"
+
+
+def pin(body):
+    body.update(pin="4711", current_pin="4711")
+
+
+BODIES = {"request_approval": approval, "set_pin": pin, "clear_pin": pin, "place_call": call, "check_call": call, "start_campaign": campaign, "bridge": bridge,
           "create_schedule": schedule, "change_schedule": schedule, "set_proactive": proactive}
 
 
@@ -77,6 +87,8 @@ def path(operation_id, parameters):
         parameters["id"] = os.environ["FUZZER_OVER_CALL"]
     elif operation_id.endswith("_schedule") and operation_id != "remove_schedule":
         parameters["id"] = os.environ["FUZZER_SCHEDULE"]
+    elif operation_id.endswith("_approval"):
+        parameters["id"] = os.environ["FUZZER_APPROVAL"]
     elif operation_id.endswith("_campaign"):
         parameters["id"] = os.environ["FUZZER_CAMPAIGN"]
 
