@@ -45,6 +45,11 @@ impl Bench {
 
     /// Run a script of `examples` with nothing but this server and a home of its own.
     async fn run(&self, script: &str, arguments: &[&str]) -> (i32, String) {
+        self.run_with(script, arguments, &[]).await
+    }
+
+    /// The same with variables of its own.
+    async fn run_with(&self, script: &str, arguments: &[&str], set: &[(&str, &str)]) -> (i32, String) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(script);
         let mut command = match script.ends_with(".py") {
             true => Command::new("python3"),
@@ -54,6 +59,7 @@ impl Bench {
         command.env("OFFHOOK_URL", self.app.url()).env("POLL_SECONDS", "0.2");
         command.env("XDG_CONFIG_HOME", self.dir.path()).env_remove("CLAWCALL_API_KEY");
         command.env_remove("OFFHOOK_API_KEY").stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(set.iter().copied());
         let output =
             tokio::time::timeout(PATIENCE, command.output()).await.expect("the example ends").unwrap();
         let Output { status, stdout, stderr } = output;
@@ -173,5 +179,30 @@ async fn parallel_options() {
         &["+14155550101 | busy | False | The line is busy", "ended: completed, 1 of 1 called"],
     );
     assert_eq!(code, 1, "{seen}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn call_me_when() {
+    let bench = Bench::start().await;
+    let server = wiremock::MockServer::start().await;
+    let price = wiremock::ResponseTemplate::new(200).set_body_json(json!({ "price": 38 }));
+    wiremock::Mock::given(wiremock::matchers::method("GET")).respond_with(price).mount(&server).await;
+    let key = bench.key().await;
+    let run = async |limit: &str, key: &str| {
+        let wanted = [BUSY, &format!("{}/chain", server.uri()), "/price", limit];
+        bench.run_with("call-me-when/call-me-when.sh", &wanted, &[("OFFHOOK_API_KEY", key)]).await
+    };
+    let (code, seen) = run("40", &key).await;
+    expect_lines(&seen, &["schedule: ", "now: holds: /price is 38, which is < 40", "it would call now"]);
+    assert_eq!(code, 0, "{seen}");
+    let (code, seen) = run("30", &key).await;
+    expect_lines(&seen, &["now: does_not_hold: /price is 38, which is not < 30", "it would not call now"]);
+    assert_eq!(code, 0, "{seen}");
+    let (code, seen) = run("cheap", &key).await;
+    assert_ne!(code, 0, "{seen}");
+    let (code, seen) = run("40", "clawcall_sk_none").await;
+    expect_lines(&seen, &["refused (401): "]);
+    assert_eq!(code, 2, "{seen}");
     bench.stop().await;
 }

@@ -18,12 +18,13 @@ macro_rules! page {
     };
 }
 
-pub const PAGES: [Page; 10] = [
+pub const PAGES: [Page; 11] = [
     page!("outbound", "prepare, place, follow and report a call"),
     page!("briefing", "write call instructions that work"),
     page!("examples", "briefings and reports to compare yours with"),
     page!("follow-up", "what to do after a call that was blocked or failed"),
     page!("campaigns", "several places in parallel, for comparison"),
+    page!("schedules", "calls by the clock, or when something is the case"),
     page!("handoff", "bring the user into a live call"),
     page!("errors", "what each refusal and outcome asks for"),
     page!("profile", "voice, personality, greeting, and settings for all calls"),
