@@ -366,7 +366,8 @@ pub const TOOLS: &[Row] = &[
                 "inbound",
                 Kind::Object,
                 "How calls to a reserved line are answered: instructions, greeting, handoff_number, loop_in_user, \
-                 passthrough_numbers. Fields that are left out stay; null clears all of it.",
+                 passthrough_numbers, reception (who may call, the PIN, hours, whom to tell; the guide's page inbound). \
+                 Fields that are left out stay; null clears all of it.",
             ),
         ]],
     },

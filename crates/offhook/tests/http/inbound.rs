@@ -406,3 +406,125 @@ async fn a_caller_is_connected_with_whom_the_profile_says() {
 async fn post_json(agent: &Agent<'_>, path: &str) -> Answer {
     send(agent.server.post(path).header("X-Api-Key", &agent.key).json(&json!({}))).await
 }
+
+fn received_by(reception: &Value) -> Value {
+    let mut inbound = profile();
+    inbound["reception"] = reception.clone();
+    json!({ "inbound": inbound })
+}
+
+#[tokio::test]
+async fn who_may_call_is_said_beside_the_profile_and_stays_when_it_is_left_out() {
+    let server = Server::configured(&format!("[[line]]\nnumber = \"{MIRAS}\"\n{}", trunk_to_nobody())).await;
+    let mira = account(&server, false).await;
+    reserve(&mira, MIRAS).await;
+    assert_eq!(put(&mira, &json!({ "inbound": profile() })).await.json()["inbound"].get("reception"), None);
+
+    let all = json!({
+        "callers": "pin",
+        "allowed_callers": [{ "number": "+1206*", "name": "Ana", "trusted": true, "greeting": "Hello Ana." }],
+        "blocked_callers": ["+1900*"],
+        "anonymous_callers": false,
+        "trust": "pin",
+        "trusted_instructions": "The keys are under the stone.",
+        "hours": ["Mon-Fri 09:00-17:00"],
+        "time_zone": "Europe/Berlin",
+        "outside_hours": "message",
+        "closed_greeting": "We are closed.",
+        "calls_per_day": 50,
+        "calls_per_day_per_caller": 5,
+        "messages": true,
+        "spam": false,
+        "webhook_url": "https://example.com/events",
+        "notify": { "url": "https://chat.example.com/hook", "format": "discord", "declined": true },
+    });
+    let with = |more: Value| {
+        let mut reception = all.clone();
+        reception.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        received_by(&reception)
+    };
+    let shown = |has_pin: bool| {
+        let mut shown = all.clone();
+        shown["has_pin"] = has_pin.into();
+        shown
+    };
+    let told = |answer: Answer| {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["inbound"]["reception"].clone()
+    };
+    assert_eq!(told(put(&mira, &with(json!({ "pin": "24680" }))).await), shown(true));
+    // Nobody reads the PIN again, in the database either.
+    let kept = server.app().gateway().store().inbound_profile(owner(&mira).await).await.unwrap().unwrap();
+    assert!(!kept.reception.unwrap().contains("24680"));
+    // What was read can be sent back, and a client that knows nothing of it opens no door.
+    assert_eq!(told(put(&mira, &with(json!({ "has_pin": true }))).await), shown(true));
+    assert_eq!(told(put(&mira, &json!({ "inbound": profile() })).await), shown(true));
+    let open = json!({ "callers": "open", "allowed_callers": [], "pin": null });
+    assert_eq!(told(put(&mira, &with(open)).await)["has_pin"], false);
+
+    for (more, named) in [
+        (json!({ "callers": "anybody" }), "callers"),
+        (json!({ "callers": 7 }), "callers"),
+        (json!({ "pin": "12" }), "pin"),
+        (json!({ "pin": 24680 }), "pin"),
+        (json!({ "pin": null }), "pin"),
+        (json!({ "allowed_callers": [{ "number": "12" }] }), "allowed_callers"),
+        (json!({ "allowed_callers": [{ "name": "Ana" }] }), "allowed_callers"),
+        (json!({ "blocked_callers": "+1900*" }), "blocked_callers"),
+        (json!({ "blocked_callers": ["all"] }), "blocked_callers"),
+        (json!({ "trust": "voice" }), "trust"),
+        (json!({ "hours": ["9 to 5"] }), "hours"),
+        (json!({ "time_zone": "Mars/Olympus" }), "time_zone"),
+        (json!({ "time_zone": null }), "time_zone"),
+        (json!({ "outside_hours": "sing" }), "outside_hours"),
+        (json!({ "calls_per_day": -1 }), "calls_per_day"),
+        (json!({ "messages": "yes" }), "messages"),
+        (json!({ "webhook_url": "http://example.com/" }), "webhook_url"),
+        (json!({ "notify": { "url": "https://10.0.0.1/" } }), "notify.url"),
+        (json!({ "notify": { "url": "https://example.com/", "format": "fax" } }), "notify"),
+        (json!({ "calers": "closed" }), "calers"),
+    ] {
+        let answer = put(&mira, &with(more.clone())).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_profile"), "{more}");
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("inbound.reception") && message.contains(named), "{more}: {message}");
+    }
+    assert_eq!(put(&mira, &received_by(&json!([]))).await.code(), "invalid_profile");
+    let cleared = put(&mira, &received_by(&Value::Null)).await.json();
+    assert_eq!(cleared["inbound"].get("reception"), None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_of_an_account_is_answered_for_whom_it_says() {
+    let (called, caller) = pair().await;
+    let (mira, theirs) = (account(&called, false).await, account(&caller, false).await);
+    reserve(&mira, MIRAS).await;
+    let closed = json!({ "callers": "closed" });
+    let others = json!({ "callers": "list", "allowed_callers": [{ "number": "+13605550911" }] });
+    let blocked = json!({ "blocked_callers": ["+1206*"] });
+    let never = json!({ "hours": [], "time_zone": "Europe/Berlin" });
+    for (reception, rule) in [
+        (closed, "inbound_closed"),
+        (others, "inbound_list"),
+        (blocked, "inbound_blocked"),
+        (never, "inbound_hours"),
+    ] {
+        assert_eq!(put(&mira, &received_by(&reception)).await.status, 200, "{reception}");
+        let declined = theirs.finalized(&call(&theirs, MIRAS).await).await;
+        assert_eq!(declined["outcome"], "rejected", "{rule} {declined}");
+    }
+    let caller_is_known = json!({ "callers": "list", "allowed_callers": [{ "number": CALLER }] });
+    assert_eq!(put(&mira, &received_by(&caller_is_known)).await.status, 200);
+    let answered = call(&theirs, MIRAS).await;
+    theirs.events_until(&answered, "call.answered").await;
+    theirs.post(&format!("/call/{answered}/hangup")).await;
+
+    // Who was declined, and by which rule, the account reads itself.
+    let listed = mira.get("/me/calls?direction=inbound").await.json();
+    let ends: Vec<&Value> =
+        listed["calls"].as_array().unwrap().iter().map(|call| &call["end_reason"]).collect();
+    assert_eq!(ends.iter().filter(|end| **end == "policy.refused").count(), 4, "{listed}");
+    called.stop().await;
+    caller.stop().await;
+}
