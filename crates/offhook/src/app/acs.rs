@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use offhook_carrier::acs::AcsStartError;
 use offhook_carrier::{AcsCarrier, IncomingCall};
@@ -19,6 +20,10 @@ use crate::doctor::{self, Proof};
 use crate::gateway::Secret;
 use crate::http;
 use crate::http::acs::Doors;
+
+/// How long a connection may wait for its next request: longer than proxies and tunnels keep one, so that they never send
+/// a callback on one that is just being closed.
+const IDLE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AcsError {
@@ -79,7 +84,8 @@ impl AcsParts {
     /// Serve the doors, and make them reachable.
     pub fn open(self, tasks: &TaskTracker, stop: &CancellationToken) {
         let doors = Doors::new(self.carrier.clone(), self.guard, self.proof);
-        tasks.spawn(http::serve(self.listener, doors.router(), http::Limits::default(), stop.clone()));
+        let limits = http::Limits { head_timeout: IDLE, ..http::Limits::default() };
+        tasks.spawn(http::serve(self.listener, doors.router(), limits, stop.clone()));
         if let Some(tunnel) = self.tunnel {
             tasks.spawn(tunnel.run(stop.clone()));
             tasks.spawn(follow(self.reached, self.carrier, stop.clone()));

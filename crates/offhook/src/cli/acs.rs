@@ -4,6 +4,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{Context, Failure, failed};
+use crate::app::private_dir;
 use crate::config::{Acs, Config};
 use crate::gateway::Secret;
 use crate::http::acs::INCOMING;
@@ -54,7 +55,8 @@ fn incoming_url(config: &Config, acs: &Acs, named: Option<String>) -> Result<Str
         // The token in the header is enough.
         (None, Some(_)) => return Ok(format!("{base}{INCOMING}")),
         (None, None) => {
-            let secret = Secret::load_or_create(&config.data_dir.join("secret"));
+            let made = private_dir(&config.data_dir);
+            let secret = made.and_then(|()| Secret::load_or_create(&config.data_dir.join("secret")));
             secret.map_err(|why| failed(format!("the secret in data_dir can't be read: {why}")))?.incoming_token()
         }
     };

@@ -108,7 +108,7 @@ impl Doors {
 
 /// The same for whoever has no business here.
 fn stranger() -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "this address is for Azure Communication Services")
+    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_token", "this address is for Azure Communication Services")
 }
 
 /// The sender does well to send it again.

@@ -18,6 +18,7 @@
 
 mod audience;
 mod calls;
+mod doctor;
 mod doors;
 mod incoming;
 mod keys;

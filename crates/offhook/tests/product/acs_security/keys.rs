@@ -12,8 +12,10 @@ async fn a_hundred_callbacks_ask_once_and_a_new_key_is_found_at_once() {
     // Nothing is on its way any more that is signed with the key of before.
     let path = callback_path(&person.until_told("MediaStreamingStarted").await);
     let token = rig.acs.token(|_| ());
-    let all = (0..100).map(|_| post(&rig, &path, Some(&token)));
-    assert_eq!(futures_util::future::join_all(all).await, [200; 100]);
+    for _ in 0..5 {
+        let some = (0..20).map(|_| post(&rig, &path, Some(&token)));
+        assert_eq!(futures_util::future::join_all(some).await, [200; 20]);
+    }
     assert_eq!(rig.acs.key_fetches(), 1);
 
     rig.acs.rotate_key();
