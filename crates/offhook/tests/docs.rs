@@ -38,6 +38,12 @@ fn what_a_sip_status_becomes() {
 }
 
 #[test]
+fn what_a_code_of_acs_becomes() {
+    let document = expect_file!["../../../docs/carriers/acs.md"];
+    check(&document, "ACS codes", &offhook_carrier::acs::result_codes_table());
+}
+
+#[test]
 fn the_facts_of_the_journal() {
     let mut table = String::from("| code | fields | what happened |\n|---|---|---|\n");
     for (code, fields) in Fact::TABLE {

@@ -49,6 +49,7 @@ pub use connection_string::{ConnectionString, ConnectionStringError, normal_endp
 pub use entra::AUTHORITY;
 pub use incoming::{IncomingCallError, IncomingCallEvent, IncomingRefusal};
 pub(crate) use leg::AcsLeg;
+pub use result::markdown_table as result_codes_table;
 pub use signature::{AccessKey, Signable, Signature};
 
 use crate::leg::Leg;

@@ -86,7 +86,7 @@ pub const TABLE: &[ResultRow] = &[
     row(5_300, HungUp, "removed from the call"),
     row(5_010, HungUp, "nobody else was left in the call"),
     row(7_000, EndedByUs, "ended through the API"),
-    row(7_015, EndedByUs, "ended after a transfer"),
+    row(7_015, HungUp, "ended after a transfer"),
     row(4_521, HungUp, "ended abruptly"),
     row(560_486, Busy, "busy"),
     row(540_486, Busy, "busy"),
