@@ -131,6 +131,11 @@ const NO_ANSWER: &str = "Say that you are sorry and could not find out just now,
                          to try again or to go on with something else. Do not guess.";
 const TELL_NOW: &str = "A result came while it was not your turn to speak. Tell it now, unless you have.";
 
+/// Whether the output of `invoke_agent` is what an agent answered, and not why there is no answer.
+pub fn is_answer(output: &str) -> bool {
+    !output.starts_with("No answer: ") && !output.starts_with("not asked: ") && output != NOBODY
+}
+
 impl Call {
     /// The voice waits for the answer.
     pub(super) fn invoke_agent(

@@ -39,7 +39,7 @@ mod turns;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use delegate::{THEM, US};
+pub use delegate::{THEM, US, is_answer};
 pub use event::*;
 pub use handoff::{ALONE_AGAIN, IN_PRIVATE};
 pub use menu::are_keys;

@@ -330,8 +330,8 @@ impl Conversation {
                 self.owner_answered(now_ms, &question, answer.as_deref(), respond);
             }
             SpeechCommand::ToolOutput { id, output, respond } => {
-                if respond && let Brain::Script(script) = &mut self.brain {
-                    let acts = script.refused(id);
+                if let Brain::Script(script) = &mut self.brain {
+                    let acts = script.tool_answered(id, &output, respond);
                     self.act(acts);
                 }
                 self.remark(respond, |chat| chat.tool_output(id, &output));

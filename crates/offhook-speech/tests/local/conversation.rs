@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use offhook_core::brief::{Brief, FieldKind, Introduction, Prior, PriorWith, ResultField};
+use offhook_core::brief::{Agents, Brief, FieldKind, Introduction, Prior, PriorWith, ResultField, Role};
 use offhook_core::call::{
     ALONE_AGAIN, BlockerClaim, Claim, FieldClaim, IN_PRIVATE, Shown, SpeechCommand, SpeechEvent, ToolCall,
 };
@@ -28,10 +28,12 @@ enum Remote {
     Quiet(u128),
     /// Not the remote: the owner answers what it was asked.
     Owner(Option<&'static str>),
+    /// What the last tool answers.
+    Tool(&'static str),
     /// A remark of offhook's.
     Note(&'static str),
 }
-use Remote::{Mumbles, Music, Note, Owner, Quiet, Says};
+use Remote::{Mumbles, Music, Note, Owner, Quiet, Says, Tool};
 
 /// Plays the remote's part, each once the voice has been silent for a moment, until the voice is done.
 async fn converse(task: &str, remote: &[Remote], expected: Expect) -> Phone {
@@ -51,6 +53,14 @@ async fn converse_by(brief: Brief, remote: &[Remote], expected: Expect) -> Phone
             Owner(answer) => {
                 let answer = answer.map(Into::into);
                 phone.send(SpeechCommand::OwnerAnswered { question: "?".into(), answer, respond: true });
+            }
+            Tool(output) => {
+                let id = phone.events.iter().rev().find_map(|event| match event {
+                    SpeechEvent::ToolCall { id, .. } => Some(*id),
+                    _ => None,
+                });
+                let (id, output) = (id.expect("a tool was called"), (*output).to_owned());
+                phone.send(SpeechCommand::ToolOutput { id, output, respond: true });
             }
             Note(text) => phone.send(SpeechCommand::Note { text: (*text).into(), respond: false }),
         }
@@ -774,4 +784,68 @@ async fn a_message_takes_the_place_of_the_first_words() {
     phone.for_ms(3_000).await;
     let said: Vec<&str> = phone.talk().filter(|line| line.contains("recorded")).collect();
     assert!(said.is_empty(), "{said:?}");
+}
+
+fn agents() -> Option<Agents> {
+    let (wait, work) = (Duration::from_secs(60), Duration::from_secs(300));
+    Some(Agents {
+        known: vec![("main".into(), String::new())],
+        owner: None,
+        wait,
+        work,
+        parallel: 1,
+        most: 9,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_is_asked_of_an_agent_where_there_is_one() {
+    let brief = Brief { agents: agents(), ..brief(TASK) };
+    let remote = [
+        Says("Hello?"),
+        Says("Sure. What is your date of birth?"),
+        Tool("The date of birth is 3 May 1990."),
+        Says("Thank you, that is booked."),
+    ];
+    converse_by(
+        brief,
+        &remote,
+        expect![[r#"
+        they: Hello?
+        we: I would like to ask for an appointment on Thursday afternoon.
+        they: Sure. What is your date of birth?
+        we: One moment, please. I will check that.
+        invoke_agent They ask for the date of birth. What is it?
+        we: The date of birth is 3 May 1990.
+        they: Thank you, that is booked.
+        we: Thank you. I have noted that, and will pass it on to Jordan Lee."#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assistant_has_looked_up_what_it_is_asked_and_reads_out_the_answer() {
+    let brief = Brief { agents: agents(), role: Role::Assistant, ..brief("") };
+    let remote = [
+        Quiet(2_000),
+        Says("When is the next train to Bern?"),
+        Tool("It goes at ten past nine."),
+        Says("Tell my sister that I am late."),
+        Tool("No answer: it took too long. Say that you are sorry."),
+        Says("Thank you, goodbye."),
+    ];
+    converse_by(brief, &remote, expect![[r#"
+        we: What can I do for you?
+        they: When is the next train to Bern?
+        we: One moment, I will have a look.
+        invoke_agent When is the next train to Bern?
+        we: It goes at ten past nine.
+        they: Tell my sister that I am late.
+        we: One moment, I will have a look.
+        invoke_agent Tell my sister that I am late.
+        we: I am sorry, I could not find that out just now. What else can I do?
+        they: Thank you, goodbye.
+        we: Thank you. Goodbye.
+        end_call said and answered
+        achieved: They said: "When is the next train to Bern?" Then: "Tell my sister that I am late." (2 quotes)"#]]).await;
 }

@@ -97,14 +97,22 @@ impl Script {
         if let Some((_, answer)) = self.given.iter().find(|(what, _)| *what == missing.what) {
             return self.tell(&missing.what, answer.clone(), missing.by_keys);
         }
-        let Some(left) = self.questions_left.checked_sub(1) else { return self.do_without(missing) };
-        self.questions_left = left;
+        let tool = match self.questions_left.checked_sub(1) {
+            Some(left) => {
+                self.questions_left = left;
+                ToolCall::AskOwner { question: question.into() }
+            }
+            None if self.has_agents => ToolCall::InvokeAgent { agent: None, prompt: question.into() },
+            None => return self.do_without(missing),
+        };
         self.asking = Some(missing);
-        let say = "One moment, please. I will check that.".to_owned();
-        vec![Act::Say(say), Act::Tool(ToolCall::AskOwner { question: question.into() })]
+        vec![Act::Say("One moment, please. I will check that.".to_owned()), Act::Tool(tool)]
     }
 
     fn do_without(&mut self, missing: Missing) -> Vec<Act> {
+        if self.serves {
+            return vec![Act::Say(missing.say)];
+        }
         if missing.kind == BlockerKind::Decision {
             return self.leave_open(missing.what);
         }
@@ -115,6 +123,7 @@ impl Script {
     /// The owner answered, or did not.
     pub fn owner_answered(&mut self, answer: Option<&str>) -> Vec<Act> {
         match (self.asking.take(), answer) {
+            (Some(_), Some(answer)) if self.serves => self.read_out(answer),
             (Some(missing), Some(answer)) => {
                 if missing.kind == BlockerKind::Decision {
                     self.decide(&missing, answer);
@@ -169,7 +178,8 @@ impl Script {
         if binds {
             self.asked_to_commit.push(text.to_owned());
         }
-        if self.questions_left == 0 || binds && !self.may_commit {
+        let nobody = self.questions_left == 0 && !self.has_agents;
+        if nobody || binds && !self.may_commit {
             return self.leave_open(text.to_owned());
         }
         let missing = Missing {

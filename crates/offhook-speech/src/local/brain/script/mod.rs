@@ -7,9 +7,10 @@ mod asking;
 mod connecting;
 mod machine;
 mod report;
+mod serving;
 
-use offhook_core::brief::{Brief, Commit, PriorWith, ResultField};
-use offhook_core::call::{Claim, Shown, ToolCall, ToolCallId};
+use offhook_core::brief::{Brief, Commit, PriorWith, ResultField, Role};
+use offhook_core::call::{Claim, Shown, ToolCall, ToolCallId, is_answer};
 use offhook_core::journal::{AnsweredBy, BlockerKind, TaskStatus};
 
 use super::hearing::{self, Choice, Meaning};
@@ -60,7 +61,11 @@ pub struct Script {
     questions_left: u32,
     /// Whether it may be asked for a yes that costs or binds.
     may_commit: bool,
-    /// What the owner is being asked for.
+    /// Whether agents can be asked, too.
+    has_agents: bool,
+    /// The person on the line is the one it is there for: what they say goes to an agent.
+    serves: bool,
+    /// What the owner, or an agent, is being asked for.
     asking: Option<Missing>,
     /// What it answered before, by what that was asked for.
     given: Vec<(String, String)>,
@@ -88,6 +93,7 @@ enum Stage {
 enum Awaited {
     Keys,
     User,
+    Agent,
 }
 
 impl Script {
@@ -114,6 +120,9 @@ impl Script {
                 plan.call_back();
             }
         }
+        if brief.role == Role::Assistant && brief.task.trim().is_empty() {
+            plan.lines.push(serving::OFFER.to_owned());
+        }
         Self {
             plan,
             opening: None,
@@ -138,6 +147,8 @@ impl Script {
             times_screened: 0,
             questions_left: if brief.ask_owner.is_some() { Self::QUESTIONS } else { 0 },
             may_commit: brief.commit != Commit::Never,
+            has_agents: brief.agents.is_some(),
+            serves: brief.agents.is_some() && brief.role == Role::Assistant,
             asking: None,
             given: Vec::new(),
             told: Vec::new(),
@@ -267,20 +278,30 @@ impl Script {
         match tool {
             ToolCall::SendDigits { .. } => self.awaited = Some((id, Awaited::Keys)),
             ToolCall::LoopInUser { .. } => self.awaited = Some((id, Awaited::User)),
+            ToolCall::InvokeAgent { .. } => self.awaited = Some((id, Awaited::Agent)),
             _ => {}
         }
     }
 
-    /// That tool was answered, and it is our turn: it did not do what it was for.
-    pub fn refused(&mut self, id: ToolCallId) -> Vec<Act> {
-        match self.awaited.take_if(|(awaited, _)| *awaited == id) {
-            Some((_, Awaited::Keys)) if self.machine == Machine::Front && self.stage != Stage::Over => {
+    /// That tool was answered. Where it is our turn then, it did not do what it was for; but for an agent, whose answer
+    /// that is.
+    pub fn tool_answered(&mut self, id: ToolCallId, output: &str, our_turn: bool) -> Vec<Act> {
+        let Some((_, awaited)) = self.awaited.filter(|(awaited, _)| *awaited == id) else {
+            return Vec::new();
+        };
+        if awaited != Awaited::Agent && !our_turn {
+            return Vec::new();
+        }
+        self.awaited = None;
+        match awaited {
+            Awaited::Agent => self.owner_answered(Some(output).filter(|output| is_answer(output))),
+            Awaited::Keys if self.machine == Machine::Front && self.stage != Stage::Over => {
                 self.stuck(machine::COMES_BACK)
             }
-            Some((_, Awaited::User)) if self.connecting.is_under_way() => {
+            Awaited::User if self.connecting.is_under_way() => {
                 self.not_connected("I can't connect you right now.")
             }
-            _ => Vec::new(),
+            Awaited::Keys | Awaited::User => Vec::new(),
         }
     }
 
@@ -307,6 +328,11 @@ impl Script {
 
     fn reply(&mut self, meaning: Meaning, text: &str, sure: bool) -> Vec<Act> {
         let goodbye = hearing::says_goodbye(text);
+        if self.serves
+            && let Some(acts) = self.serve(&meaning, text, sure, goodbye)
+        {
+            return acts;
+        }
         match meaning {
             Meaning::WrongNumber => {
                 let verdict = Verdict::new(TaskStatus::Failed, "wrong number");
