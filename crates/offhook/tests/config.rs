@@ -39,11 +39,49 @@ fn without_a_file_the_sandbox_runs_on_loopback_with_the_local_voice() {
     assert!(config.sandbox && config.sip.is_none() && config.policy.sandbox);
     assert!(config.allow_anonymous_keys && config.calling_enabled);
     assert!(config.disclosure.ai && config.disclosure.recording);
-    assert!(config.inbound.is_none());
+    assert!(config.inbound.usual.purpose.is_none() && config.inbound.lines.is_empty());
     assert_eq!(config.opening, Opening::ListenFirst { deadline: Duration::from_secs(2) });
     assert!(
         matches!(config.speech, SpeechModel::Local(local) if matches!(local.synthesizer, SynthesizerConfig::Auto))
     );
+}
+
+#[test]
+fn a_line_belongs_to_the_network_it_names() {
+    let acs = "[carrier.acs]\nconnection_string = \"endpoint=https://contoso.communication.azure.com/;accesskey=a2V5a2U=\"\n\
+        public_url = \"https://line.example.com/\"\n";
+    let sip = "[[carrier.sip.trunk]]\nname = \"main\"\nserver = \"sip.example.com\"\n";
+    let line = |number: u32, trunk: &str| format!("[[line]]\nnumber = \"+1206555{number:04}\"\n{trunk}\n");
+    let numbers = |text: &str, env: &[(&str, &str)]| -> Result<(Vec<String>, Vec<String>), String> {
+        let env: Env = env.iter().copied().collect();
+        let config = Config::parse(text, &env).map_err(|error| error.to_string())?;
+        let shown = |number: &offhook_core::PhoneNumber| number.as_e164()[8..].to_owned();
+        let sip = config.sip.iter().flat_map(|sip| sip.lines.iter().map(|line| shown(&line.number))).collect();
+        let acs = config.acs.iter().flat_map(|acs| acs.carrier.lines.iter().map(|line| shown(&line.number)));
+        Ok((sip, acs.collect()))
+    };
+    let own = |sip: &[&str], acs: &[&str]| {
+        let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        Ok((own(sip), own(acs)))
+    };
+    let (one, two, named) = (line(101, ""), line(102, "trunk = \"acs\""), line(103, "trunk = \"main\""));
+    let source = [("ACS_SOURCE_NUMBER", "+12065550104")];
+    assert_eq!(numbers(&format!("{acs}{one}{two}"), &[]), own(&[], &["0101", "0102"]));
+    assert_eq!(numbers(&format!("{sip}{acs}{one}{two}{named}"), &[]), own(&["0101", "0103"], &["0102"]));
+    assert_eq!(numbers(&format!("{sip}{one}"), &source), own(&["0101"], &[]), "no resource is configured");
+    assert_eq!(numbers(acs, &source), own(&[], &["0104"]));
+    assert_eq!(numbers(&format!("{acs}{two}"), &source), own(&[], &["0102", "0104"]));
+    for (text, problem) in [
+        (acs.to_owned(), "line is missing: add a [[line]] with trunk = \"acs\""),
+        (format!("{sip}{two}"), "\"acs\" is the name of no trunk"),
+        (format!("{acs}{two}{two}"), "line[1].number is configured twice"),
+        (format!("{sip}{acs}{two}{}", line(102, "trunk = \"main\"")), "twice: for a SIP trunk and for acs"),
+        (format!("{acs}{named}"), "line needs a [[carrier.sip.trunk]], or [carrier.acs], to be reached through"),
+        (format!("{acs}{two}[sandbox]\nenabled = true\n"), "sandbox.enabled is true, but a trunk is configured"),
+    ] {
+        let error = numbers(&text, &[]).unwrap_err();
+        assert!(error.contains(problem), "{text}: {error}");
+    }
 }
 
 #[test]

@@ -417,3 +417,132 @@ fn line_number(
     }
     Some(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Env};
+
+    fn read(text: &str) -> Result<Inbound, String> {
+        let env = Env::from([("MY_PIN", "24680")]);
+        Config::parse(text, &env).map(|config| config.inbound).map_err(|error| error.to_string())
+    }
+
+    fn number(text: &str) -> PhoneNumber {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_differs_in_what_is_said_for_it() {
+        let inbound = read(
+            r#"
+            [[carrier.sip.trunk]]
+            server = "sip.example.com"
+            [[line]]
+            number = "+12065551188"
+            [[line]]
+            number = "+12065551189"
+
+            [[agent]]
+            name = "main"
+            kind = "owner"
+
+            [inbound]
+            instructions = "Answer for Mira."
+            greeting = "Hello."
+            callers = "pin"
+            pin = "${MY_PIN}"
+            calls_per_day_per_caller = 5
+            blocked = ["+1900*"]
+            agents = ["main"]
+            spam_block_after = 0
+
+            [[inbound.line]]
+            number = "+12065551189"
+            instructions = "Take orders."
+            callers = "list"
+            trust = "number"
+            hours = ["Mon-Fri 09:00-17:00"]
+            time_zone = "Europe/Berlin"
+            outside_hours = "message"
+            agents = []
+
+            [[inbound.caller]]
+            number = "+1206555*"
+            name = "Ana"
+            lines = ["+1 206 555 1189"]
+            trusted = true
+            "#,
+        )
+        .unwrap();
+        let usual = inbound.of(&number("+12065551188"));
+        assert_eq!(
+            (usual.rules.access, usual.rules.trust, usual.rules.has_pin),
+            (Access::Pin, Trust::Pin, true)
+        );
+        assert!(usual.pin.as_ref().is_some_and(|pin| pin.is("24680")) && usual.rules.listed.is_empty());
+        assert_eq!(usual.agents, AgentsFor::Named(vec!["main".to_owned()]));
+        assert_eq!((usual.rules.calls_per_day_per_caller, usual.rules.spam_calls), (Some(5), None));
+
+        let shop = inbound.of(&number("+12065551189"));
+        assert_eq!((shop.rules.access, shop.rules.trust), (Access::Listed, Trust::Number));
+        assert_eq!((shop.rules.outside, shop.agents.clone()), (Outside::Messages, AgentsFor::Nobody));
+        assert_eq!(shop.zone.iana_name(), Some("Europe/Berlin"));
+        assert_eq!((shop.rules.listed.len(), shop.known[0].name.as_deref()), (1, Some("Ana")));
+        // What is not said for the line is as for all of them.
+        assert_eq!((shop.rules.calls_per_day_per_caller, shop.rules.blocked.len()), (Some(5), 1));
+        let purpose = shop.purpose.as_ref().unwrap();
+        assert_eq!(
+            (purpose.instructions.as_str(), purpose.greeting.as_deref()),
+            ("Take orders.", Some("Hello."))
+        );
+        assert!(!format!("{inbound:?}").contains("24680"));
+    }
+
+    #[test]
+    fn nothing_said_is_nobody_answered() {
+        let inbound = read("").unwrap();
+        assert!(inbound.usual.purpose.is_none() && inbound.lines.is_empty());
+        assert_eq!(inbound.account_agents, AgentsFor::Nobody);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        const LINE: &str =
+            "[[carrier.sip.trunk]]\nserver = \"sip.example.com\"\n[[line]]\nnumber = \"+12065551188\"\n";
+        for (text, expected) in [
+            ("[inbound]\ngreeting = \"Hi.\"", "inbound.instructions is missing"),
+            (
+                "[inbound]\ninstructions = \"A.\"\ncallers = \"pin\"",
+                "inbound.callers is \"pin\", which needs a pin",
+            ),
+            ("[inbound]\npin = \"12\"", "inbound.pin must be four to twelve digits"),
+            ("[inbound]\nhours = [\"9 to 5\"]\ntime_zone = \"UTC\"", "inbound.hours has \"9 to 5\""),
+            ("[inbound]\nhours = [\"daily 08:00-20:00\"]", "inbound.time_zone is missing"),
+            ("[inbound]\ntime_zone = \"Mars/Olympus\"", "is no time zone"),
+            ("[inbound]\nhandoff_number = \"12\"", "is not a number in E.164"),
+            (
+                "[inbound]\nnotify_url = \"http://example.com/\"",
+                "inbound.notify_url must begin with https://",
+            ),
+            ("[inbound]\nagents = [\"nobody\"]", "is the name of no [[agent]]"),
+            ("[inbound]\nblocked = [\"all\"]", "inbound.blocked has \"all\""),
+            ("[[inbound.caller]]\nname = \"Ana\"", "inbound.caller[0].number is missing"),
+            ("[[inbound.caller]]\nnumber = \"+1206*\"\ntrusted = true", "there is no PIN to show it with"),
+            ("[[inbound.line]]\ninstructions = \"A.\"", "inbound.line[0].number is missing"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let other = format!("{LINE}[[inbound.line]]\nnumber = \"+12065551189\"\ninstructions = \"A.\"");
+        assert!(read(&other).unwrap_err().contains("is none of our lines"));
+        let twice = format!(
+            "{LINE}{}",
+            "[[inbound.line]]\nnumber = \"+12065551188\"\ninstructions = \"A.\"\n".repeat(2)
+        );
+        assert!(read(&twice).unwrap_err().contains("configured twice"));
+        // Said once, however many lines read it.
+        let shared = format!("{LINE}[inbound]\npin = \"12\"\n[[inbound.line]]\nnumber = \"+12065551188\"");
+        assert_eq!(read(&shared).unwrap_err().matches("four to twelve").count(), 1);
+    }
+}
