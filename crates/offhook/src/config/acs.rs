@@ -8,6 +8,7 @@ use offhook_carrier::acs::{
     API_VERSION, AcsAuth, AcsConfig, AcsLine, ConnectionString, Entra, MAX_CALLS, ManagedEndpoint, TRUNK,
     normal_endpoint,
 };
+use offhook_carrier::sip::SipConfig;
 use offhook_core::audio::SampleRate;
 use offhook_core::{AudioFormat, PhoneNumber};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -237,6 +238,17 @@ pub(super) fn acs(build: &mut Build<'_>, raw: &RawAcs, lines: &Lines<'_>) -> Opt
         callbacks: callbacks(build, raw),
         incoming: incoming(build, raw),
     })
+}
+
+/// A number is on one network.
+pub(super) fn twice(build: &mut Build<'_>, sip: Option<&SipConfig>, acs: Option<&Acs>) {
+    let (Some(sip), Some(acs)) = (sip, acs) else { return };
+    for line in &acs.carrier.lines {
+        if sip.lines.iter().any(|other| other.number == line.number) {
+            let shown = &line.number;
+            build.problem("line", format!("has {shown:?} twice: for a SIP trunk and for acs"));
+        }
+    }
 }
 
 /// Where the resource is, and how our requests prove who we are.

@@ -145,6 +145,7 @@ impl Build<'_> {
         let (of_acs, lines) = acs::split(self, &raw.carrier.acs, &raw.line, has_trunk);
         let sip = carrier::sip(self, &raw.carrier.sip, &lines);
         let acs = acs::acs(self, &raw.carrier.acs, &of_acs);
+        acs::twice(self, sip.as_ref(), acs.as_ref());
         let sandbox = self.sandbox(raw, sip.is_some() || acs.is_some());
         let public_url = self.public_url(raw.public_url.as_deref());
         // Behind a proxy the listen address says nothing about who can reach it: then keys are made by hand.

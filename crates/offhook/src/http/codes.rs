@@ -46,6 +46,7 @@ pub const CODES: &[Code] = &[
     ),
     code(401, "invalid_api_key", "the key is unknown or was revoked"),
     code(401, "invalid_token", "the bearer token is no key of this phone line"),
+    code(401, "unauthorized", "only for Azure Communication Services, on an address of its own"),
     code(402, "trial_exhausted", "the trial of this key is used up; forward `action.url`, don't repeat"),
     code(402, "plan_required", "the operator gives this to accounts with a plan; don't repeat"),
     code(402, "reserved_number_required", "no line is reserved for this account"),
