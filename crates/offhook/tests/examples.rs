@@ -183,6 +183,32 @@ async fn parallel_options() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gated_deploy() {
+    let bench = Bench::start().await;
+    let key = bench.key().await;
+    let beside = Path::new(env!("CARGO_BIN_EXE_offhook")).parent().unwrap().display().to_string();
+    let path = format!("{beside}:{}", std::env::var("PATH").unwrap());
+    for (build, phone, expected, exit) in [
+        ("42", FRIEND, "deploying build 42", 0),
+        ("43", "+14155550194", "the user said no: nothing was deployed", 5),
+        ("44", BUSY, "the user said no: nothing was deployed", 5),
+    ] {
+        let target = reqwest::Client::new().put(format!("{}/me/voice-target", bench.app.url()));
+        let target = target.header("X-Api-Key", &key).json(&json!({ "number": phone })).send().await.unwrap();
+        assert_eq!(target.status(), 200);
+        let set = [("OFFHOOK_API_KEY", key.as_str()), ("PATH", &path)];
+        let (code, seen) = bench.run_with("gated-deploy/deploy.sh", &[build], &set).await;
+        expect_lines(&seen, &[expected]);
+        assert_eq!(code, exit, "{seen}");
+    }
+    let set = [("OFFHOOK_API_KEY", "clawcall_sk_none"), ("PATH", &path)];
+    let (code, seen) = bench.run_with("gated-deploy/deploy.sh", &["45"], &set).await;
+    expect_lines(&seen, &["the user could not be asked: nothing was deployed"]);
+    assert_eq!(code, 1, "{seen}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn call_me_when() {
     let bench = Bench::start().await;
     let server = wiremock::MockServer::start().await;

@@ -54,6 +54,11 @@ pub enum Command {
         #[arg(long, conflicts_with = "number")]
         remove: bool,
     },
+    /// Clear the PIN of an account whose user forgot it; they set another with `offhook pin --set`
+    ClearPin {
+        /// From `offhook account list`
+        id: OwnerId,
+    },
     /// Make one of our lines an account's: calls to it are answered as the account says, and are the account's
     Reserve {
         /// From `offhook account list`
@@ -131,6 +136,10 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Limits(limits) => vec![set_limits(&store, &limits).await?],
         Command::Phone { id, number, primary, remove } => {
             vec![phone(&store, id, &number, primary, remove).await?]
+        }
+        Command::ClearPin { id } => {
+            store.set_pin(id, None).await.map_err(failed)?;
+            vec![("no PIN is set".to_owned(), json!({ "id": id.to_string(), "set": false }))]
         }
         Command::Target { id, number, remove: _ } => {
             let number = number.as_ref().map(PhoneNumber::as_e164);

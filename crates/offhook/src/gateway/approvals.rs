@@ -59,7 +59,7 @@ impl fmt::Debug for AskApproval {
 pub enum ApprovalError {
     #[error("no such approval")]
     NotFound,
-    #[error("the account has no PIN; the user sets one with `offhook phone pin`")]
+    #[error("the account has no PIN; the user sets one with `offhook pin --set`")]
     PinRequired,
     #[error("{MOST_PENDING} approvals wait already; wait for one to be decided, or cancel one")]
     TooMany,

@@ -268,3 +268,41 @@ async fn a_saved_key_the_server_does_not_know_is_removed_one_from_the_environmen
     assert!(!saved().contains("clawcall_sk_old") && saved().contains("+14155550190"), "{}", saved());
     stop(app).await;
 }
+
+#[tokio::test]
+async fn a_script_goes_on_only_after_a_yes() {
+    let mut machine = Machine::new();
+    let data = tempfile::tempdir().unwrap();
+    let app = server(data.path()).await;
+    machine.url = Some(app.url());
+    // With its first call this machine gets a key.
+    Machine::expect(&machine.run(&["call", "+14155550101", "Ask when they open.", "--wait"]).await, 1);
+
+    let approve = ["approve", "Deploy build 42", "--detail", "risk=low", "--wait", "--json"];
+    for (phone, exit, state, reason) in [
+        ("+14155550190", 0, "approved", Value::Null),
+        ("+14155550194", 5, "declined", Value::from("declined")),
+        ("+14155550193", 5, "declined", Value::from("remote.busy")),
+    ] {
+        Machine::expect(&machine.run(&["phone", phone]).await, 0);
+        let printed = Machine::expect(&machine.run(&approve).await, exit);
+        let approval: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!((&approval["state"], &approval["reason"]), (&Value::from(state), &reason), "{approval}");
+        let id = approval["id"].as_str().unwrap();
+        let shown = Machine::expect(&machine.run(&["approve", "--show", id]).await, exit);
+        assert!(shown.contains(&format!("{id}  {state}  Deploy build 42")), "{shown}");
+    }
+
+    // One that rings for long is cancelled.
+    Machine::expect(&machine.run(&["phone", "+14155550196"]).await, 0);
+    let printed = Machine::expect(&machine.run(&["approve", "Deploy build 43", "--json"]).await, 0);
+    let asked: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(asked["state"], "pending", "{asked}");
+    let id = asked["id"].as_str().unwrap();
+    let printed = Machine::expect(&machine.run(&["approve", "--cancel", id]).await, 0);
+    assert!(printed.contains("cancelled"), "{printed}");
+    Machine::expect(&machine.run(&["approve", "--show", id]).await, 6);
+    Machine::expect(&machine.run(&["approve"]).await, 2);
+    Machine::expect(&machine.run(&["approve", "Deploy", "--require-pin"]).await, 4);
+    stop(app).await;
+}

@@ -128,6 +128,16 @@ pub const MEANING: &[(&str, &str)] = &[
         "One of the two hung up, which ends the call. `by`: `remote`, `user` or `gateway`; `joined_ms`: how long they had been joined.",
     ),
     (
+        "approval.asked",
+        "What is to be [approved](../approvals.md) was read out to its end, and how to answer. `operation`: what it is.",
+    ),
+    (
+        "approval.decided",
+        "The verdict, one for each request. `by`: `keys`, `voice`, `wrong_pin`, `timed_out` or `call_ended`; only `approved: true` is a yes.",
+    ),
+    ("caller.verified", "Whoever calls gave the PIN; `by`: `keys` or `voice`. The digits are written down nowhere."),
+    ("caller.unverified", "The PIN was not given; `attempts`: how often a wrong one was. The call ends."),
+    (
         "call.answered_by",
         "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `screening`, `unknown`.",
     ),

@@ -143,7 +143,18 @@ mod tests {
             }
         };
         let table: String = rows.into_iter().map(|details| format!("{}\n", shown(details))).collect();
-        expect![[""]].assert_eq(&table);
+        expect![[r#"
+            Some("to production, now")
+            Some("amount eur: 4200; items: tea, 2; to: Acme; urgent: yes")
+            details: objects and lists within each other can be read out 3 deep
+            Some("a, b, c: 1")
+            details: must be a text, or an object of texts, numbers, true and false
+            details: must be a text, or an object of texts, numbers, true and false
+            details: 501 characters are too many to be read out; 500 are possible
+            None
+            None
+        "#]]
+        .assert_eq(&table);
         for operation in ["", "  \n", &"x".repeat(201)] {
             let ask = AskApproval { operation: operation.to_owned(), ..AskApproval::default() };
             assert!(Asked::parse(&ask).is_err());
