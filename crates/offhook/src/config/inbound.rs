@@ -276,7 +276,9 @@ fn rules(
         choice::Trust::Pin => Trust::Pin,
         choice::Trust::Number => Trust::Number,
     };
-    if access == Access::Pin && !has_pin {
+    // What is wrong with one that is written was said.
+    let is_written = laid.pin.is_some();
+    if access == Access::Pin && !is_written {
         let key = place.key("callers", |line| line.callers.is_some());
         build.problem(key, "is \"pin\", which needs a pin");
     }
@@ -290,7 +292,8 @@ fn rules(
         })
         .collect();
     for (caller, listed) in callers.iter().zip(&listed) {
-        if listed.trusted && trust == Trust::Pin && !listed.has_pin && !has_pin && access != Access::Closed {
+        if listed.trusted && trust == Trust::Pin && !listed.has_pin && !is_written && access != Access::Closed
+        {
             let key = format!("inbound.caller[{}].trusted", caller.index);
             build.problem(key, "is true, but there is no PIN to show it with: set inbound.pin, or inbound.trust = \"number\"");
         }
