@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_trunk() {
-        let answers = || TrunkReply::Answered { sip_status: 200, round_trip: Duration::from_millis(12) };
+        let answers = || TrunkReply::Answered { status: 200, round_trip: Duration::from_millis(12) };
         let unreachable = || TrunkReply::Unreachable { why: "no such host".to_owned() };
         for (registered, report, ok, state) in [
             (Some(true), None, true, "registered"),
