@@ -23,5 +23,6 @@ pub mod http;
 pub mod mcp;
 pub mod recorder;
 pub mod session;
+pub mod setup;
 pub mod webhooks;
 pub mod writer;

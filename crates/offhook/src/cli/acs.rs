@@ -45,7 +45,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-fn incoming_url(config: &Config, acs: &Acs, named: Option<String>) -> Result<String, Failure> {
+pub fn incoming_url(config: &Config, acs: &Acs, named: Option<String>) -> Result<String, Failure> {
     let base = named.or_else(|| acs.public_url.clone()).ok_or_else(|| {
         failed("the address of the tunnel changes: name it with --public-url; `offhook doctor` shows the present one")
     })?;

@@ -17,6 +17,7 @@ mod me;
 mod phone;
 mod schedule;
 mod serve;
+mod setup;
 mod show;
 mod skill;
 pub(crate) mod state;
@@ -162,6 +163,9 @@ enum Command {
     /// What Azure Communication Services needs to know, and what is known of it (on the machine of the server)
     #[command(subcommand, arg_required_else_help = true)]
     Acs(acs::Command),
+    /// Connect a speech model and telephones of Azure, guided; or take back what that made
+    #[command(subcommand, arg_required_else_help = true)]
+    Setup(setup::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
     #[command(after_help = DOCTOR)]
     Doctor,
@@ -382,6 +386,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, context).await,
         Command::Acs(command) => acs::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Setup(command) => setup::run(command, context).await,
         Command::Backup(args) => backup::run(args, context).await,
         Command::Config(command) => show_config(command, context),
         Command::Completions { shell } => {

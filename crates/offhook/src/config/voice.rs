@@ -63,7 +63,7 @@ pub(super) fn overruled(table: &Table, env: &Env) -> Vec<String> {
 }
 
 /// Where the Realtime API of a resource is.
-pub(super) fn base_url(endpoint: &str) -> String {
+pub fn base_url(endpoint: &str) -> String {
     let endpoint = endpoint.trim_end_matches('/');
     let endpoint = endpoint.strip_suffix("/openai/v1").unwrap_or(endpoint);
     format!("{}/openai/v1", endpoint.trim_end_matches('/'))

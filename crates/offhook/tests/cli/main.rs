@@ -5,4 +5,5 @@ mod calling;
 mod doctor;
 mod machine;
 mod operating;
+mod setup;
 mod usage;
