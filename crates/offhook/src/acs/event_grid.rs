@@ -156,7 +156,8 @@ mod tests {
         Timestamp::from_unix_millis(1_800_000_000_000 + seconds * 1_000)
     }
 
-    const TOPIC: &str = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Communication/CommunicationServices/acs";
+    const TOPIC: &str =
+        "/subscriptions/1/resourceGroups/g/providers/Microsoft.Communication/CommunicationServices/acs";
 
     fn grid(id: &str, kind: &str, data: Value) -> Value {
         json!({
@@ -179,7 +180,8 @@ mod tests {
         let other = grid("3", "Microsoft.Communication.CallStarted", json!({}));
         let body = json!([incoming, cloud, other]).to_string();
         let events = read(body.as_bytes()).unwrap();
-        let ids: Vec<_> = events.iter().filter(|event| event.is_incoming_call()).map(|event| &event.id).collect();
+        let ids: Vec<_> =
+            events.iter().filter(|event| event.is_incoming_call()).map(|event| &event.id).collect();
         assert_eq!(ids, ["1", "2"], "every call of a batch");
         assert!(events.iter().all(|event| event.is_of(TOPIC) && !event.is_of("/other")));
         let alone = cloud.to_string();

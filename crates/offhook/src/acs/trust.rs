@@ -56,7 +56,10 @@ impl Refused {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
     Configured(String),
-    Learned { audience: String, learned_at: Timestamp },
+    Learned {
+        audience: String,
+        learned_at: Timestamp,
+    },
     /// Learned from the next callback.
     NotYet,
 }
@@ -246,7 +249,8 @@ mod tests {
         for trust in [&strict, &lax] {
             assert_eq!(trust.judge(Bearer::Odd, NOW).await, Err(Refused::Bad(TokenError::Malformed)));
             assert_eq!(judge(trust, "garbage").await, Err(Refused::Bad(TokenError::Malformed)));
-            let foreign = Signer::new("one").sign(&json!({ "iss": ISSUER, "aud": "x", "exp": 1_800_000_300 }));
+            let foreign =
+                Signer::new("one").sign(&json!({ "iss": ISSUER, "aud": "x", "exp": 1_800_000_300 }));
             assert_eq!(judge(trust, &foreign).await, Err(Refused::Bad(TokenError::Signature)));
             let unknown = Signer::new("two").sign(&json!({}));
             assert_eq!(judge(trust, &unknown).await, Err(Refused::Key(KeyError::Unknown)));

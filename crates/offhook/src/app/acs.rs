@@ -64,8 +64,7 @@ impl AcsParts {
         let proof = Proof::with(secret).ok_or_else(no_secret)?;
         let (tunnel, reached) = match &config.tunnel {
             Some(tunnel) => {
-                let (tunnel, state) =
-                    Tunnel::new(tunnel.clone(), doctor::reachable(addr), Pacing::default());
+                let (tunnel, state) = Tunnel::new(tunnel.clone(), doctor::reachable(addr), Pacing::default());
                 (Some(tunnel), state)
             }
             None => {

@@ -23,7 +23,8 @@ pub enum Command {
 
 pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     let (config, _) = Config::load(context.config_file.as_deref(), &context.env)?;
-    let missing = || failed("no resource of Azure Communication Services is configured; see docs/carriers/acs.md");
+    let missing =
+        || failed("no resource of Azure Communication Services is configured; see docs/carriers/acs.md");
     let acs = config.acs.clone().ok_or_else(missing)?;
     match command {
         Command::IncomingUrl { public_url } => {
@@ -57,9 +58,12 @@ pub fn incoming_url(config: &Config, acs: &Acs, named: Option<String>) -> Result
         (None, None) => {
             let made = private_dir(&config.data_dir);
             let secret = made.and_then(|()| Secret::load_or_create(&config.data_dir.join("secret")));
-            secret.map_err(|why| failed(format!("the secret in data_dir can't be read: {why}")))?.incoming_token()
+            secret
+                .map_err(|why| failed(format!("the secret in data_dir can't be read: {why}")))?
+                .incoming_token()
         }
     };
-    let url = reqwest::Url::parse_with_params(&format!("{base}{INCOMING}"), [("token", token.expose_secret())]);
+    let url =
+        reqwest::Url::parse_with_params(&format!("{base}{INCOMING}"), [("token", token.expose_secret())]);
     url.map(String::from).map_err(|why| failed(format!("{base} is no address: {why}")))
 }

@@ -199,7 +199,12 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) type Lines<'a> = Vec<(usize, &'a RawLine)>;
 
 /// Which lines are of ACS, and which are not. A line without a trunk is of ACS where there is no other trunk.
-pub(super) fn split<'a>(build: &Build<'_>, raw: &RawAcs, lines: &'a [RawLine], has_trunk: bool) -> (Lines<'a>, Lines<'a>) {
+pub(super) fn split<'a>(
+    build: &Build<'_>,
+    raw: &RawAcs,
+    lines: &'a [RawLine],
+    has_trunk: bool,
+) -> (Lines<'a>, Lines<'a>) {
     let is_on = is_on(build, raw);
     let is_of_acs = |(_, line): &(usize, &RawLine)| match line.trunk.as_deref() {
         Some(trunk) => is_on && trunk == TRUNK,
@@ -210,7 +215,9 @@ pub(super) fn split<'a>(build: &Build<'_>, raw: &RawAcs, lines: &'a [RawLine], h
 
 /// Whether a resource is configured.
 fn is_on(build: &Build<'_>, raw: &RawAcs) -> bool {
-    raw.connection_string.is_some() || raw.endpoint.is_some() || build.env.get("ACS_CONNECTION_STRING").is_some()
+    raw.connection_string.is_some()
+        || raw.endpoint.is_some()
+        || build.env.get("ACS_CONNECTION_STRING").is_some()
 }
 
 /// The carrier, when a resource is configured.
@@ -222,7 +229,11 @@ pub(super) fn acs(build: &mut Build<'_>, raw: &RawAcs, lines: &Lines<'_>) -> Opt
     let lines = lines_of(build, lines);
     let tunnel = tunnel(build, raw);
     let public_url = public_url(build, raw, tunnel.as_ref());
-    let listen = build.parse("carrier.acs.listen", raw.listen.as_deref().or(Some(LISTEN)), "an IP address with a port, e.g. 127.0.0.1:7466");
+    let listen = build.parse(
+        "carrier.acs.listen",
+        raw.listen.as_deref().or(Some(LISTEN)),
+        "an IP address with a port, e.g. 127.0.0.1:7466",
+    );
     let mut carrier = AcsConfig::new(&endpoint, auth, public_url.as_deref().unwrap_or_default(), lines);
     carrier.api_version = raw.api_version.clone().unwrap_or_else(|| API_VERSION.to_owned());
     carrier.format = AudioFormat::Pcm16(match raw.audio.unwrap_or_default() {
@@ -257,7 +268,8 @@ fn account(build: &mut Build<'_>, raw: &RawAcs) -> Option<(String, AcsAuth)> {
     let written = build.secret(key, raw.connection_string.as_ref());
     let written = written.or_else(|| build.env.get("ACS_CONNECTION_STRING").map(SecretString::from));
     let parsed = written.map(|text| ConnectionString::parse(&text));
-    let connection = parsed.and_then(|parsed| build.ok(key, parsed.map_err(|why| format!("can't be used: {why}"))));
+    let connection =
+        parsed.and_then(|parsed| build.ok(key, parsed.map_err(|why| format!("can't be used: {why}"))));
     let endpoint = match raw.endpoint.as_deref() {
         Some(text) => {
             let why = || format!("{text:?} is no endpoint such as https://NAME.communication.azure.com");
@@ -309,7 +321,9 @@ fn client_secret(build: &mut Build<'_>, raw: &RawAcs) -> Option<Entra> {
     let client_id = named(build, "carrier.acs.client_id", raw.client_id.as_ref(), "AZURE_CLIENT_ID");
     let secret = match &raw.client_secret {
         Some(written) => build.secret("carrier.acs.client_secret", Some(written)),
-        None => named(build, "carrier.acs.client_secret", None, "AZURE_CLIENT_SECRET").map(SecretString::from),
+        None => {
+            named(build, "carrier.acs.client_secret", None, "AZURE_CLIENT_SECRET").map(SecretString::from)
+        }
     };
     let authority = authority(build, raw);
     Some(Entra::ClientSecret { authority, tenant: tenant?, client_id: client_id?, secret: secret? })
@@ -378,7 +392,13 @@ fn tunnel(build: &mut Build<'_>, raw: &RawAcs) -> Option<TunnelConfig> {
         build.problem("carrier.acs.tunnel_name", "is for cloudflared only");
     }
     let program = raw.tunnel_program.as_deref().unwrap_or(kind.program());
-    Some(TunnelConfig { kind, program: program.into(), token, name: raw.tunnel_name.clone(), public_url: None })
+    Some(TunnelConfig {
+        kind,
+        program: program.into(),
+        token,
+        name: raw.tunnel_name.clone(),
+        public_url: None,
+    })
 }
 
 fn public_url(build: &mut Build<'_>, raw: &RawAcs, tunnel: Option<&TunnelConfig>) -> Option<String> {
@@ -387,7 +407,10 @@ fn public_url(build: &mut Build<'_>, raw: &RawAcs, tunnel: Option<&TunnelConfig>
         let is_known_elsewhere = tunnel.is_some_and(|tunnel| tunnel.kind == tunnel::Kind::Cloudflared)
             && (raw.tunnel_name.is_some() || raw.tunnel_token.is_some());
         if is_known_elsewhere {
-            build.problem(key, "is missing: this tunnel does not say its address, e.g. https://line.example.com");
+            build.problem(
+                key,
+                "is missing: this tunnel does not say its address, e.g. https://line.example.com",
+            );
         } else if tunnel.is_none() {
             build.problem(
                 key,
@@ -401,9 +424,13 @@ fn public_url(build: &mut Build<'_>, raw: &RawAcs, tunnel: Option<&TunnelConfig>
     // Without TLS only where nobody can listen in: for tests.
     let is_local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|local| url.starts_with(local));
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let is_right = (url.starts_with("https://") || is_local) && !rest.is_empty() && !rest.contains([' ', '?', '#', '@']);
+    let is_right =
+        (url.starts_with("https://") || is_local) && !rest.is_empty() && !rest.contains([' ', '?', '#', '@']);
     if !is_right {
-        build.problem(key, "must begin with https://, e.g. https://line.example.com; ACS reports to no other address");
+        build.problem(
+            key,
+            "must begin with https://, e.g. https://line.example.com; ACS reports to no other address",
+        );
         return None;
     }
     Some(url.to_owned())
@@ -443,7 +470,10 @@ fn incoming(build: &mut Build<'_>, raw: &RawAcs) -> Incoming {
     let token = build.secret(key, raw.incoming_token.as_ref());
     let token = token.or_else(|| build.env.get("ACS_CALLBACK_TOKEN").map(SecretString::from));
     if token.as_ref().is_some_and(|token| token.expose_secret().chars().count() < SHORTEST_TOKEN) {
-        build.problem(key, format!("is too short: {SHORTEST_TOKEN} characters at least, which nobody can guess"));
+        build.problem(
+            key,
+            format!("is too short: {SHORTEST_TOKEN} characters at least, which nobody can guess"),
+        );
     }
     Incoming { token, entra: entra(build, raw), topic: raw.incoming_topic.clone() }
 }
@@ -462,7 +492,8 @@ fn entra(build: &mut Build<'_>, raw: &RawAcs) -> Option<TrustConfig> {
             return None;
         }
     };
-    if tenant.is_empty() || !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+    if tenant.is_empty() || !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    {
         build.problem("carrier.acs.incoming_tenant_id", "must be the id or a domain of the tenant");
     }
     let authority = authority(build, raw);

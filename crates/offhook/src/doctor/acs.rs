@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use offhook_carrier::acs::{AcsCarrier, TRUNK};
 use offhook_carrier::Carrier;
+use offhook_carrier::acs::{AcsCarrier, TRUNK};
 use offhook_store::Store;
 use rand::RngCore as _;
 use serde::Deserialize;
@@ -24,6 +24,9 @@ const KEYS: &str = "ACS keys";
 const UNSIGNED: &str = "ACS tokens";
 /// For an address that leads across the internet and back.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was refused before is no news.
+const LATELY: Duration = Duration::from_secs(60 * 60);
 
 /// What a running offhook knows of its doors.
 pub async fn known(guard: &Guard) -> Vec<Finding> {
@@ -46,7 +49,8 @@ fn address(guard: &Guard) -> Finding {
     }
 }
 
-const TUNNEL: &str = "run the program of carrier.acs.tunnel by hand and see what it says; no call is placed meanwhile";
+const TUNNEL: &str =
+    "run the program of carrier.acs.tunnel by hand and see what it says; no call is placed meanwhile";
 
 fn keys(guard: &Guard) -> Finding {
     let (finding, status) = (Finding::new(KEYS), guard.callbacks().keys());
@@ -97,9 +101,11 @@ fn unsigned() -> Finding {
 
 /// Who knows the secret of a call is Microsoft, most likely, and then something is wrong here.
 fn refusal(guard: &Guard) -> Option<Finding> {
-    let refusal = guard.last_refusal()?;
-    let found = format!("a request with the right secret was refused at {}: {}", clock::iso(refusal.at), refusal.why);
-    let todo = "if it goes on, compare carrier.acs.audience and carrier.acs.issuer with the resource, and the clock";
+    let refusal = guard.last_refusal().filter(|refusal| clock::now().since(refusal.at) < LATELY)?;
+    let found =
+        format!("a request with the right secret was refused at {}: {}", clock::iso(refusal.at), refusal.why);
+    let todo =
+        "if it goes on, compare carrier.acs.audience and carrier.acs.issuer with the resource, and the clock";
     Some(Finding::new(UNSIGNED).ill("refused", found, todo))
 }
 
@@ -134,11 +140,19 @@ async fn resource(acs: &Acs) -> Vec<Finding> {
     let carrier = match AcsCarrier::start(acs.carrier.clone(), incoming) {
         Ok(carrier) => Carrier::from(carrier),
         Err(error) => {
-            return vec![Finding::new("trunk").of(TRUNK).ill("unusable", error.to_string(), "docs/carriers/acs.md")];
+            return vec![Finding::new("trunk").of(TRUNK).ill(
+                "unusable",
+                error.to_string(),
+                "docs/carriers/acs.md",
+            )];
         }
     };
     let checked = carrier.check().await;
-    checked.trunks.iter().map(|report| readiness::trunk(&report.name, report.registered, Some(report))).collect()
+    checked
+        .trunks
+        .iter()
+        .map(|report| readiness::trunk(&report.name, report.registered, Some(report)))
+        .collect()
 }
 
 /// While no offhook runs.
@@ -165,9 +179,9 @@ async fn alone(config: &Config, acs: &Acs) -> Vec<Finding> {
                 ),
             }
         }
-        (Some(url), None) => {
-            address.of(url).well("not_running", "is tried while offhook runs: start it, then run this once more")
-        }
+        (Some(url), None) => address
+            .of(url)
+            .well("not_running", "is tried while offhook runs: start it, then run this once more"),
         (None, None) => address.ill("missing", "there is none", "set carrier.acs.public_url"),
     };
     let mut findings = vec![port, address];
@@ -220,19 +234,29 @@ async fn knock(url: &str, proof: Option<Proof>) -> Vec<Finding> {
     let address = Finding::new(ADDRESS).of(url);
     let none = reqwest::redirect::Policy::none();
     let Ok(client) = reqwest::Client::builder().timeout(PATIENCE).redirect(none).build() else {
-        return vec![address.ill("not_known", "no request can be made from here", "check TLS on this machine")];
+        return vec![address.ill(
+            "not_known",
+            "no request can be made from here",
+            "check TLS on this machine",
+        )];
     };
     let mut nonce = [0; 16];
     rand::rng().fill_bytes(&mut nonce);
     let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-    let todo = "have it lead to carrier.acs.listen: the proxy, its certificate, the firewall, the name in DNS";
+    let todo =
+        "have it lead to carrier.acs.listen: the proxy, its certificate, the firewall, the name in DNS";
     let health = match client.get(format!("{url}{HEALTH}?nonce={nonce}")).send().await {
         Ok(answer) if answer.status().is_success() => answer.json::<Health>().await.ok(),
         Ok(answer) => {
-            return vec![address.ill("another", format!("another server answers there ({})", answer.status()), todo)];
+            return vec![address.ill(
+                "another",
+                format!("another server answers there ({})", answer.status()),
+                todo,
+            )];
         }
         Err(error) => {
-            let why = if error.is_timeout() { "no answer".to_owned() } else { error.without_url().to_string() };
+            let why =
+                if error.is_timeout() { "no answer".to_owned() } else { error.without_url().to_string() };
             return vec![address.ill("unreachable", format!("can't be reached from here: {why}"), todo)];
         }
     };
@@ -243,10 +267,14 @@ async fn knock(url: &str, proof: Option<Proof>) -> Vec<Finding> {
         (Some(proved), Some(expected)) if proved != expected => {
             return vec![address.ill("another", "another offhook answers there", todo)];
         }
-        (Some(_), None) => address.well("reachable", "an offhook answers there; whether it is ours can't be told"),
-        (Some(_), Some(_)) if !url.starts_with("https://") => {
-            address.ill("not_https", "leads to us, but not over TLS", "ACS reports to https:// addresses only")
+        (Some(_), None) => {
+            address.well("reachable", "an offhook answers there; whether it is ours can't be told")
         }
+        (Some(_), Some(_)) if !url.starts_with("https://") => address.ill(
+            "not_https",
+            "leads to us, but not over TLS",
+            "ACS reports to https:// addresses only",
+        ),
         (Some(_), Some(_)) => address.well("reachable", "leads to us, over TLS"),
     };
     vec![address, strangers(&client, url).await]
@@ -268,8 +296,13 @@ async fn strangers(client: &reqwest::Client, url: &str) -> Finding {
         match probe.send().await {
             Ok(answer) if answer.status().as_u16() == expected => {}
             Ok(answer) => {
-                let found = format!("{what} is answered with {} instead of {expected}", answer.status().as_u16());
-                return finding.ill("open", found, "find out what answers there: it is not the doors of this offhook");
+                let found =
+                    format!("{what} is answered with {} instead of {expected}", answer.status().as_u16());
+                return finding.ill(
+                    "open",
+                    found,
+                    "find out what answers there: it is not the doors of this offhook",
+                );
             }
             Err(error) => {
                 return finding.ill("unreachable", error.without_url().to_string(), "try again");

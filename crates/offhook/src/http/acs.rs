@@ -108,7 +108,11 @@ impl Doors {
 
 /// The same for whoever has no business here.
 fn stranger() -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_token", "this address is for Azure Communication Services")
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "invalid_token",
+        "this address is for Azure Communication Services",
+    )
 }
 
 /// The sender does well to send it again.
@@ -135,7 +139,8 @@ fn token(uri: &Uri) -> Option<String> {
 async fn named(request: &mut Request) -> Option<Named> {
     let token = token(request.uri())?;
     let in_path = request.extract_parts::<RawPathParams>().await.ok();
-    let call = in_path.and_then(|params| params.iter().find(|(name, _)| *name == "call").map(|(_, call)| call.to_owned()));
+    let call = in_path
+        .and_then(|params| params.iter().find(|(name, _)| *name == "call").map(|(_, call)| call.to_owned()));
     match call {
         Some(call) => Some(Named { call, token }),
         None => {
@@ -154,7 +159,9 @@ async fn body(request: Request) -> Result<Bytes, ApiError> {
             Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is too large"))
         }
         Ok(Err(_)) => Err(ApiError::bad_request("invalid_request", "the body could not be read")),
-        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")),
+        Err(_) => {
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long"))
+        }
     }
 }
 
@@ -214,7 +221,9 @@ mod tests {
         use tower::ServiceExt as _;
 
         async fn told(mut request: Request) -> String {
-            named(&mut request).await.map_or("none".to_owned(), |named| format!("{} {}", named.call, named.token))
+            named(&mut request)
+                .await
+                .map_or("none".to_owned(), |named| format!("{} {}", named.call, named.token))
         }
         let router = Router::new().route("/calls/{call}", get(told)).route("/acs", get(told));
         for (uri, expected) in [

@@ -19,13 +19,20 @@ async fn the_address_of_a_subscription_is_printed_with_its_secret() {
     let machine = Machine::new();
     let printed = Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 1);
     assert_eq!(printed, "", "there is no such carrier");
-    machine.file(FILE, &config("public_url = \"https://line.example.com/\"\nincoming_token = \"a good & long secret\""));
+    machine.file(
+        FILE,
+        &config("public_url = \"https://line.example.com/\"\nincoming_token = \"a good & long secret\""),
+    );
     let printed = Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 0);
     assert_eq!(printed, "https://line.example.com/webhooks/acs/incoming?token=a+good+%26+long+secret\n");
 
     // One that nobody wrote is always the same.
     machine.file(FILE, &config("tunnel = \"tailscale\""));
-    assert_eq!(Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 1), "", "the tunnel says the address");
+    assert_eq!(
+        Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 1),
+        "",
+        "the tunnel says the address"
+    );
     let asked = ["acs", "incoming-url", "--public-url", "https://host.ts.net"];
     let printed = Machine::expect(&machine.run(&asked).await, 0);
     let (address, token) = printed.trim().split_once("?token=").unwrap();
@@ -33,7 +40,8 @@ async fn the_address_of_a_subscription_is_printed_with_its_secret() {
     assert_eq!(Machine::expect(&machine.run(&asked).await, 0), printed);
 
     // With Entra ID there is none.
-    let entra = "public_url = \"https://line.example.com\"\nincoming_tenant_id = \"t\"\nincoming_audience = \"a\"";
+    let entra =
+        "public_url = \"https://line.example.com\"\nincoming_tenant_id = \"t\"\nincoming_audience = \"a\"";
     machine.file(FILE, &config(entra));
     let printed = Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 0);
     assert_eq!(printed, "https://line.example.com/webhooks/acs/incoming\n");

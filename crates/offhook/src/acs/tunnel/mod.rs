@@ -26,8 +26,20 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// What the program is given of our environment: nothing that may hold a secret of ours.
 const PASSED_ON: [&str; 14] = [
-    "HOME", "PATH", "USER", "LOGNAME", "LANG", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
-    "XDG_RUNTIME_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE",
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
 ];
 
 /// How long is waited for what.
@@ -187,7 +199,11 @@ impl Tunnel {
             changed
         });
         if changed {
-            tracing::info!(url, program = self.config.kind.program(), "the doors of the callbacks can be reached");
+            tracing::info!(
+                url,
+                program = self.config.kind.program(),
+                "the doors of the callbacks can be reached"
+            );
         }
     }
 }
@@ -238,8 +254,11 @@ mod tests {
     fn fake(dir: &Path, script: &str) -> TunnelConfig {
         let program = dir.join("fake");
         let log = dir.join("log");
-        let text = format!("#!/bin/sh\necho \"$@\" >> {log}\nenv >> {env}\n{script}\n",
-            log = log.display(), env = dir.join("env").display());
+        let text = format!(
+            "#!/bin/sh\necho \"$@\" >> {log}\nenv >> {env}\n{script}\n",
+            log = log.display(),
+            env = dir.join("env").display()
+        );
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
         let token = Some("a token of ours".into());
@@ -251,14 +270,20 @@ mod tests {
         Pacing { first, most, patience: Duration::from_secs(5) }
     }
 
-    fn start(config: TunnelConfig, pacing: Pacing) -> (watch::Receiver<TunnelState>, CancellationToken, tokio::task::JoinHandle<()>) {
+    fn start(
+        config: TunnelConfig,
+        pacing: Pacing,
+    ) -> (watch::Receiver<TunnelState>, CancellationToken, tokio::task::JoinHandle<()>) {
         let (tunnel, state) = Tunnel::new(config, SocketAddr::from(([127, 0, 0, 1], 7466)), pacing);
         let stop = CancellationToken::new();
         let running = tokio::spawn(tunnel.run(stop.clone()));
         (state, stop, running)
     }
 
-    async fn until(state: &mut watch::Receiver<TunnelState>, is: impl Fn(&TunnelState) -> bool) -> TunnelState {
+    async fn until(
+        state: &mut watch::Receiver<TunnelState>,
+        is: impl Fn(&TunnelState) -> bool,
+    ) -> TunnelState {
         tokio::time::timeout(PATIENCE, state.wait_for(|state| is(state))).await.unwrap().unwrap().clone()
     }
 
@@ -270,8 +295,11 @@ mod tests {
     async fn the_address_is_read_and_the_program_ends_with_us() {
         let dir = tempfile::tempdir().unwrap();
         // What it started itself holds the pipe open.
-        let script =
-            format!("sleep 600 & echo $! > {}/child\n{}\nwait", dir.path().display(), started("https://one.example"));
+        let script = format!(
+            "sleep 600 & echo $! > {}/child\n{}\nwait",
+            dir.path().display(),
+            started("https://one.example")
+        );
         let (mut state, stop, running) = start(fake(dir.path(), &script), hasty());
         let up = until(&mut state, |state| state.url.is_some()).await;
         assert_eq!(up.url.as_deref(), Some("https://one.example"));
@@ -312,7 +340,10 @@ mod tests {
             two = started("https://two.example"),
         );
         let (mut state, stop, running) = start(fake(dir.path(), &script), hasty());
-        let failed = until(&mut state, |state| state.starts == 2 && state.problem.as_deref().is_some_and(|why| why.contains("too many"))).await;
+        let failed = until(&mut state, |state| {
+            state.starts == 2 && state.problem.as_deref().is_some_and(|why| why.contains("too many"))
+        })
+        .await;
         assert_eq!(failed.url, None, "there is no way while it is down");
         let up = until(&mut state, |state| state.starts == 3 && state.url.is_some()).await;
         assert_eq!((up.url.as_deref(), up.problem), (Some("https://two.example"), None));
@@ -341,10 +372,24 @@ mod tests {
     #[tokio::test]
     async fn a_reserved_address_counts_once_the_tunnel_is_connected() {
         let dir = tempfile::tempdir().unwrap();
-        let script = format!("echo starting\nread -r _ < {0}/go\necho 'x INF Registered tunnel connection'\nexec sleep 600", dir.path().display());
-        rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("go"), rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600), 0).unwrap();
+        let script = format!(
+            "echo starting\nread -r _ < {0}/go\necho 'x INF Registered tunnel connection'\nexec sleep 600",
+            dir.path().display()
+        );
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            dir.path().join("go"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
         let public_url = Some("https://line.example.com".to_owned());
-        let config = TunnelConfig { kind: Kind::Cloudflared, public_url: public_url.clone(), ..fake(dir.path(), &script) };
+        let config = TunnelConfig {
+            kind: Kind::Cloudflared,
+            public_url: public_url.clone(),
+            ..fake(dir.path(), &script)
+        };
         let (mut state, stop, running) = start(config, hasty());
         until(&mut state, |state| state.starts == 1).await;
         assert_eq!(state.borrow().url, None, "not connected yet");

@@ -155,10 +155,7 @@ mod tests {
             (named, "tunnel --no-autoupdate run --url http://127.0.0.1:7466 line"),
             (managed, "tunnel --no-autoupdate run"),
             (tunnel(Kind::Ngrok), "http http://127.0.0.1:7466 --log stdout --log-format json"),
-            (
-                reserved,
-                "http http://127.0.0.1:7466 --log stdout --log-format json --url https://x.example",
-            ),
+            (reserved, "http http://127.0.0.1:7466 --log stdout --log-format json --url https://x.example"),
             (tunnel(Kind::Tailscale), "funnel http://127.0.0.1:7466"),
         ] {
             assert_eq!(tunnel.args(to).join(" "), expected, "{tunnel:?}");

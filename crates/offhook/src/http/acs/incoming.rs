@@ -1,9 +1,9 @@
 //! Calls that come in, told by Event Grid.
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::Json;
 use offhook_carrier::acs::{IncomingCallEvent, IncomingRefusal};
 use serde_json::json;
 
@@ -22,14 +22,16 @@ pub async fn handshake(State(doors): State<Doors>, request: Request) -> Result<R
     let origin = request.headers().get(REQUEST_ORIGIN).cloned();
     let origin = origin
         .ok_or_else(|| ApiError::bad_request("invalid_request", "webhook-request-origin is missing"))?;
-    Ok(([(ALLOWED_ORIGIN, origin), (ALLOWED_RATE, HeaderValue::from_static("*"))], StatusCode::OK).into_response())
+    Ok(([(ALLOWED_ORIGIN, origin), (ALLOWED_RATE, HeaderValue::from_static("*"))], StatusCode::OK)
+        .into_response())
 }
 
 /// A batch of events. All of them are looked at before it is answered, which takes no time: nobody waits for a call.
 pub async fn deliver(State(doors): State<Doors>, request: Request) -> Result<Response, ApiError> {
     doors.admit_grid(request.uri(), request.headers()).await?;
     let body = body(request).await?;
-    let malformed = |error: event_grid::Malformed| ApiError::bad_request("invalid_request", error.to_string());
+    let malformed =
+        |error: event_grid::Malformed| ApiError::bad_request("invalid_request", error.to_string());
     let events = event_grid::read(&body).map_err(malformed)?;
     if !doors.are_expected(&events) {
         tracing::warn!("events of another resource than the expected one were refused");

@@ -52,13 +52,19 @@ pub async fn connect(State(doors): State<Doors>, mut request: Request) -> Result
 /// The key of an upgrade to WebSocket (RFC 6455, 4.2.1).
 fn websocket_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let has = |name: HeaderName, word: &str| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
-        })
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     match key {
-        Some(key) if has(CONNECTION, "upgrade") && has(UPGRADE, "websocket") && has(SEC_WEBSOCKET_VERSION, "13") => {
+        Some(key)
+            if has(CONNECTION, "upgrade")
+                && has(UPGRADE, "websocket")
+                && has(SEC_WEBSOCKET_VERSION, "13") =>
+        {
             Ok(key.to_owned())
         }
         _ => Err(ApiError::bad_request("invalid_request", "this is a WebSocket of version 13")),
@@ -79,7 +85,11 @@ struct Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.read.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
         }

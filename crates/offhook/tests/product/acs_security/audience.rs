@@ -22,7 +22,11 @@ async fn it_is_learned_from_a_callback_with_the_right_secret_and_kept() {
     assert!(audience(&rig).await.starts_with("not_learned: "));
     // Anybody can have Microsoft sign a token for a resource of their own.
     let foreign = || rig.acs.token(|claims| claims.audience = "the resource of somebody else".to_owned());
-    for path in ["/webhooks/acs/calls/nobody?token=guessed", "/acs?token=nobody.guessed", "/webhooks/acs/incoming?token=x"] {
+    for path in [
+        "/webhooks/acs/calls/nobody?token=guessed",
+        "/acs?token=nobody.guessed",
+        "/webhooks/acs/incoming?token=x",
+    ] {
         assert_eq!(post(&rig, path, Some(&foreign())).await, 401);
     }
     assert!(audience(&rig).await.starts_with("not_learned: "), "who knows no secret teaches nothing");
@@ -59,7 +63,8 @@ async fn a_configured_one_counts_alone() {
     let shown = audience(&rig).await;
     assert!(shown.starts_with("configured: another resource"), "{shown}");
     let ready = rig.admin().await.get("/readyz").await.json();
-    let refused = ready["checks"].as_array().unwrap().iter().find(|check| check["state"] == "refused").cloned();
+    let refused =
+        ready["checks"].as_array().unwrap().iter().find(|check| check["state"] == "refused").cloned();
     let refused = refused.expect("somebody with the right secret was refused, which the operator is told");
     assert!(refused["found"].as_str().unwrap().contains("another audience"), "{refused}");
     call.hang_up().await;

@@ -134,8 +134,14 @@ async fn two_calls_at_once_have_their_own_doors_and_the_log_has_none_of_them() {
         quiet.never(secret_of(&path));
         quiet.never(path.split_once('?').unwrap().0.rsplit_once('/').unwrap().1);
         // Wrong in every way, so that all there is to log is logged.
-        assert_eq!(post(&rig, &format!("{path}x"), None).await, if path.contains("calls") { 401 } else { 405 });
-        assert_eq!(upgrade(&rig, &path, None, Some(&seen.connection_id)).await.0, if path.contains("media") { 401 } else { 405 });
+        assert_eq!(
+            post(&rig, &format!("{path}x"), None).await,
+            if path.contains("calls") { 401 } else { 405 }
+        );
+        assert_eq!(
+            upgrade(&rig, &path, None, Some(&seen.connection_id)).await.0,
+            if path.contains("media") { 401 } else { 405 }
+        );
     }
     quiet.never(&rig.acs.token(|_| ()));
     assert_ne!(doors(&rig), rig.app.addr(), "the doors are a server of their own");

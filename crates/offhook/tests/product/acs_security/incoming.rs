@@ -25,7 +25,11 @@ fn open() -> Setup {
 async fn no_foreign_handshake_is_answered() {
     let rig = setup().start().await;
     for path in PATHS {
-        assert_eq!(rig.acs.subscribe(&format!("https://{HOST}{path}")).await, (false, Some(401)), "no secret");
+        assert_eq!(
+            rig.acs.subscribe(&format!("https://{HOST}{path}")).await,
+            (false, Some(401)),
+            "no secret"
+        );
         assert_eq!(rig.acs.subscribe(&url(path, "wrong")).await, (false, Some(401)), "a wrong one");
         assert_eq!(rig.acs.subscribe(&url(path, INCOMING_TOKEN)).await, (true, Some(200)), "{path}");
     }
@@ -156,6 +160,10 @@ async fn a_secret_nobody_configured_outlives_a_restart() {
     let config = rig.config.clone();
     rig.app.shutdown().await;
     let again = offhook::app::App::start(config).await.unwrap();
-    assert_eq!(rig.acs.subscribe(&url(PATHS[0], &token)).await, (true, Some(200)), "the same after a restart");
+    assert_eq!(
+        rig.acs.subscribe(&url(PATHS[0], &token)).await,
+        (true, Some(200)),
+        "the same after a restart"
+    );
     again.shutdown().await;
 }

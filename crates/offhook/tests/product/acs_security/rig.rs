@@ -68,7 +68,12 @@ pub async fn post(rig: &AcsRig, path: &str, bearer: Option<&str>) -> u16 {
 }
 
 /// An attempt to open the media socket: the status, and the connection when it was opened.
-pub async fn upgrade(rig: &AcsRig, path: &str, bearer: Option<&str>, connection: Option<&str>) -> (u16, TcpStream) {
+pub async fn upgrade(
+    rig: &AcsRig,
+    path: &str,
+    bearer: Option<&str>,
+    connection: Option<&str>,
+) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(doors(rig)).await.unwrap();
     let mut head = format!(
         "GET {path} HTTP/1.1\r\nhost: {HOST}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
@@ -86,7 +91,10 @@ pub async fn upgrade(rig: &AcsRig, path: &str, bearer: Option<&str>, connection:
     let answer = String::from_utf8(answer).unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     if status == 101 {
-        assert!(answer.to_ascii_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+        assert!(
+            answer.to_ascii_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
+            "{answer}"
+        );
         assert!(!answer.to_ascii_lowercase().contains("extensions"), "nothing was agreed to: {answer}");
     }
     (status, stream)

@@ -19,7 +19,8 @@ fn every_secret_may_be_given_by_reference_and_is_shown_nowhere() {
     let keys = ["connection_string", "client_secret", "tunnel_token", "incoming_token"];
     let by = |reference: &dyn Fn(&str, &str) -> String| {
         let pairs = keys.iter().zip(SECRETS);
-        let lines: String = pairs.map(|(key, (name, secret))| format!("{key} = {:?}\n", reference(name, secret))).collect();
+        let lines: String =
+            pairs.map(|(key, (name, secret))| format!("{key} = {:?}\n", reference(name, secret))).collect();
         format!(
             "[carrier.acs]\n{lines}public_url = \"https://line.example.com\"\n\
              tunnel = \"cloudflared\"\n[[line]]\nnumber = \"+12025550134\"\n"
@@ -36,10 +37,15 @@ fn every_secret_may_be_given_by_reference_and_is_shown_nowhere() {
         let acs = config.acs.as_ref().unwrap();
         let token = acs.incoming.token.as_ref().unwrap();
         assert_eq!(token.expose_secret(), SECRETS[3].1, "{how}");
-        assert_eq!(acs.tunnel.as_ref().unwrap().token.as_ref().unwrap().expose_secret(), SECRETS[2].1, "{how}");
+        assert_eq!(
+            acs.tunnel.as_ref().unwrap().token.as_ref().unwrap().expose_secret(),
+            SECRETS[2].1,
+            "{how}"
+        );
         assert_eq!(acs.carrier.endpoint, "https://contoso.communication.azure.com", "{how}");
         let written = Written::parse(None, &text, &env).unwrap();
-        let shown = format!("{}{}{config:?}{written:?}{env:?}", entries_text(&written), entries_json(&written));
+        let shown =
+            format!("{}{}{config:?}{written:?}{env:?}", entries_text(&written), entries_json(&written));
         for (_, secret) in SECRETS {
             let secret = secret.rsplit_once("accesskey=").map_or(secret, |(_, key)| key);
             assert!(!shown.contains(secret), "{how}: {secret} is shown");

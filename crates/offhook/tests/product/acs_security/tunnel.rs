@@ -33,7 +33,8 @@ async fn calls_name_the_address_the_tunnel_has_now() {
         .change(move |config| {
             let acs = config.acs.as_mut().unwrap();
             acs.tunnel = Some(tunnel);
-            (acs.public_url, acs.carrier.callback_url, acs.carrier.media_url) = (None, String::new(), String::new());
+            (acs.public_url, acs.carrier.callback_url, acs.carrier.media_url) =
+                (None, String::new(), String::new());
         })
         .start()
         .await;
