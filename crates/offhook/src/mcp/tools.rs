@@ -1,5 +1,7 @@
 //! The tools: their names, what they take, and what they say of themselves. The first ten are the contract's.
 
+mod schedules;
+
 use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{Tool, ToolAnnotations};
@@ -7,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::guide;
 use crate::gateway::VOICES;
+use schedules::{SCHEDULE, WHEN};
 
 /// What a tool does; `act.rs` does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,34 +217,6 @@ const TEXT: &[Param] = &[needed("text", Kind::Text, "At most 2,000 characters.")
 
 const CAMPAIGN: &[Param] =
     &[needed("campaign_id", Kind::Text, "The campaign, as start_campaign or list_campaigns named it.")];
-
-const SCHEDULE: &[Param] =
-    &[needed("schedule_id", Kind::Text, "The schedule, as schedule_call or list_schedules named it.")];
-
-const WHEN: &[Param] = &[
-    may("name", Kind::Text, "What to call it."),
-    may("cron", Kind::Text, "Again and again: minute hour day month weekday, 0 9 * * 1-5. This or at."),
-    may("at", Kind::Text, "Once: an instant with offset, 2026-11-23T09:00:00-08:00."),
-    may("timezone", Kind::Text, "Whose clock cron and quiet_hours go by: Europe/Berlin. Ask the user when unsure."),
-    may("quiet_hours", Kind::Object, "Hours in which nothing runs: {\"from\": \"22:00\", \"to\": \"08:00\"}."),
-    may(
-        "missed",
-        Kind::OneOf(&["run_once", "skip"]),
-        "What becomes of runs that nobody was there for; the last of them is run late when left out.",
-    ),
-    may(
-        "condition",
-        Kind::Object,
-        "What must be the case. A server's answer: {\"type\": \"http\", \"url\": \"https://…\", \"pointer\": \"/price\", \
-         \"op\": \"<\", \"value\": 40}; op is also <=, ==, !=, >=, >, contains, exists, changed, and status is also \
-         checked alone (\"!2xx\": it is down). A program of the operator's: {\"type\": \"command\", \"command\": \"NAME\"}. \
-         An agent that says yes: {\"type\": \"agent\", \"question\": \"…\"}. Always when left out.",
-    ),
-    may("cooldown_seconds", Kind::Number(0, 2_678_400), "With a condition: after a call, leave it alone for so long."),
-    may("prompt", Kind::Text, "For a call to the user: what it is about. This or call."),
-    may("opening_message", Kind::Text, "With prompt: what the voice says first."),
-    may("call", Kind::Object, "For a call to somebody else: the arguments of place_call, {\"to\": …, \"task\": …}."),
-];
 
 /// All of them.
 pub const TOOLS: &[Row] = &[
@@ -507,12 +482,24 @@ pub const TOOLS: &[Row] = &[
                them from answering is a no.",
         takes: &[
             &[
-                needed("operation", Kind::Text, "What you are about to do, in one sentence of at most 200 characters."),
-                may("details", Kind::Object, "What they need to know to decide, as fields: amount, to whom, risk."),
+                needed(
+                    "operation",
+                    Kind::Text,
+                    "What you are about to do, in one sentence of at most 200 characters.",
+                ),
+                may(
+                    "details",
+                    Kind::Object,
+                    "What they need to know to decide, as fields: amount, to whom, risk.",
+                ),
                 may("within_seconds", Kind::Number(10, 3600), "How long they have; 300 when left out."),
                 may("require_pin", Kind::Flag, "Refuse where the user has set no PIN."),
                 may("language", Kind::Text, "A BCP 47 tag, e.g. de-DE."),
-                may("wait", Kind::Number(5, 600), "Return when it is decided, at the latest after so many seconds."),
+                may(
+                    "wait",
+                    Kind::Number(5, 600),
+                    "Return when it is decided, at the latest after so many seconds.",
+                ),
             ],
             ONCE,
         ],
@@ -524,7 +511,11 @@ pub const TOOLS: &[Row] = &[
         says: "Whether the user has approved what you asked for with request_approval.",
         takes: &[&[
             needed("approval_id", Kind::Text, "As request_approval named it."),
-            may("wait", Kind::Number(5, 600), "Return when it is decided, at the latest after so many seconds."),
+            may(
+                "wait",
+                Kind::Number(5, 600),
+                "Return when it is decided, at the latest after so many seconds.",
+            ),
         ]],
     },
     Row {

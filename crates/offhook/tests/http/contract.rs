@@ -1,5 +1,7 @@
 //! The documents of the API, and whether its answers are as documented.
 
+use std::time::Duration;
+
 use expect_test::expect_file;
 use offhook_core::journal::{AnsweredBy, HandoffBy};
 use reqwest::RequestBuilder;
@@ -146,6 +148,81 @@ async fn campaigns(recorded: &mut Recorded, agent: &Agent<'_>) {
     recorded.answer("/campaigns", with_key(server.get("/campaigns"))).await;
 }
 
+/// A schedule from its beginning to its end, and what its user wishes.
+async fn schedules(recorded: &mut Recorded, agent: &Agent<'_>) {
+    let server = agent.server;
+    let with_key = |request: RequestBuilder| request.header("X-Api-Key", &agent.key);
+    let wish = json!({
+        "name": "Opening hours", "cron": "0 9 * * 1", "timezone": "Europe/Berlin", "missed": "skip",
+        "quiet_hours": { "from": "22:00", "to": "08:00" }, "cooldown_seconds": 7_200,
+        "condition": { "type": "http", "url": format!("{}/healthz", server.url()), "status": "!5xx" },
+        "call": { "to": BUSY, "task": "Ask when they open." },
+    });
+    recorded.answer("/schedules", with_key(server.post("/schedules").json(&json!({})))).await;
+    let made = recorded.answer("/schedules", with_key(server.post("/schedules").json(&wish))).await;
+    let id = made["schedule_id"].as_str().unwrap_or_else(|| panic!("{made}"));
+    let path = format!("/schedules/{id}");
+    let change = server.request(reqwest::Method::PATCH, &path).json(&json!({ "name": null }));
+    recorded.answer("/schedules/{id}", with_key(change)).await;
+    let dry = with_key(server.post(&format!("{path}/dry-run")));
+    let dry = recorded.answer("/schedules/{id}/dry-run", dry).await;
+    assert_eq!(dry["would_call"], true, "{dry}");
+    let run = with_key(server.post(&format!("{path}/run-now")));
+    recorded.answer("/schedules/{id}/run-now", run).await;
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    for looks in 1.. {
+        let seen = recorded.answer("/schedules/{id}", with_key(server.get(&path))).await;
+        if seen["runs"][0]["call"]["outcome"] == "busy" {
+            break;
+        }
+        assert!(looks < 300, "it is not run: {seen}");
+        every.tick().await;
+    }
+    recorded.answer("/schedules", with_key(server.get("/schedules"))).await;
+    for _ in 0..2 {
+        let remove = with_key(server.request(reqwest::Method::DELETE, &path));
+        recorded.answer("/schedules/{id}", remove).await;
+    }
+    recorded.answer("/schedules/{id}/dry-run", server.post(&format!("{path}/dry-run"))).await;
+    let wishes = "/me/proactive";
+    for body in [json!({ "calls_per_day": 3, "timezone": "Europe/Berlin" }), json!({ "timezone": "Mars" })] {
+        let put = server.request(reqwest::Method::PUT, wishes).json(&body);
+        recorded.answer(wishes, with_key(put)).await;
+    }
+    recorded.answer(wishes, with_key(server.get(wishes))).await;
+}
+
+/// An approval from its beginning to its end, and a PIN.
+async fn approvals(recorded: &mut Recorded, agent: &Agent<'_>) {
+    let server = agent.server;
+    let with_key = |request: RequestBuilder| request.header("X-Api-Key", &agent.key);
+    let asks = |body: Value| server.post("/approvals").json(&body);
+    let wish = json!({ "operation": "Pay Acme", "details": { "amount": 40 }, "within_seconds": 60 });
+    recorded.answer("/approvals", with_key(asks(wish.clone()))).await;
+    let target = server.request(reqwest::Method::PUT, "/me/voice-target").json(&json!({ "number": BUSY }));
+    recorded.answer("/me/voice-target", with_key(target)).await;
+    for body in [json!({}), json!({ "operation": "Pay Acme", "require_pin": true })] {
+        recorded.answer("/approvals", with_key(asks(body))).await;
+    }
+    let asked = recorded.answer("/approvals", with_key(asks(wish))).await;
+    let path = format!("/approvals/{}", asked["id"].as_str().unwrap_or_else(|| panic!("{asked}")));
+    let waits = with_key(server.get(&format!("{path}?wait_seconds=20")));
+    let decided = recorded.answer("/approvals/{id}", waits).await;
+    assert_eq!((&decided["state"], &decided["reason"]), (&json!("declined"), &json!("remote.busy")), "{decided}");
+    recorded.answer("/approvals/{id}", with_key(server.get(&format!("{path}?wait_seconds=26")))).await;
+    recorded.answer("/approvals/{id}", with_key(server.request(reqwest::Method::DELETE, &path))).await;
+    recorded.answer("/approvals/{id}", server.get(&path)).await;
+    recorded.answer("/approvals", with_key(server.get("/approvals?limit=1"))).await;
+    let pin = "/me/pin";
+    for body in [json!({ "pin": "4711" }), json!({ "pin": "4712" }), json!({ "pin": "12" })] {
+        recorded.answer(pin, with_key(server.request(reqwest::Method::PUT, pin).json(&body))).await;
+    }
+    recorded.answer(pin, with_key(server.get(pin))).await;
+    for body in [json!({ "current_pin": "0815" }), json!({ "current_pin": "4711" })] {
+        recorded.answer(pin, with_key(server.request(reqwest::Method::DELETE, pin).json(&body))).await;
+    }
+}
+
 /// Whatever the API can answer: successes of every kind, then errors.
 async fn everything(server: &Server) -> Vec<Value> {
     let mut recorded = Recorded::default();
@@ -193,6 +270,8 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer(path, server.get(path)).await;
     }
     recorded.answer("/me/calls", of_mira(server.get("/me/calls?since=today"))).await;
+    schedules(&mut recorded, &mira).await;
+    approvals(&mut recorded, &mira).await;
     let preferences = "/me/call-preferences";
     let inbound = json!({ "instructions": "Take a message.", "greeting": "Hello.", "loop_in_user": false });
     reserve(&mira, SANDBOX_LINE).await;

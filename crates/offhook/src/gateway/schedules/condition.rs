@@ -401,13 +401,18 @@ impl Statuses {
         named != self.other
     }
 
+    /// What a status is, in the words of what was asked for.
+    pub fn told(&self, status: u16) -> String {
+        let bare = self.written.trim_start_matches('!');
+        match self.fit(Some(status)) != self.other {
+            true => format!("it answered {status}, which is {bare}"),
+            false => format!("it answered {status}, and not {bare}"),
+        }
+    }
+
     /// No answer at all is what is waited for, too.
     pub fn take_silence(&self) -> bool {
         self.other
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.written
     }
 }
 
@@ -487,6 +492,14 @@ mod tests {
             ("!2xx", None, true),
         ] {
             assert_eq!(Statuses::parse(written).unwrap().fit(status), expected, "{written} {status:?}");
+        }
+        for (written, status, expected) in [
+            ("2xx", 200, "it answered 200, which is 2xx"),
+            ("2xx", 404, "it answered 404, and not 2xx"),
+            ("!2xx", 200, "it answered 200, which is 2xx"),
+            ("!2xx", 503, "it answered 503, and not 2xx"),
+        ] {
+            assert_eq!(Statuses::parse(written).unwrap().told(status), expected);
         }
         for written in ["", "!", "20", "2000", "2x", "abc", "xx", "200-299", "000", "9xx", "+20", "200,"] {
             assert!(Statuses::parse(written).is_none(), "{written}");

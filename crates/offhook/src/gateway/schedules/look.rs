@@ -93,16 +93,15 @@ impl Looker {
             Err(why) => return Finding::unclear(evidence, why),
         };
         let evidence = Evidence { status: Some(status), ..evidence };
-        let (fits, wanted) = (http.status.fit(Some(status)), http.status.as_str());
-        if !fits {
-            let reason = format!("it answered {status}, and not {wanted}");
+        let reason = http.status.told(status);
+        if !http.status.fit(Some(status)) {
             // Whoever asks for a value learns from an error page that it could not be seen.
             return match http.test {
                 Some(_) => Finding::unclear(evidence, reason),
                 None => Finding::no(evidence, reason),
             };
         }
-        let evidence = Evidence { reason: format!("it answered {status}, which is {wanted}"), ..evidence };
+        let evidence = Evidence { reason, ..evidence };
         Finding::of_answer(evidence, &body, http.test.as_ref(), before)
     }
 
