@@ -121,11 +121,13 @@ fn the_table_of_the_documentation() {
         | `owner.cancelled` | `cancelled` | `never` | 16 | The call was cancelled on request. |
         | `voice.finished` | `failed` | `never` | 16 | The conversation was brought to its end. |
         | `voice.voicemail` | `no_answer` | `ask_first` | 16 | Voicemail answered. |
+        | `voice.spam` | `failed` | `never` | 16 | An unwanted call was ended. |
         | `policy.ring_limit` | `no_answer` | `ask_first` | 19 | Nobody picked up within the ring limit. |
         | `policy.talk_limit` | `failed` | `ask_first` | 102 | The call reached its talk limit. |
         | `policy.silence` | `failed` | `ask_first` | 102 | The line stayed silent. |
         | `policy.hold_limit` | `failed` | `ask_first` | 102 | The call stayed on hold past the limit. |
         | `policy.refused` | `failed` | `never` | 21 | A calling rule refused the call. |
+        | `policy.pin` | `failed` | `never` | 21 | The PIN was not given. |
         | `policy.window` | `cancelled` | `ask_first` | 102 | The time for this call had passed. |
         | `carrier.unreachable` | `network_error` | `once_silently` | 38 | The telephone carrier could not be reached. |
         | `carrier.failed` | `network_error` | `once_silently` | 41 | The telephone carrier failed. |

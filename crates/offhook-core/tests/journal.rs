@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use offhook_core::call::{Action, Input, ToolCall, ToolCallId, Utterance};
 use offhook_core::journal::{
-    AnsweredBy, BlockerKind, Fact, HandoffBy, HandoffFailure, HoldBy, ItemKind, Part, Party, Release,
-    SecretKind, TaskStatus, Value,
+    AgentFailure, AnsweredBy, BlockerKind, DecidedBy, Fact, GivenBy, HandoffBy, HandoffFailure, HoldBy,
+    ItemKind, Part, Party, Release, SecretKind, TaskStatus, Value,
 };
 use offhook_core::{Digit, EndReason, LegCommand, LegEvent, SpeechCommand, SpeechEvent};
 use proptest::prelude::*;
@@ -39,10 +39,13 @@ fn sample() -> impl Strategy<Value = Sample> {
         one_of(HandoffFailure::ALL.iter().map(|code| code.code()).collect()),
         one_of(Party::ALL.iter().map(|code| code.code()).collect()),
         one_of(SecretKind::ALL.iter().map(|code| code.code()).collect()),
+        one_of(AgentFailure::ALL.iter().map(|code| code.code()).collect()),
+        one_of(GivenBy::ALL.iter().map(|code| code.code()).collect()),
+        one_of(DecidedBy::ALL.iter().map(|code| code.code()).collect()),
     );
     let values = (values, more).prop_map(|(v, w)| {
         let v = vec![v.0, v.1, v.2, v.3, v.4, v.5, v.6, v.7, v.8, v.9, v.10, Value::Null];
-        [v, vec![w.0, w.1, w.2, w.3, w.4, w.5, w.6]].concat()
+        [v, vec![w.0, w.1, w.2, w.3, w.4, w.5, w.6, w.7, w.8, w.9]].concat()
     });
     values.prop_shuffle().prop_map(Sample)
 }

@@ -221,7 +221,7 @@ fn a_tool_call_is_known_by_its_item_too() {
         "#,
         expect![[r#"
             100 ToolCall 1 wait_on_hold
-            110 ToolCall 2 invalid fly: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides
+            110 ToolCall 2 invalid fly: there is no tool of this name; there are end_call, send_digits, report_voicemail, wait_on_hold, ask_owner, loop_in_user, user_decides, take_message, report_spam, invoke_agent, invoke_agent_async, check_agent_task, decide
         "#]],
     );
 }
