@@ -34,17 +34,22 @@ async fn the_help_is_worth_reading() {
               answer       Answer the question that the voice of a call has for you
               bridge       Hand a call over to the user now: their phone rings, they are joined, and the voice
                            leaves
+              approve      Have the user approve something by phone: exit code 0 is a yes
+              pin          Show, set or clear the PIN with which you approve
               campaign     Ask several places the same in parallel, and compare what they say
+              schedule     Call by the clock, when a condition holds
               me           Show the account behind the key
               balance      Show what is left to the key
               link         Print the page where the key is linked to an account; it holds the key
-              phone        Show, keep or forget your own number, for callbacks and handoffs
+              phone        Show, set or forget your own number: where the voice calls you, and where handoffs go
               webhook      Show what became of the events of a call, and what they are signed with
               mcp          Speak the Model Context Protocol on standard input and output, for an agent that
                            starts this
               skill        Put the skill where agents look for skills, so that they know how to call
               key          Make, list, rotate and revoke API keys (on the machine of the server)
               account      Make accounts, their limits and their codes (on the machine of the server)
+              acs          What Azure Communication Services needs to know, and what is known of it (on the
+                           machine of the server)
               doctor       Check configuration, ports, store, trunk and model, and say what to do
               backup       Copy database, recordings and secret (on the machine of the server)
               config       Show or check the configuration
@@ -56,11 +61,13 @@ async fn the_help_is_worth_reading() {
               -V, --version  Print version
 
             Everywhere:
-                  --config <FILE>  The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml] [env:
-                                   OFFHOOK_CONFIG]
-                  --json           Print JSON for programs
-                  --url <URL>      Where the server answers [default: from `listen` of the configuration] [env:
-                                   OFFHOOK_URL]
+                  --config <FILE>    The configuration file [default: $XDG_CONFIG_HOME/offhook/offhook.toml]
+                                     [env: OFFHOOK_CONFIG]
+                  --env-file <FILE>  Read NAME=value lines for what the environment does not say, e.g. the .env
+                                     of another installation
+                  --json             Print JSON for programs
+                  --url <URL>        Where the server answers [default: from `listen` of the configuration]
+                                     [env: OFFHOOK_URL]
 
             Examples:
               offhook demo                                    a real call to a test number, no account needed
@@ -77,6 +84,8 @@ async fn the_help_is_worth_reading() {
               1  a call was not answered, or a check failed
               2  wrong usage or configuration
               4  the server refused the request; the message says why
+              5  the user declined what was to be approved
+              6  nobody approved it in time, or it was cancelled
         "#]],
     );
     for command in [
