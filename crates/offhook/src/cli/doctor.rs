@@ -8,11 +8,21 @@ use super::{Context, Failure};
 use crate::config::{Config, Written};
 use crate::doctor::{self, Finding};
 
-pub async fn run(context: &Context) -> Result<(), Failure> {
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Also have the Realtime model speak, and hear itself; it costs what a short call does
+    #[arg(long)]
+    speak: bool,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let findings = match Config::load(context.config_file.as_deref(), &context.env) {
         Ok((config, written)) => {
             let mut findings = vec![configuration(&written)];
-            findings.extend(doctor::examine(config).await);
+            findings.extend(doctor::examine(config.clone()).await);
+            if args.speak {
+                findings.push(doctor::speak(&config).await);
+            }
             findings
         }
         Err(error) => vec![Finding::new("configuration").ill(

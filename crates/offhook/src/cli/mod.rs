@@ -168,7 +168,7 @@ enum Command {
     Setup(setup::Command),
     /// Check configuration, ports, store, trunk and model, and say what to do
     #[command(after_help = DOCTOR)]
-    Doctor,
+    Doctor(doctor::Args),
     /// Copy database, recordings and secret (on the machine of the server)
     Backup(backup::Args),
     /// Show or check the configuration
@@ -385,7 +385,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Account(command) => account::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Acs(command) => acs::run(command, context).await,
-        Command::Doctor => doctor::run(context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
         Command::Setup(command) => setup::run(command, context).await,
         Command::Backup(args) => backup::run(args, context).await,
         Command::Config(command) => show_config(command, context),

@@ -4,6 +4,7 @@
 //! there the doctor asks it.
 
 mod acs;
+mod connected;
 mod pass;
 mod readiness;
 mod running;
@@ -17,6 +18,7 @@ use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck, TrunkReply, Tr
 use offhook_core::brief::Language;
 use offhook_speech::{CheckError, Model, local, openai};
 use offhook_store::Store;
+pub use connected::speak;
 pub use pass::{HEADER as PASS_HEADER, Proof};
 pub use readiness::Readiness;
 use running::Running;
@@ -134,6 +136,7 @@ pub async fn examine(config: Config) -> Vec<Finding> {
     }
     if let Some(acs) = &config.acs {
         findings.extend(acs::examine(&config, acs, told.as_deref()).await);
+        findings.extend(connected::numbers(acs).await);
     }
     findings.extend((!config.calling_enabled).then(readiness::switched_off));
     findings.push(voice(&config).await);

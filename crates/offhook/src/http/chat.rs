@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::new_call::text;
 use super::request::{Known, Once, Whole, object, replayed};
 use super::voice;
 use crate::gateway::Caller;
@@ -66,8 +66,11 @@ pub async fn command(
     let done = async {
         let Known(caller) = known?;
         let fields = object(&body?)?;
-        let typed = text("text", "invalid_request", fields.get("text").cloned().unwrap_or_default())?;
-        act(&api, caller, &headers, &typed.unwrap_or_default()).await
+        match fields.get("text") {
+            Some(Value::String(typed)) => act(&api, caller, &headers, typed).await,
+            None | Some(Value::Null) => Err(ApiError::bad_request("missing_fields", "text is required")),
+            Some(_) => Err(ApiError::bad_request("invalid_request", "text must be a text")),
+        }
     };
     match done.await {
         Ok((reply, repeated)) => replayed(Json(reply).into_response(), repeated),

@@ -53,9 +53,10 @@ struct Azure {
 }
 
 impl Azure {
-    fn new(endpoint: &str, acs: &str) -> Self {
+    fn new(endpoint: &str, acs: &MockServer) -> Self {
         let machine = Machine::new();
-        let script = AZ.replace("ENDPOINT", endpoint).replace("CONNECTION", acs);
+        let script = AZ.replace("ENDPOINT", endpoint).replace("CONNECTION", &connection(acs));
+        let script = script.replace("HOST", &acs.address().to_string());
         machine.file("bin/az", &script);
         machine.file("azure/log", "");
         let az = machine.home.path().join("bin/az");
@@ -128,6 +129,11 @@ case "$words" in
   "cognitiveservices account deployment show") thing "deployment.$deployment";;
   "cognitiveservices account deployment delete") rm "$AZURE_DIR/deployment.$deployment";;
   "communication list") listed acs;;
+  "eventgrid event-subscription list") listed event;;
+  "eventgrid event-subscription show") thing "event.$name";;
+  "eventgrid event-subscription create") printf '' > "$AZURE_DIR/event.$name"; echo '{}';;
+  "eventgrid event-subscription update") thing "event.$name";;
+  "eventgrid event-subscription delete") rm "$AZURE_DIR/event.$name";;
   "communication create") printf '%s' "$tags" > "$AZURE_DIR/acs.$name"; thing "acs.$name";;
   "communication show") thing "acs.$name";;
   "communication list-key") echo '{"primaryConnectionString":"CONNECTION"}';;
@@ -311,7 +317,7 @@ async fn a_deployment_is_tried_by_a_spoken_round_trip() {
 async fn what_is_missing_is_made_and_only_that_is_undone() {
     let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
     let endpoint = fake.url().trim_end_matches("/openai/v1").trim_end_matches("/v1").to_owned();
-    let azure = Azure::new(&endpoint, &connection(&server));
+    let azure = Azure::new(&endpoint, &server);
     // A dry run makes nothing, and shows everything.
     let dry = azure.run(&["setup", "realtime", "--create", "--dry-run"], "").await;
     Machine::expect(&dry, 0);
@@ -372,7 +378,7 @@ async fn what_is_missing_is_made_and_only_that_is_undone() {
 #[tokio::test]
 async fn a_group_that_was_there_before_is_never_deleted() {
     let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
-    let azure = Azure::new(&fake.url(), &connection(&server));
+    let azure = Azure::new(&fake.url(), &server);
     azure.put("group.theirs", "made-by=them");
     let create =
         ["setup", "acs", "--create", "--group", "theirs", "--number", "+12065550123", "--tunnel", "ngrok"];
@@ -381,4 +387,33 @@ async fn a_group_that_was_there_before_is_never_deleted() {
     Machine::expect(&azure.run(&["setup", "undo", "--yes"], "").await, 0);
     assert_eq!(azure.things(), ["group.theirs"]);
     assert!(azure.changes().iter().all(|change| !change.contains("group delete")), "{:?}", azure.changes());
+}
+
+/// Deliveries go to an address with a secret, which is in the command and on no screen; mended when the address changes.
+#[tokio::test]
+async fn calls_that_come_in_are_subscribed_to() {
+    let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
+    let azure = Azure::new(&fake.url(), &server);
+    let create = ["setup", "acs", "--create", "--number", "+12065550123", "--tunnel", "ngrok", "--yes"];
+    let incoming = |url: &'static str| ["setup", "acs", "--incoming", "--yes", "--public-url", url];
+    let too_early = azure.run(&incoming("https://a.example.org"), "").await;
+    Machine::expect(&too_early, 1);
+    assert!(errors(&too_early).contains("run `offhook setup acs` first"), "{}", errors(&too_early));
+    Machine::expect(&azure.run(&create, "").await, 0);
+    for (url, what) in [("https://a.example.org", "create"), ("https://b.example.org", "update")] {
+        let output = azure.run(&incoming(url), "").await;
+        Machine::expect(&output, 0);
+        let command = azure.changes().pop().unwrap();
+        assert!(
+            command.starts_with(&format!("eventgrid event-subscription {what} --name offhook-incoming")),
+            "{command}"
+        );
+        let (_, token) = command.split_once("?token=").unwrap();
+        let token = token.split_whitespace().next().unwrap();
+        assert!(command.contains(&format!("--endpoint {url}/")) && token.len() >= 16, "{command}");
+        assert!(!errors(&output).contains(token), "a secret is shown: {}", errors(&output));
+    }
+    assert!(azure.things().contains(&"event.offhook-incoming".to_owned()), "{:?}", azure.things());
+    Machine::expect(&azure.run(&["setup", "undo", "--yes"], "").await, 0);
+    assert_eq!(azure.things(), Vec::<String>::new());
 }

@@ -40,9 +40,7 @@ fn good(operation: &str) -> Value {
 fn code_of(operation: &str, field: &str) -> Option<&'static str> {
     match (operation, field) {
         ("POST /call", "to" | "bridge_number") => Some("invalid_phone"),
-        ("PUT /me/voice-target", "number") | ("POST /api/voice/call", "number" | "target_number") => {
-            Some("invalid_phone")
-        }
+        ("POST /api/voice/call", "number" | "target_number") => Some("invalid_phone"),
         ("POST /call", "task") => Some("missing_fields"),
         ("POST /call", "loop_in_user") => Some("invalid_loop_in_user"),
         (

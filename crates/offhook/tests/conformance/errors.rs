@@ -40,6 +40,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("dial_failed", "http/errors.rs::nothing_can_be_dialled_on_a_trunk_that_does_not_let_us_in"),
     ("account_phone_lookup_unavailable", "http/errors.rs::the_account_s_own_phone"),
+    ("voice_only_key", "product/voice_tool.rs::a_bound_key_frees_itself_by_nothing"),
+    ("voice_target_required", "product/voice_tool.rs::a_key_of_the_operator_can_be_bound_and_freed"),
     ("not_ready", "http/readiness.rs::where_no_call_could_be_placed_503_says_why"),
 ];
 

@@ -126,6 +126,45 @@ async fn keys(recorded: &mut Recorded, mira: &Agent<'_>, nobody: &Agent<'_>) {
     }
 }
 
+/// Calling the user: set, called, forgotten; by an account and by nobody.
+async fn voice(recorded: &mut Recorded, mira: &Agent<'_>) {
+    let server = mira.server;
+    let with_key = |request: RequestBuilder| request.header("X-Api-Key", &mira.key);
+    let (target, call) = ("/me/voice-target", "/tools/make_voice_call");
+    let (theirs, status, chat) = ("/api/voice/call", "/api/voice/status", "/tools/chat_command");
+    let typed = |text: &str| server.post(chat).json(&json!({ "text": text }));
+    recorded.answer(call, with_key(server.post(call))).await;
+    recorded.answer(theirs, with_key(server.post(theirs))).await;
+    recorded.answer(target, with_key(server.get(target))).await;
+    for number in [json!("+not-a-number"), json!(null), json!(BUSY)] {
+        let put = server.request(reqwest::Method::PUT, target).json(&json!({ "number": number }));
+        recorded.answer(target, with_key(put)).await;
+    }
+    recorded.answer(target, with_key(server.get(target))).await;
+    let waited = with_key(server.post(call).json(&json!({ "prompt": "Say hello.", "wait": 30 })));
+    let waited = recorded.answer(call, waited).await;
+    assert_eq!(waited["call"]["outcome"], "busy", "{waited}");
+    let placed = recorded.answer(theirs, with_key(server.post(theirs).json(&json!({})))).await;
+    mira.finalized(placed["call_id"].as_str().unwrap()).await;
+    recorded.answer(status, with_key(server.get(status))).await;
+    for text in ["/phone", "/phone +1", "/call"] {
+        let answer = recorded.answer(chat, with_key(typed(text))).await;
+        if let Some(id) = answer["call_id"].as_str() {
+            mira.finalized(id).await;
+        }
+    }
+    for (path, request) in [
+        (call, server.post(call)),
+        (theirs, server.post(theirs)),
+        (status, server.get(status)),
+        (chat, typed("/phone")),
+        (target, server.get(target)),
+    ] {
+        recorded.answer(path, request).await;
+    }
+    recorded.answer(target, with_key(server.request(reqwest::Method::DELETE, target))).await;
+}
+
 /// A campaign from its beginning to its end.
 async fn campaigns(recorded: &mut Recorded, agent: &Agent<'_>) {
     let server = agent.server;
@@ -288,6 +327,7 @@ async fn everything(server: &Server) -> Vec<Value> {
     recorded.answer(preferences, of_mira(server.request(reqwest::Method::DELETE, preferences))).await;
     confirm(&mira, DOES_NOT_ANSWER).await;
     recorded.answer("/me", of_mira(server.get("/me"))).await;
+    voice(&mut recorded, &account(server, false).await).await;
     campaigns(&mut recorded, &mira).await;
     keys(&mut recorded, &mira, &agent).await;
     recorded.answer("/healthz", server.get("/healthz")).await;
