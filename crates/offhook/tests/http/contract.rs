@@ -309,6 +309,7 @@ async fn everything(server: &Server) -> Vec<Value> {
         recorded.answer(path, server.get(path)).await;
     }
     recorded.answer("/me/calls", of_mira(server.get("/me/calls?since=today"))).await;
+    voice(&mut recorded, &mira).await;
     schedules(&mut recorded, &mira).await;
     approvals(&mut recorded, &mira).await;
     let preferences = "/me/call-preferences";
@@ -327,7 +328,6 @@ async fn everything(server: &Server) -> Vec<Value> {
     recorded.answer(preferences, of_mira(server.request(reqwest::Method::DELETE, preferences))).await;
     confirm(&mira, DOES_NOT_ANSWER).await;
     recorded.answer("/me", of_mira(server.get("/me"))).await;
-    voice(&mut recorded, &account(server, false).await).await;
     campaigns(&mut recorded, &mira).await;
     keys(&mut recorded, &mira, &agent).await;
     recorded.answer("/healthz", server.get("/healthz")).await;
