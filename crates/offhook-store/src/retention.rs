@@ -139,8 +139,8 @@ impl Store {
             }
         }
         campaigns::purge(&self.db, before).await?;
-        schedules::purge(&self.db, before).await?;
         approvals::purge(&self.db, before).await?;
+        schedules::purge(&self.db, before).await?;
         Ok(purged)
     }
 
@@ -195,7 +195,7 @@ impl Store {
 
 const VACUUM: &str = "VACUUM owners, api_keys, calls, idempotency, journal, recordings, files_to_unlink, audit, \
      webhooks, webhook_deliveries, webhook_secrets, preferences, link_codes, owner_phones, \
-     reserved_numbers, inbound_profiles, campaigns, campaign_targets, pins, approvals, schedules, schedule_runs, proactive";
+     reserved_numbers, inbound_profiles, notices, campaigns, campaign_targets, pins, approvals, schedules, schedule_runs, proactive";
 
 async fn scrub_sqlite(wr: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut free = i64::MAX;

@@ -156,7 +156,11 @@ impl Engine {
             (None, None) => return self.never_started(start.id, start.last_seq),
         };
         let asked = start.brief.language.clone();
-        let brief = Brief { language: self.inner.model.language_for(&asked).to_owned(), ..start.brief };
+        let mut brief = Brief { language: self.inner.model.language_for(&asked).to_owned(), ..start.brief };
+        if let Some(gate) = &mut brief.gate {
+            // Nobody changes the language when the PIN was given.
+            gate.beyond.language.clone_from(&brief.language);
+        }
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (feed, _) = broadcast::channel(FEED);
         let clock = Clock::set();

@@ -4,7 +4,9 @@
 //! there the doctor asks it.
 
 mod acs;
+mod agents;
 mod connected;
+mod inbound;
 mod pass;
 mod readiness;
 mod running;
@@ -140,8 +142,10 @@ pub async fn examine(config: Config) -> Vec<Finding> {
     }
     findings.extend((!config.calling_enabled).then(readiness::switched_off));
     findings.push(voice(&config).await);
+    findings.extend(agents::examine(&config).await);
     findings.extend(disk(&config));
     findings.push(disclosure(&config));
+    findings.extend(inbound::lines(&config));
     findings
 }
 

@@ -138,3 +138,27 @@ async fn a_number_that_is_trusted_still_needs_the_pin() {
     assert_eq!(desk.calls(3).await[0].get("caller_verified"), None);
     desk.rig.stop().await;
 }
+
+#[tokio::test]
+async fn an_account_has_a_pin_and_the_operator_says_which_agents_come_with_it() {
+    let replies = vec![Reply::say("Hello."), goodbye(), Reply::say("Hello."), goodbye()];
+    let desk = Desk::open("account_agents = [\"main\"]\n", model(replies, &["What is new?"])).await;
+    let mira = desk.rig.stranger().await;
+    desk.rig.reserve(&mira).await;
+    let reception = json!({ "callers": "pin", "pin": "97531", "trusted_instructions": "The cellar is dry." });
+    let inbound = json!({ "instructions": "Answer for me.", "greeting": "Hello.", "reception": reception });
+    let put = mira.request(reqwest::Method::PUT, "/me/call-preferences").json(&json!({ "inbound": inbound }));
+    assert_eq!(put.send().await.unwrap().status(), 200);
+
+    desk.call(STRANGER, LINE, &keys(&["97531"])).await;
+    let call = &desk.calls(1).await[0];
+    assert_eq!((&call["caller_verified"], &call["task"]), (&json!(true), &json!("Answer for me.")), "{call}");
+    let updates = desk.updates();
+    let beyond = updates.iter().find(|update| instructions(update).contains("The cellar is dry.")).unwrap();
+    assert!(delegates(&tools(beyond)));
+    // What the operator says of its own lines is for those.
+    assert!(!updates.iter().any(|update| instructions(update).contains(SECRET)));
+    assert!(!updates.iter().any(|update| update.to_string().contains("97531")));
+    assert_eq!(mira.get("/me/calls?direction=inbound").await.json()["calls"][0]["id"], call["id"]);
+    desk.rig.stop().await;
+}
