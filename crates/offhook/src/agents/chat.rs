@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use offhook_speech::local::ChatStream;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -35,6 +35,19 @@ impl Chat {
             return Err(refused(response.status()));
         }
         if is_stream(&response) { streamed(response).await } else { whole(response).await }
+    }
+
+    /// What it says to `GET /models` beyond that it is there does not matter: small servers do not know it.
+    pub(super) async fn check(&self, http: &Client) -> Result<&'static str, AgentError> {
+        let ask = http.get(format!("{}/models", self.base_url)).headers(self.headers.clone());
+        let ask = match &self.api_key {
+            Some(key) => ask.bearer_auth(key.expose_secret()),
+            None => ask,
+        };
+        match ask.send().await.map_err(unreachable)?.status() {
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(refused(status)),
+            _ => Ok("the endpoint answers and takes the key"),
+        }
     }
 
     fn asked(&self, request: &Request) -> Value {

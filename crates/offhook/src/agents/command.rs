@@ -4,9 +4,10 @@
 //! A program runs in a process group of its own, and the group is killed with it: at the limit, when the call ends, and
 //! when the program is done but something it started is not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -58,7 +59,25 @@ impl Program {
         let ((), answer, complaint, status) = tokio::join!(write, read(stdout), read(stderr), ended);
         let status = status.map_err(|why| AgentError::Failed(format!("its end was not seen: {why}")))?;
         tracing::debug!(agent, %status, stdout = answer.len(), stderr = complaint.len(), "a program ended");
-        if status.success() { Ok(String::from_utf8_lossy(&answer).into_owned()) } else { Err(ended_with(status)) }
+        if status.success() {
+            Ok(String::from_utf8_lossy(&answer).into_owned())
+        } else {
+            Err(ended_with(status))
+        }
+    }
+
+    /// Whether its program is there to be started.
+    pub(super) fn check(&self) -> Result<&'static str, AgentError> {
+        let program = Path::new(self.argv.first().map_or("", String::as_str));
+        let path = self.env.iter().find(|(name, _)| name == "PATH");
+        let path = path.map_or("/usr/bin:/bin", |(_, value)| value.expose_secret());
+        let dirs: Vec<PathBuf> = match program.components().count() {
+            1 => std::env::split_paths(path).collect(),
+            _ => vec![self.directory.clone().unwrap_or_default()],
+        };
+        let found = dirs.iter().any(|dir| access(dir.join(program), Access::EXEC_OK).is_ok());
+        let missing = || AgentError::Unreachable("its program is not there, or can't be executed".to_owned());
+        found.then_some("its program is there").ok_or_else(missing)
     }
 
     fn start(&self, agent: &str, request: &Request) -> Result<Child, AgentError> {

@@ -39,10 +39,8 @@ impl Endpoint {
         request: &Request,
     ) -> Result<String, AgentError> {
         let sent = request.json(agent).to_string();
-        let mut ask = http
-            .post(&self.url)
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json");
+        let mut ask =
+            http.post(&self.url).headers(self.headers.clone()).header(CONTENT_TYPE, "application/json");
         if let Some(key) = &self.key {
             let (id, seconds) = (format!("agent-{}", Uuid::new_v4()), clock::now().unix_millis() / 1_000);
             let signature = sign::signature(key, &id, seconds, sent.as_bytes());
@@ -56,9 +54,18 @@ impl Endpoint {
             return Err(refused(response.status()));
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let is_json = kind.is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.ends_with("json")));
+        let is_json =
+            kind.is_some_and(|kind| kind.split(';').next().is_some_and(|kind| kind.ends_with("json")));
         let bytes = body(response).await?;
         if is_json { from_json(&bytes) } else { Ok(String::from_utf8_lossy(&bytes).into_owned()) }
+    }
+}
+
+impl Endpoint {
+    /// Whether anybody answers there: a request without a body asks for nothing.
+    pub(super) async fn check(&self, http: &Client) -> Result<&'static str, AgentError> {
+        http.head(&self.url).send().await.map_err(unreachable)?;
+        Ok("its address answers")
     }
 }
 
@@ -71,7 +78,7 @@ fn from_json(bytes: &[u8]) -> Result<String, AgentError> {
         return Err(AgentError::Failed("it answered with an error".to_owned()));
     }
     let answer = json.as_str().or_else(|| NAMES.iter().find_map(|name| json.get(name)?.as_str()));
-    answer.map(str::to_owned).ok_or_else(|| {
-        AgentError::Failed(format!("its JSON holds no text called {}", NAMES.join(", ")))
-    })
+    answer
+        .map(str::to_owned)
+        .ok_or_else(|| AgentError::Failed(format!("its JSON holds no text called {}", NAMES.join(", "))))
 }

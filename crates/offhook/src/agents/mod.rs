@@ -201,10 +201,20 @@ impl Agents {
     pub fn for_call(&self, names: Option<&[String]>) -> Option<brief::Agents> {
         let settings = self.settings();
         let known = |name: &&String| settings.find(Some(name)).is_ok();
-        let wanted = names.map_or(Wanted::Everybody, |names| {
-            Wanted::These(names.iter().filter(known).cloned().collect())
-        });
+        let wanted = names
+            .map_or(Wanted::Everybody, |names| Wanted::These(names.iter().filter(known).cloned().collect()));
         settings.for_call(&wanted).ok().flatten()
+    }
+
+    /// Whether an agent is there, as far as that can be seen without asking it; what was seen.
+    pub async fn check(&self, name: &str) -> Result<&'static str, AgentError> {
+        let http = &self.inner.http;
+        match &self.inner.settings.find(Some(name))?.kind {
+            Kind::Chat(chat) => chat.check(http).await,
+            Kind::Command(program) => program.check(),
+            Kind::Http(endpoint) => endpoint.check(http).await,
+            Kind::Owner => Ok("whoever places a call is asked on it"),
+        }
     }
 
     /// Ask an agent, the usual one where none is named, and wait for its answer for so long at most. Whoever drops this
@@ -255,7 +265,9 @@ fn spoken(text: &str) -> Result<String, AgentError> {
 /// Never with the address: it may hold a secret.
 fn unreachable(error: reqwest::Error) -> AgentError {
     let why = match &error {
-        error if error.is_connect() => "no connection could be made: look at its address, and whether it runs",
+        error if error.is_connect() => {
+            "no connection could be made: look at its address, and whether it runs"
+        }
         error if error.is_timeout() => "it took too long",
         error if error.is_builder() => "its address or a header of it can't be used",
         _ => "the connection broke off before the answer was complete",

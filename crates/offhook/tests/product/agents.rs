@@ -308,3 +308,32 @@ async fn who_is_not_there_is_not_asked() {
     assert_eq!(nobody.ask(None, &question(), LIMIT).await, Err(AgentError::None));
     assert!(nobody.for_call(None).is_none());
 }
+
+#[tokio::test]
+async fn whether_an_agent_is_there_is_seen_without_asking_it() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/v1/models"))
+        .respond_with(ResponseTemplate::new(404))
+        .mount(&server)
+        .await;
+    let locked = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&locked).await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (kind, is_there) in [
+        (chat(format!("{}/v1", server.uri())), true),
+        (chat(format!("{}/v1", locked.uri())), false),
+        (chat(format!("http://{nobody}/v1")), false),
+        (endpoint(format!("{}/ask", server.uri()), None), true),
+        (endpoint(format!("http://{nobody}/ask"), None), false),
+        (program(&["cat"]), true),
+        (program(&["/bin/sh"]), true),
+        (program(&["no-such-program-here"]), false),
+        (program(&["./cat"]), false),
+        (Kind::Owner, true),
+    ] {
+        let found = agents(kind.clone()).check("main").await;
+        assert_eq!(found.is_ok(), is_there, "{kind:?}: {found:?}");
+    }
+    assert!(server.received_requests().await.unwrap().iter().all(|request| request.method != "POST"));
+}
