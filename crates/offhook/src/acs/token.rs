@@ -171,10 +171,11 @@ impl Claims {
         }
     }
 
+    /// An id is the same in capitals, as some tools show it.
     pub fn is_for(&self, audience: &str) -> Result<(), TokenError> {
         let is_ours = match &self.aud {
-            Some(Audiences::One(one)) => one == audience,
-            Some(Audiences::Many(many)) => many.iter().any(|one| one == audience),
+            Some(Audiences::One(one)) => one.eq_ignore_ascii_case(audience),
+            Some(Audiences::Many(many)) => many.iter().any(|one| one.eq_ignore_ascii_case(audience)),
             None => false,
         };
         if is_ours { Ok(()) } else { Err(TokenError::Audience) }
@@ -237,6 +238,7 @@ mod tests {
         for (why, claims, expected) in [
             ("good", claims(), Ok(())),
             ("one of several audiences", with("aud", json!(["x", OURS])), Ok(())),
+            ("in capitals", with("aud", json!(OURS.to_ascii_uppercase())), Ok(())),
             ("without nbf", with("nbf", Value::Null), Ok(())),
             ("of another issuer", with("iss", json!("https://issuer.example/")), Err(TokenError::Issuer)),
             ("of no issuer", with("iss", Value::Null), Err(TokenError::Issuer)),

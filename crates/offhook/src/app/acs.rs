@@ -75,6 +75,11 @@ impl AcsParts {
         let learned = (store.clone(), config.resource().to_owned());
         let callbacks = Trust::new(config.callbacks.clone(), Some(learned))?;
         callbacks.warm();
+        if callbacks.accepts_missing() {
+            tracing::warn!(
+                "callbacks without a token of Microsoft's are let in: carrier.acs.accept_unsigned is on"
+            );
+        }
         let guard = Guard::new(callbacks, incoming_guard(&config.incoming, key)?, reached.clone());
         let carrier = AcsCarrier::start(config.carrier.clone(), incoming)?;
         Ok(Self { carrier, guard, addr, listener, tunnel, reached, proof })

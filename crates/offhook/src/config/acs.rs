@@ -179,7 +179,7 @@ pub(super) const KEYS: &[Key] = &[
         "carrier.acs.incoming_tenant_id",
         Kind::Text,
         "",
-        "Where deliveries are protected by Entra ID: the tenant that issues their tokens.",
+        "Where deliveries are protected by Entra ID: the id of the tenant that issues their tokens.",
     ),
     key(
         "carrier.acs.incoming_audience",
@@ -492,9 +492,11 @@ fn entra(build: &mut Build<'_>, raw: &RawAcs) -> Option<TrustConfig> {
             return None;
         }
     };
-    if tenant.is_empty() || !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-    {
-        build.problem("carrier.acs.incoming_tenant_id", "must be the id or a domain of the tenant");
+    if uuid::Uuid::try_parse(tenant).is_err() {
+        build.problem(
+            "carrier.acs.incoming_tenant_id",
+            "must be the id of the tenant, which stands in its tokens",
+        );
     }
     let authority = authority(build, raw);
     Some(TrustConfig {

@@ -40,8 +40,7 @@ async fn the_address_of_a_subscription_is_printed_with_its_secret() {
     assert_eq!(Machine::expect(&machine.run(&asked).await, 0), printed);
 
     // With Entra ID there is none.
-    let entra =
-        "public_url = \"https://line.example.com\"\nincoming_tenant_id = \"t\"\nincoming_audience = \"a\"";
+    let entra = "public_url = \"https://line.example.com\"\nincoming_tenant_id = \"72f988bf-86f1-41af-91ab-2d7cd011db47\"\nincoming_audience = \"a\"";
     machine.file(FILE, &config(entra));
     let printed = Machine::expect(&machine.run(&["acs", "incoming-url"]).await, 0);
     assert_eq!(printed, "https://line.example.com/webhooks/acs/incoming\n");

@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A line of output that is longer is cut.
 const LONGEST_LINE: u64 = 16 * 1_024;
+/// How many characters of its last line are told.
+const LAST_LINE: usize = 200;
 /// How long the output of a program that has ended is waited for; what it started may hold it open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long the program may take to end when it is asked to.
@@ -76,6 +78,8 @@ struct Heard {
     url: Option<String>,
     ready: bool,
     problem: Option<String>,
+    /// Where nothing was recognised as a problem, the last words are the best there is.
+    last_line: String,
 }
 
 /// A tunnel that is kept up until `stop`.
@@ -165,9 +169,9 @@ impl Tunnel {
                     while let Ok(Some(line)) = tokio::time::timeout(LAST_WORDS, said.recv()).await {
                         self.hear(&mut heard, &line);
                     }
-                    return match heard.problem {
-                        Some(why) => format!("it ended ({status}): {why}"),
-                        None => format!("it ended ({status})"),
+                    return match heard.problem.unwrap_or(heard.last_line) {
+                        nothing if nothing.is_empty() => format!("it ended ({status})"),
+                        why => format!("it ended ({status}): {why}"),
                     };
                 }
                 () = &mut give_up, if !is_up => {
@@ -180,6 +184,9 @@ impl Tunnel {
 
     fn hear(&self, heard: &mut Heard, line: &str) {
         tracing::debug!(program = self.config.kind.program(), line, "tunnel");
+        if !line.trim().is_empty() {
+            heard.last_line = line.trim().chars().take(LAST_LINE).collect();
+        }
         match self.config.read(line) {
             Some(Said::Url(url)) => heard.url = Some(url),
             Some(Said::Ready) => heard.ready = true,
@@ -336,7 +343,7 @@ mod tests {
             "n=$(wc -l < {log})\nif [ $n = 1 ]; then {one}; exit 3; fi\nif [ $n = 2 ]; then {error}; exit 4; fi\n{two}\nexec sleep 600",
             log = dir.path().join("log").display(),
             one = started("https://one.example"),
-            error = r#"echo '{"lvl":"eror","err":"too many tunnels"}'"#,
+            error = r#"echo '{"lvl":"eror","err":"too many tunnels"}'; echo bye"#,
             two = started("https://two.example"),
         );
         let (mut state, stop, running) = start(fake(dir.path(), &script), hasty());

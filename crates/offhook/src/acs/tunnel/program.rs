@@ -86,17 +86,15 @@ impl TunnelConfig {
         match self.kind {
             Kind::Cloudflared => cloudflared(line),
             Kind::Ngrok => ngrok(line),
-            Kind::Tailscale => {
-                let url = line.trim().strip_prefix("https://").map(|_| base_of(line.trim()))?;
-                Some(Said::UrlReady(url?))
-            }
+            Kind::Tailscale => tailscale(line),
         }
     }
 }
 
 /// `… INF |  https://NAME.trycloudflare.com  |` in a box, later `… INF Registered tunnel connection …`.
 fn cloudflared(line: &str) -> Option<Said> {
-    if line.contains("Registered tunnel connection") {
+    let registered = line.contains(" INF Connection ") && line.contains(" registered");
+    if registered || line.contains("Registered tunnel connection") {
         return Some(Said::Ready);
     }
     if let Some((_, error)) = line.split_once(" ERR ") {
@@ -107,6 +105,14 @@ fn cloudflared(line: &str) -> Option<Said> {
     // Its service is named in other lines.
     let is_quick = url.ends_with(".trycloudflare.com") && url != "https://api.trycloudflare.com";
     is_quick.then_some(Said::Url(url))
+}
+
+/// The address on a line of its own. Addresses of other hosts are for the user to open.
+fn tailscale(line: &str) -> Option<Said> {
+    let url = base_of(line.trim())?;
+    let host = url.strip_prefix("https://")?;
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    name.ends_with(".ts.net").then_some(Said::UrlReady(url))
 }
 
 #[derive(Deserialize)]
@@ -205,6 +211,12 @@ mod tests {
             (Kind::Ngrok, r#"{"msg":"started tunnel","url":"http://plain.example"}"#, None),
             (Kind::Tailscale, "https://host.tail1234.ts.net/", up("https://host.tail1234.ts.net")),
             (Kind::Tailscale, "https://host.tail1234.ts.net:8443/", up("https://host.tail1234.ts.net:8443")),
+            (
+                Kind::Cloudflared,
+                "2021-01-01T12:00:00Z INF Connection 5d1f registered connIndex=0 location=FRA",
+                Some(Said::Ready),
+            ),
+            (Kind::Tailscale, "         https://login.tailscale.com/f/funnel?node=n1", None),
             (Kind::Tailscale, "|-- proxy http://127.0.0.1:7466", None),
             (Kind::Tailscale, "Available on the internet:", None),
             (Kind::Tailscale, "", None),

@@ -78,6 +78,18 @@ async fn every_call_of_a_batch_is_answered_once_and_only_told_by_whom_it_may() {
 }
 
 #[tokio::test]
+async fn who_may_not_call_is_not_answered() {
+    // Nothing says what to do with calls.
+    let rig = setup().start().await;
+    rig.subscribe().await;
+    let person = rig.acs.ring(CALLER, OURS).await;
+    let seen = person.until_ended().await;
+    assert!(matches!(seen.offer, Offer::Rejected(_)), "{:?}", seen.offer);
+    assert!(seen.sockets.is_empty() && seen.answered_at.is_none());
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn events_of_another_resource_are_refused() {
     let elsewhere = |config: &mut Config| {
         config.acs.as_mut().unwrap().incoming.topic = Some("/subscriptions/another".to_owned());

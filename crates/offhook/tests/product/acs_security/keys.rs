@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rig::{callback_path, post, setup};
+use super::rig::{callback_path, media_path, post, setup, upgrade};
 use crate::acs::rig::CALLEE;
 
 #[tokio::test]
@@ -31,6 +31,28 @@ async fn a_hundred_callbacks_ask_once_and_a_new_key_is_found_at_once() {
     person.hang_up();
     call.over().await;
     rig.stop().await;
+}
+
+#[tokio::test]
+async fn while_no_keys_can_be_had_nobody_is_let_in_and_everybody_may_come_again() {
+    let away = |config: &mut offhook::config::Config| {
+        let nobody = format!("http://{}/keys", crate::acs::rig::free_address());
+        config.acs.as_mut().unwrap().callbacks.source = offhook::acs::Source::Keys(nobody);
+    };
+    let rig = setup().change(away).start().await;
+    rig.acs.callee(CALLEE, offhook_testkit::acs::Callee::waits());
+    let call = rig.owner().call(CALLEE).await;
+    let seen = rig.acs.person(CALLEE).await.seen();
+    let (callback, media, token) = (callback_path(&seen), media_path(&seen), rig.acs.token(|_| ()));
+    assert_eq!(post(&rig, &callback, Some(&token)).await, 503);
+    assert_eq!(upgrade(&rig, &media, Some(&token), Some(&seen.connection_id)).await.0, 503);
+    assert_eq!(
+        post(&rig, &format!("{callback}x"), Some(&token)).await,
+        401,
+        "not even that is told to a stranger"
+    );
+    call.hang_up().await;
+    rig.app.shutdown().await;
 }
 
 #[tokio::test]

@@ -81,6 +81,10 @@ fn what_would_leave_a_door_open_is_no_configuration() {
         ("tunnel = \"ngrok\"\nincoming_token = \"short\"", "is too short: 16 characters"),
         ("tunnel = \"ngrok\"\nkeys_url = \"http://keys.example\"", "must begin with https://"),
         ("tunnel = \"ngrok\"\nincoming_tenant_id = \"t\"", "incoming_audience is missing"),
+        (
+            "tunnel = \"ngrok\"\nincoming_audience = \"a\"\nincoming_tenant_id = \"example.com\"",
+            "must be the id of the tenant",
+        ),
         ("tunnel = \"ngrok\"\nincoming_audience = \"a\"", "incoming_tenant_id is missing"),
         ("tunnel = \"ngrok\"\nauth = \"client_secret\"", "carrier.acs.tenant_id is missing"),
     ] {
