@@ -73,6 +73,9 @@ struct Terms {
     /// Let the voice ask you for what it lacks, and wait so long for `offhook answer`: 10 to 300
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=300))]
     ask_owner: Option<u64>,
+    /// Let the voice ask the agents that the server has for what the task needs: all, or these
+    #[arg(long, value_name = "NAMES", num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
+    agents: Option<Vec<String>>,
     /// Your own number, to be joined when the task says so [default: the one kept by `offhook phone`]
     #[arg(long, value_name = "NUMBER", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     bridge: Option<String>,
@@ -154,6 +157,7 @@ fn to_user(args: &Args) -> Result<ToUser<'_>, Failure> {
         ("--language", terms.language.is_some()),
         ("--voicemail", terms.voicemail.is_some()),
         ("--ask-owner", terms.ask_owner.is_some()),
+        ("--agents", terms.agents.is_some()),
         ("--may-commit", terms.may_commit.is_some()),
         ("--result-schema", terms.result_schema.is_some()),
         ("--follow-up-to", terms.follow_up_to.is_some()),
@@ -228,6 +232,10 @@ fn body(args: &Args, state: &State) -> Result<Value, Failure> {
     }
     if let Some(seconds) = terms.ask_owner {
         body["ask_owner_seconds"] = seconds.into();
+    }
+    if let Some(names) = &terms.agents {
+        let all = names.iter().all(|name| name.trim().is_empty());
+        body["agents"] = if all { true.into() } else { names.as_slice().into() };
     }
     if let Some(number) = &terms.bridge {
         body["bridge_number"] = users_number(number, state)?.into();

@@ -60,7 +60,7 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     (
         "tool.called",
-        "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`, `ask_owner`.",
+        "The model used a tool: `end_call`, `send_digits`, `report_voicemail`, `wait_on_hold`, `ask_owner`, `invoke_agent` and others.",
     ),
     ("tool.answered", "What the tool answered the model."),
     (
@@ -128,6 +128,16 @@ pub const MEANING: &[(&str, &str)] = &[
         "One of the two hung up, which ends the call. `by`: `remote`, `user` or `gateway`; `joined_ms`: how long they had been joined.",
     ),
     (
+        "agent.asked",
+        "An [agent](agents.md) is given work. `task_id` counts them in a call; `agent`: which; `waits`: the voice waits for the answer (`invoke_agent`), or the conversation goes on (`invoke_agent_async`).",
+    ),
+    ("agent.answered", "It is done; the voice was told."),
+    (
+        "agent.failed",
+        "Nothing came of it, and the voice was told so. `failure`: `timed_out`, `unreachable`, `failed`, `empty`, `unknown` or `busy`.",
+    ),
+    ("agent.cancelled", "The call ended, or the user joined, before it was done; the work was stopped."),
+    (
         "approval.asked",
         "What is to be [approved](../approvals.md) was read out to its end, and how to answer. `operation`: what it is.",
     ),
@@ -137,6 +147,10 @@ pub const MEANING: &[(&str, &str)] = &[
     ),
     ("caller.verified", "Whoever calls gave the PIN; `by`: `keys` or `voice`. The digits are written down nowhere."),
     ("caller.unverified", "The PIN was not given; `attempts`: how often a wrong one was. The call ends."),
+    (
+        "message.taken",
+        "A caller of one of our [lines](inbound.md) left word. `name` and `call_back` where they were told.",
+    ),
     (
         "call.answered_by",
         "What answered, as far as it is known: `human`, `voicemail`, `ivr`, `screening`, `unknown`.",
