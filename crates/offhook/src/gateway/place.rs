@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use offhook_core::brief::{Approval, Commit, Role};
-use offhook_core::policy::{Allow, Ask};
+use offhook_core::policy::{Allow, Ask, Proactive};
 use offhook_core::{CallId, CampaignId, PhoneNumber, ScheduleId, Timestamp};
 use offhook_store::{InsertCallError, Inserted, NewKey, StoreError};
 use secrecy::SecretString;
@@ -71,8 +71,8 @@ pub struct PlaceCall {
     pub agents: Wanted,
     /// What was found out before the call and made it due: data for the voice.
     pub findings: Option<String>,
-    /// To its own user, and the agent's own idea.
-    pub proactive: bool,
+    /// The user has just asked to be called: no agent's own idea.
+    pub by_user: bool,
     /// The key that asks is bound to its target; the gateway notes it.
     pub bound: bool,
 }
@@ -147,7 +147,10 @@ impl Gateway {
         let account_phone = self.handoff_phone(caller, &ask).await;
         let now = clock::now();
         let mut wish = Wish::parse(ask, account_phone, &self.inner.settings, &self.inner.admission)?;
-        wish.ties.proactive = wish.ask.proactive;
+        if let Some(caller) = caller.filter(|_| wish.ask.approval.is_none()) {
+            wish.ties.proactive =
+                self.is_to_user(caller.owner, &wish.to).await.map_err(|error| unreadable(&error))?;
+        }
         wish.ask.bound = caller.is_some_and(|caller| caller.bound);
         wish.bound_to = self.bound_to(caller).await.map_err(|error| unreadable(&error))?;
         if let Some(followed) = self.prior(caller, &wish.ask, &wish.to, now).await? {
@@ -360,7 +363,11 @@ impl Gateway {
         }
         if wish.ties.proactive {
             let proactive = self.proactive_now(caller.owner, clock::now()).await;
-            visit = visit.proactive(proactive.map_err(|error| unreadable(&error))?);
+            let proactive = proactive.map_err(|error| unreadable(&error))?;
+            // Who asks to be called is awake, and wants it; it counts all the same.
+            let asked_for =
+                Proactive { wanted: true, quiet_until: None, least_gap: Duration::ZERO, ..proactive };
+            visit = visit.proactive(if wish.ask.by_user { asked_for } else { proactive });
         }
         if !caller.anonymous {
             return Ok(visit);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::wish::Wish;
-use crate::agents::Wanted;
 use super::{Caller, Gateway, PlaceCall, PlaceCallError};
+use crate::agents::Wanted;
 
 /// What was asked for and has no column of its own.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub(super) fn read(row: &CallRow) -> PlaceCall {
         follow_up_to: row.ties.follows.map(|call| call.to_string()),
         supplied: extra.supplied,
         findings: extra.findings,
-        proactive: row.ties.proactive,
+        by_user: false,
         agents: extra.agents.map_or(Wanted::Nobody, agents_read),
         bound: extra.bound,
         // A call that has something approved waits for no time.

@@ -60,6 +60,8 @@ pub struct VoiceCall {
     /// Where the events of the call are sent.
     pub webhook_url: Option<String>,
     pub idempotency: Option<Idempotency>,
+    /// The user has just asked for it.
+    pub by_user: bool,
 }
 
 /// Without the number and the words.
@@ -115,6 +117,11 @@ impl Gateway {
         }
         let usual = self.inner.settings.voice_target.clone();
         Ok(usual.map(|number| of(number, TargetSource::Operator)))
+    }
+
+    /// Whether that is this owner's own user.
+    pub(super) async fn is_to_user(&self, owner: OwnerId, to: &PhoneNumber) -> Result<bool, StoreError> {
+        Ok(self.target(owner).await?.is_some_and(|target| target.number == *to))
     }
 
     /// All whom this caller may have called; `None`: anybody.
@@ -179,7 +186,7 @@ impl Gateway {
             webhook_url: ask.webhook_url,
             idempotency: ask.idempotency,
             role,
-            proactive: role == Role::Assistant && ask.number.is_none(),
+            by_user: ask.by_user,
             ..PlaceCall::default()
         };
         Ok(self.place_call(key, wish).await?)

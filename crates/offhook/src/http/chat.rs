@@ -14,7 +14,7 @@ use super::Api;
 use super::error::{ApiError, ErrorBody};
 use super::request::{Known, Once, Whole, object, replayed};
 use super::voice;
-use crate::gateway::Caller;
+use crate::gateway::{Caller, VoiceCall};
 
 const HELP: &str = "\
 /phone – which number I call you on
@@ -112,6 +112,7 @@ async fn act(
         Command::Call(about) => {
             let fields = about.map(|about| ("prompt".to_owned(), about.into()));
             let wish = voice::wish(&fields.into_iter().collect(), headers)?;
+            let wish = VoiceCall { by_user: true, ..wish };
             let placed = voice::place(api, headers, wish).await?;
             let reply = if placed.repeated { "I called you already." } else { "I am calling you." };
             let call_id = Some(placed.call_id.to_string());

@@ -99,6 +99,7 @@ pub(super) fn wish(fields: &Map<String, Value>, headers: &HeaderMap) -> Result<V
         max_duration: seconds("max_duration_seconds", max_duration)?,
         webhook_url: words(fields, "webhook_url")?,
         idempotency: None,
+        by_user: false,
     };
     let key = request::idempotency_key(headers)?;
     let idempotency = key.map(|key| Idempotency { key, request_hash: request_hash(&wish) });

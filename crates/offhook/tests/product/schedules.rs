@@ -542,6 +542,8 @@ async fn a_user_is_called_as_often_as_it_likes() {
         assert_eq!(run["refusal"]["rule"], "proactive", "{run}");
         let tool = send(&user, Method::POST, "/tools/make_voice_call", &json!({ "prompt": "Hello." })).await;
         assert_eq!(tool.error().1, code, "{wanted}: whichever way the agent calls");
+        let plain = user.ask(&json!({ "to": HANGS_UP, "task": "Say hello." })).await;
+        assert_eq!(plain.error().1, code, "{wanted}: by whatever route");
     }
     assert_eq!(dialled(&rig, HANGS_UP), 0);
 
@@ -569,6 +571,24 @@ async fn a_user_is_called_as_often_as_it_likes() {
     let other = send(&agent, Method::POST, "/schedules", &daily(BUSY)).await;
     assert_eq!(other.error(), (403, "destination_blocked".to_owned()));
     Schedule::new(&agent, &body).await;
+    rig.stop().await;
+}
+
+/// Who has just asked to be called is awake. It counts all the same, so that it is no way around the limit of a day.
+#[tokio::test]
+async fn who_asks_to_be_called_is_called_at_any_hour() {
+    let rig = Rig::start().await;
+    let user = rig.stranger().await;
+    set_target(&user, BUSY).await;
+    let wishes = json!({ "calls_per_day": 1, "least_gap_minutes": 60, "quiet_hours": around_now() });
+    assert_eq!(send(&user, Method::PUT, "/me/proactive", &wishes).await.status, 200);
+    let asked = send(&user, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
+    assert_eq!(asked.status, 200, "{asked:?}");
+    let id = user.get("/calls").await.json()["calls"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(user.known(&id).over().await["outcome"], "busy");
+    assert_eq!(user.get("/me/proactive").await.json()["calls_today"], 1);
+    send(&user, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
+    assert_eq!(dialled(&rig, BUSY), 1);
     rig.stop().await;
 }
 
@@ -600,6 +620,9 @@ async fn schedules_are_paused_changed_run_and_removed() {
     );
     let wrong = send(&owner, Method::PATCH, &schedule.path(""), &json!({ "cron": "* * * * *" })).await;
     assert_eq!(wrong.error(), (400, "invalid_request".to_owned()));
+    let over =
+        send(&owner, Method::PATCH, &schedule.path(""), &json!({ "at": "2020-01-01T00:00:00Z" })).await;
+    assert_eq!(over.error(), (400, "invalid_request".to_owned()));
     let due = schedule.due().await;
 
     let run = schedule.post("/run-now").await;

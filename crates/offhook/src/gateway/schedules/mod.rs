@@ -226,7 +226,12 @@ impl Gateway {
         // What was paused begins anew: nothing of what it slept through was missed.
         let next_due_at = match same_time && before.enabled == enabled {
             true => before.next_due_at,
-            false => meant.plan.next(now),
+            false => {
+                if was.at != written.at {
+                    Written::check_begin(&meant.plan, now)?;
+                }
+                meant.plan.next(now)
+            }
         };
         let request = serde_json::to_string(&written).expect("texts and numbers can be written");
         let changed = self.inner.store.change_schedule(&before, &request, enabled, next_due_at, now).await;

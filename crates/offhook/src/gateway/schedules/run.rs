@@ -258,7 +258,7 @@ impl Gateway {
         // However it was written.
         let to = PhoneNumber::parse(&ask.to).ok();
         if to.is_some() && to == target {
-            (ask.role, ask.proactive) = (Role::Assistant, true);
+            ask.role = Role::Assistant;
         }
         ask.findings = finding.words();
         Ok(ask)
