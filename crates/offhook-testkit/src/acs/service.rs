@@ -290,8 +290,16 @@ impl FakeAcs {
 
     /// The phone that is called with this number, or calls: the last such call, once there is one.
     pub async fn person(&self, number: &str) -> Person {
+        self.person_after(0, number).await
+    }
+
+    /// The same, not counting so many calls that there were before.
+    pub async fn person_after(&self, before: usize, number: &str) -> Person {
         let find = |world: &mut World| {
-            world.calls.iter().rposition(|call| call.seen.phones.first().is_some_and(|phone| phone == number))
+            let calls = world.calls.iter().enumerate().skip(before).rev();
+            let mut of =
+                calls.filter(|(_, call)| call.seen.phones.first().is_some_and(|phone| phone == number));
+            of.next().map(|(index, _)| index)
         };
         let index = self.shared.until(&format!("a call with {number}"), find).await;
         Person::new(Arc::clone(&self.shared), index, number)

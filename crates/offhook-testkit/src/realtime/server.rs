@@ -50,11 +50,12 @@ struct Shared {
     orders: broadcast::Sender<Order>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Order {
     Break,
     Expire,
     Nonsense,
+    Error { code: String, message: String },
 }
 
 const NONSENSE: &str =
@@ -176,6 +177,11 @@ impl FakeRealtime {
         let _ = self.shared.orders.send(Order::Nonsense);
     }
 
+    /// Tell every client of an error that ends nothing.
+    pub fn send_error(&self, code: &str, message: &str) {
+        let _ = self.shared.orders.send(Order::Error { code: code.to_owned(), message: message.to_owned() });
+    }
+
     /// Answer the next `count` connection attempts with 503.
     pub fn refuse_connections(&self, count: u64) {
         self.shared.refusals.store(count, Ordering::Relaxed);
@@ -274,6 +280,9 @@ async fn connection(stream: TcpStream, shared: &Shared) -> Result<(), WsError> {
             }
             order = orders.recv() => match order {
                 Ok(Order::Expire) => conversation.expire(),
+                Ok(Order::Error { code, message }) => {
+                    conversation.send("error", super::event::error(Some(&code), &message, None, None));
+                }
                 Ok(Order::Nonsense) => conversation.push(Out::Text(NONSENSE.to_owned())),
                 Ok(Order::Break) | Err(_) => return Ok(()),
             },

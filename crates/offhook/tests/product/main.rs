@@ -2,6 +2,8 @@
 //!
 //! The voice is the tagged one, which never mishears: what is said arrives word for word, or not at all.
 
+mod acs;
+mod acs_security;
 mod agent;
 mod agents;
 mod approvals;
