@@ -50,6 +50,7 @@ async fn the_help_is_worth_reading() {
               account      Make accounts, their limits and their codes (on the machine of the server)
               acs          What Azure Communication Services needs to know, and what is known of it (on the
                            machine of the server)
+              setup        Connect a speech model and telephones of Azure, guided; or take back what that made
               doctor       Check configuration, ports, store, trunk and model, and say what to do
               backup       Copy database, recordings and secret (on the machine of the server)
               config       Show or check the configuration

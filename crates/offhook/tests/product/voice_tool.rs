@@ -4,15 +4,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use offhook::agents::{Agent as Worker, Kind, Program, Settings};
 use offhook::gateway::keys;
 use offhook_core::PhoneNumber;
+use offhook_sandbox::Step;
 use offhook_store::{KeyKind, PhoneRow};
+use offhook_testkit::realtime::{FakeRealtime, Reply};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Answer};
 use crate::campaigns;
+use crate::realtime::{CLINIC, HELLO, OPENING, goodbye, model, person, setup, turns};
 use crate::rig::{BUSY, HANGS_UP, NEVER_ANSWERS, RECEPTIONIST, Rig, Setup};
 
 const TARGET: &str = "/me/voice-target";
@@ -84,6 +88,42 @@ async fn what_came_of_it_comes_back_to_the_agent() {
     // The disclosure first, then what was to be said first.
     let voice = spoken("assistant");
     assert!(voice.find("AI") < voice.find("The deploy is done."), "{voice}");
+    rig.stop().await;
+}
+
+/// On the phone with its own user the voice is their assistant, with the agents behind it; with anybody else it is not.
+#[tokio::test]
+async fn the_user_is_talked_to_as_the_user_and_has_the_agents() {
+    let question = json!({ "prompt": "When is the next train?", "agent": null }).to_string();
+    let replies = vec![Reply::call("invoke_agent", &question), goodbye("At ten past nine. Goodbye.")];
+    let fake = FakeRealtime::start(model(replies, &[HELLO, "When is the next train?"])).await;
+    let then = [Step::Say("When is the next train?"), Step::Await { ms: 8_000 }, Step::Linger { ms: 9_000 }];
+    let mut setup = setup(fake.url(), person(&then));
+    let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap().into())];
+    let argv = ["bash", "-c", "cat >/dev/null; echo At ten past nine."].map(str::to_owned).to_vec();
+    let kind = Kind::Command(Program { argv, directory: None, env });
+    let agents = vec![Worker { name: "main".to_owned(), description: "Looks things up.".to_owned(), kind }];
+    setup.config.agents = Settings { agents, ..Settings::default() };
+    let rig = setup.start().await;
+    let (user, agent) = user_and_agent(&rig, CLINIC).await;
+    let wish =
+        json!({ "prompt": "Tell about the deploy.", "opening_message": "The deploy is done.", "wait": 60 });
+    let call = post(&agent, TOOL, wish).await.json()["call"].clone();
+    let turns = turns(&call);
+    let voice: Vec<&str> =
+        turns.iter().filter(|(role, _)| *role == "assistant").map(|(_, text)| *text).collect();
+    assert!(voice[0].starts_with(OPENING) && voice[0].ends_with("The deploy is done."), "{voice:?}");
+    assert!(voice.last().unwrap().contains("At ten past nine."), "{voice:?}");
+    assert!(turns.iter().any(|(role, _)| *role == "tool"), "the agent was asked: {call}");
+    let offered = || {
+        let updates = fake.events("session.update");
+        updates.iter().filter(|update| update.to_string().contains("invoke_agent")).count()
+    };
+    let to_the_user = offered();
+    assert!(to_the_user > 0);
+    let other = post(&user, "/api/voice/call", json!({ "number": HANGS_UP, "prompt": "Ask." })).await.json();
+    user.known(other["call_id"].as_str().unwrap()).over().await;
+    assert_eq!(offered(), to_the_user, "nobody else has the agents");
     rig.stop().await;
 }
 
