@@ -42,6 +42,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("account_phone_lookup_unavailable", "http/errors.rs::the_account_s_own_phone"),
     ("voice_only_key", "product/voice_tool.rs::a_bound_key_frees_itself_by_nothing"),
     ("voice_target_required", "product/voice_tool.rs::a_key_of_the_operator_can_be_bound_and_freed"),
+    ("quiet_hours", "product/schedules.rs::a_user_is_called_as_often_as_it_likes"),
     ("not_ready", "http/readiness.rs::where_no_call_could_be_placed_503_says_why"),
 ];
 
