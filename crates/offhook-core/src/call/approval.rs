@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::pin::{Digits, Tried};
 use super::state::{CallState, Due, Opening, Phase};
+use super::turns::in_common;
 use super::{Action, Call, Claim, SpeechCommand, ToolCallId};
 use crate::audio::Digit;
 use crate::brief::{Answer, Approval, Pin, Role};
 use crate::end::EndReason;
-use crate::journal::{DecidedBy, Fact, GivenBy, TaskStatus};
+use crate::journal::{DecidedBy, Fact, GivenBy, Part, TaskStatus};
 use crate::mask;
 use crate::time::Timestamp;
 use crate::words::Words;
@@ -32,6 +33,9 @@ pub(super) struct Approving {
     /// It was asked within a call that goes on afterwards.
     within: bool,
     last: Words,
+    /// What was said of it, as far as that is known, and how often it was begun anew.
+    read: Words,
+    readings: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,8 @@ impl Approving {
     const REMINDERS: u32 = 3;
     /// Wrong PINs.
     const ATTEMPTS: u32 = 3;
+    /// How often it is read out, until it is done word for word.
+    const READINGS: u32 = 2;
     /// How much earlier than the last word a recognizer may say that the answer to it began.
     const EARLY_MS: u32 = 300;
 
@@ -107,8 +113,62 @@ impl Call {
         free && self.brief.role == Role::Assistant && conversation.has_company()
     }
 
+    /// Hold what was said against what was to be read out: a model may have words of its own.
+    pub(super) fn note_reading(&mut self, now: Timestamp, said: Option<&Fact>) {
+        let (Some(Fact::VoiceSaid { text, .. }), true) = (said, self.awaits_decision()) else { return };
+        let text = text.clone();
+        let Some(conversation) = self.conversation() else { return };
+        let asked = conversation.approving.asked.is_some();
+        if matches!(conversation.phase, Phase::Opening(_))
+            || (asked && conversation.approving.read.is_empty())
+        {
+            let approving = &mut conversation.approving;
+            approving.read = format!("{} {text}", approving.read.as_str()).into();
+        }
+        // The words came after the sound.
+        if asked && !self.is_read_out() {
+            self.read_again(now);
+        }
+    }
+
+    /// Whether it was said as it stands; where the words are not known, the sound was heard.
+    fn is_read_out(&self) -> bool {
+        let (Some(approval), CallState::Connected(conversation)) = (&self.brief.approval, &self.state) else {
+            return true;
+        };
+        let read = &conversation.approving.read;
+        let Approval { operation, details, .. } = approval;
+        let all = self.brief.asking().read_out(approval);
+        let asked = format!("{operation} {}", details.as_deref().unwrap_or_default());
+        read.is_empty() || (says(read, &asked) && says(read, &all))
+    }
+
+    /// What was approved must have been heard. A model that does not say it twice can't ask for it.
+    fn read_again(&mut self, now: Timestamp) {
+        let Some(words) = self.brief.approval.as_ref().map(|approval| self.brief.asking().read_out(approval))
+        else {
+            return;
+        };
+        let Some(conversation) = self.conversation() else { return };
+        let approving = &mut conversation.approving;
+        approving.readings += 1;
+        (approving.asked, approving.yes, approving.pin_given) = (None, false, false);
+        approving.read = Words::default();
+        if approving.readings >= Approving::READINGS {
+            let (part, code) = (Part::Speech, "not_read_out".to_owned());
+            let message = "the model did not say word for word what is to be approved".to_owned();
+            self.journal(Fact::Problem { part, code, message });
+            return self.declined(now, DecidedBy::CallEnded);
+        }
+        self.enter(Phase::Opening(Opening::new(now)), now);
+        self.speech(SpeechCommand::Open { say: Some(words.into()) });
+    }
+
     /// The first words were heard, and what is to be approved with them.
     pub(super) fn ask_for_approval(&mut self, now: Timestamp) {
+        if !self.is_read_out() {
+            return self.read_again(now);
+        }
         let Some(approval) = &self.brief.approval else { return };
         let operation = approval.operation.clone();
         let at_ms = self.call_ms(now);
@@ -336,4 +396,13 @@ impl Call {
     fn approval_pin(&self) -> Option<Pin> {
         self.brief.approval.as_ref()?.pin.clone()
     }
+}
+
+/// Whether nine in ten words of a text were said, in their order, and every number of it.
+fn says(read: &str, text: &str) -> bool {
+    let words = |text: &str| mask::words_beside_digits(text).into_iter().map(Words::from).collect::<Vec<_>>();
+    let (wanted, read_words) = (words(text), words(read));
+    let numbers = mask::numbers(read);
+    let all_numbers = mask::numbers(text).iter().all(|number| numbers.contains(number));
+    all_numbers && in_common(&wanted, &read_words) * 10 >= wanted.len() * 9
 }

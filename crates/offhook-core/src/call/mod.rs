@@ -387,6 +387,7 @@ impl Call {
             }
             SpeechEvent::VoiceText { utterance, text } => {
                 let said = self.turns.text(utterance, text);
+                self.note_reading(now, said.as_ref());
                 self.journal_said(said);
             }
             // The pump reports when an utterance has really gone out.

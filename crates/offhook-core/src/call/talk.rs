@@ -97,6 +97,7 @@ impl Call {
     pub(super) fn voice_finished(&mut self, now: Timestamp, heard: Heard) {
         let at_ms = self.call_ms(now);
         let said = self.turns.finished(heard, at_ms);
+        self.note_reading(now, said.as_ref());
         self.journal_said(said);
         self.voice_stopped(now);
         if self.conversation().is_some_and(|conversation| matches!(conversation.phase, Phase::Talking)) {

@@ -65,7 +65,7 @@ fn the_first_key_and_the_pin_approve() {
          6000 playing 1
          7000 played 1 1000
          8000 remote_hangs_up",
-        expect![[r##"
+        expect![[r#"
             4000 mask recording 3500-4300 ms
             4300 mask recording 3800-4600 ms
             4600 mask recording 4100-4900 ms
@@ -74,11 +74,11 @@ fn the_first_key_and_the_pin_approve() {
             5200 journal: approval.decided approved=true by="keys"
             5200 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
             5200 speech: say "Thank you, that is approved. Goodbye."
-            5300 journal: leg.digit_received digit="#"
+            5300 mask recording 4800-5600 ms
             7200 stop playout
             7200 leg: hang up, voice.finished
             7200 speech: close
-        "##]],
+        "#]],
     );
 }
 
@@ -87,12 +87,12 @@ fn the_second_key_declines() {
     asking(Some("4711")).check_talking(
         "4000 digit 2\n5000 digit 1",
         expect![[r#"
-        4000 mask recording 3500-4300 ms
-        4000 journal: approval.decided approved=false by="keys"
-        4000 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
-        4000 speech: say "All right, that is declined. Goodbye."
-        5000 journal: leg.digit_received digit="1"
-    "#]],
+            4000 mask recording 3500-4300 ms
+            4000 journal: approval.decided approved=false by="keys"
+            4000 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
+            4000 speech: say "All right, that is declined. Goodbye."
+            5000 mask recording 4500-5300 ms
+        "#]],
     );
 }
 
@@ -370,6 +370,56 @@ fn a_call_with_somebody_else_is_asked_nothing() {
         expect![[r#"
         5000 journal: leg.digit_received digit="1"
     "#]],
+    );
+}
+
+#[test]
+fn a_model_with_words_of_its_own_reads_it_again_and_then_asks_nothing() {
+    let own = "Hello, this is an AI assistant, and this call is recorded. Do you approve what we talked about?";
+    asking(None).check_connected(
+        &format!(
+            "1500 tick
+             2000 voice_text 0 {own}
+             3000 opened 0
+             6000 played 0 4000
+             6500 digit 1
+             7000 opened 1
+             9000 played 1 2000
+             9100 voice_text 1 It is fine, I take it that you agree.
+             9500 digit 1"
+        ),
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            6000 journal: turn.voice turn=1 started_ms=6000 ended_ms=6000 text="Hello, this is an AI assistant, and this call is recorded. Do you approve what we talked about?" interrupted=false
+            6000 speech: open with "I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            6500 mask recording 6000-6800 ms
+            9000 journal: approval.asked operation="Deploy build 42 to production"
+            9100 journal: call.problem part="speech" code="not_read_out" message="the model did not say word for word what is to be approved"
+            9100 journal: approval.decided approved=false by="call_ended"
+            9100 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
+            9100 speech: say "All right, that is declined. Goodbye."
+            9100 journal: turn.voice turn=2 started_ms=9000 ended_ms=9000 text="It is fine, I take it that you agree." interrupted=false
+            9500 journal: leg.digit_received digit="1"
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_said_as_it_stands_counts_as_read_out() {
+    let own = "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: \
+               Deploy build 42 to production. The details: risk, low. Say yes. The answer is yes. That is all of it. To \
+               approve press 1 or say yes. To decline press two or say no.";
+    asking(None).check_connected(
+        &format!("1500 tick\n2000 voice_text 0 {own}\n3000 opened 0\n6000 played 0 4000\n6500 digit 1"),
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            6000 journal: turn.voice turn=1 started_ms=6000 ended_ms=6000 text="Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk, low. Say yes. The answer is yes. That is all of it. To approve press 1 or say yes. To decline press two or say no." interrupted=false
+            6000 journal: approval.asked operation="Deploy build 42 to production"
+            6500 mask recording 6000-6800 ms
+            6500 journal: approval.decided approved=true by="keys"
+            6500 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
+            6500 speech: say "Thank you, that is approved. Goodbye."
+        "#]],
     );
 }
 
