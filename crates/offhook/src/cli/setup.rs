@@ -34,6 +34,9 @@ pub struct Create {
     /// Make a new resource with the az program, whatever there is
     #[arg(long)]
     create: bool,
+    /// Which resource of the subscription, where the az program lists them
+    #[arg(long, value_name = "NAME", conflicts_with = "create")]
+    resource: Option<String>,
     /// The resource group for new things, made where there is none of that name [default: offhook-voice]
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
@@ -108,7 +111,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Undo(how) => *how,
     };
     let file = context.config_file.as_deref();
-    let mut setup = Setup::new(file, context.env.clone(), how.yes, how.dry_run).await?;
+    let mut setup = Setup::new(file, context.env.clone(), how.yes, how.dry_run)?;
     match command {
         Command::Undo(_) => setup.undo().await?,
         Command::Acs(args) if args.undo => setup.undo().await?,
@@ -119,8 +122,9 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
 }
 
 fn realtime_wish(args: Realtime) -> realtime::Wish {
-    let Create { create, group, location } = args.create;
+    let Create { create, resource, group, location } = args.create;
     realtime::Wish {
+        resource,
         endpoint: args.endpoint,
         deployment: args.deployment,
         key_file: args.key_file,
@@ -132,7 +136,7 @@ fn realtime_wish(args: Realtime) -> realtime::Wish {
 }
 
 fn acs_wish(args: Acs, context: &Context) -> Result<acs::Wish, Failure> {
-    let Create { create, group, location } = args.create;
+    let Create { create, resource, group, location } = args.create;
     let incoming_url = match args.incoming {
         false => None,
         true => {
@@ -143,6 +147,7 @@ fn acs_wish(args: Acs, context: &Context) -> Result<acs::Wish, Failure> {
         }
     };
     Ok(acs::Wish {
+        resource,
         connection_string_file: args.connection_string_file,
         number: args.number,
         target: args.target,

@@ -10,7 +10,7 @@ use super::az::Az;
 use super::file::Draft;
 use super::made::{Kind, Thing};
 use super::numbers::{NumbersError, Owned, owned};
-use super::realtime::{LOCATION, NO_AZ, text};
+use super::realtime::{LOCATION, NO_AZ, named, text};
 use super::{Setup, SetupError, read_secret};
 use crate::config::Config;
 
@@ -30,6 +30,8 @@ pub struct Wish {
     /// `cloudflared`, `ngrok` or `tailscale`.
     pub tunnel: Option<String>,
     pub create: bool,
+    /// Which there is.
+    pub resource: Option<String>,
     pub group: Option<String>,
     pub location: Option<String>,
     /// Have calls to the number come in: an Event Grid subscription.
@@ -72,7 +74,7 @@ impl Setup {
         if let Some(text) = self.env.get("ACS_CONNECTION_STRING").filter(|_| !wish.create) {
             return Ok(Some(text.to_owned().into()));
         }
-        match self.az.clone() {
+        match self.az().await {
             Some(az) => self.azure_connection(wish, &az).await,
             None if wish.create => Err(SetupError::Check(NO_AZ.to_owned())),
             None => {
@@ -90,10 +92,11 @@ impl Setup {
                 listed.as_array().cloned().unwrap_or_default()
             }
         };
+        let resources = named(resources, wish.resource.as_deref())?;
         let described = |found: &Value| format!("{} in {}", text(found, "name"), group_of(found));
         let mut choices: Vec<String> = resources.iter().map(described).collect();
-        choices.push("a new one".to_owned());
-        let chosen = self.ask.choose("Which resource?", &choices)?;
+        choices.extend(wish.resource.is_none().then(|| "a new one".to_owned()));
+        let chosen = self.ask.choose("Which resource?", &choices, "--resource or --create")?;
         let (name, group) = match resources.get(chosen) {
             Some(found) => (text(found, "name"), group_of(found)),
             None => {
@@ -181,7 +184,7 @@ impl Setup {
             if owned.is_called { number.to_owned() } else { format!("{number} (can't be called)") }
         };
         let choices: Vec<String> = calling.iter().map(described).collect();
-        let chosen = self.ask.choose("Which number do calls come from?", &choices)?;
+        let chosen = self.ask.choose("Which number do calls come from?", &choices, "--number")?;
         let number = calling[chosen].number.clone();
         self.ask.say(&format!("Calls come from {}.", number.as_e164()));
         Ok(number)
@@ -208,7 +211,8 @@ impl Setup {
             "a tunnel of tailscale (funnel), started with offhook",
             "an https:// address of yours, which leads to carrier.acs.listen",
         ];
-        let chosen = self.ask.choose("How does Azure reach this machine?", &choices.map(str::to_owned))?;
+        let (question, flag) = ("How does Azure reach this machine?", "--tunnel or --public-url");
+        let chosen = self.ask.choose(question, &choices.map(str::to_owned), flag)?;
         match chosen {
             0 => draft.set("carrier.acs", "tunnel", "cloudflared"),
             1 => draft.set("carrier.acs", "tunnel", "ngrok"),
@@ -223,7 +227,7 @@ impl Setup {
 
     /// Event Grid tells of calls that come in; it asks the address for its consent, so offhook must be running.
     async fn incoming(&mut self, wish: &Wish) -> Result<(), SetupError> {
-        let az = self.az.clone().ok_or_else(|| SetupError::Check(NO_AZ.to_owned()))?;
+        let az = self.az().await.ok_or_else(|| SetupError::Check(NO_AZ.to_owned()))?;
         let url = wish.incoming_url.clone().ok_or(SetupError::Missing {
             what: "the address of deliveries",
             flag: "carrier.acs.public_url, or --public-url with the address of the tunnel",

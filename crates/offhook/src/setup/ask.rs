@@ -66,10 +66,13 @@ impl Ask {
         }
     }
 
-    /// One of these, by its number; the first when nothing is typed.
-    pub fn choose(self, question: &str, among: &[String]) -> Result<usize, SetupError> {
-        if self.yes || among.len() < 2 {
+    /// One of these, by its number; the first when nothing is typed. Where nobody is asked there is nothing to guess.
+    pub fn choose(self, question: &str, among: &[String], flag: &'static str) -> Result<usize, SetupError> {
+        if among.len() < 2 {
             return Ok(0);
+        }
+        if self.yes {
+            return Err(SetupError::Missing { what: "which one", flag });
         }
         for (index, one) in among.iter().enumerate() {
             self.say(&format!("  {}  {one}", index + 1));

@@ -45,21 +45,22 @@ pub struct Setup {
     pub env: Env,
     /// The configuration that is added to.
     pub file: PathBuf,
-    /// `None` where the program is not on this machine.
-    pub az: Option<Az>,
     pub made: Made,
     /// Shows what would be done, and does none of it.
     pub dry_run: bool,
 }
 
 impl Setup {
-    pub async fn new(named: Option<&Path>, env: Env, yes: bool, dry_run: bool) -> Result<Self, SetupError> {
+    pub fn new(named: Option<&Path>, env: Env, yes: bool, dry_run: bool) -> Result<Self, SetupError> {
         let file = named.map(Path::to_owned).or_else(|| default_file(&env));
         let file = file.ok_or(SetupError::Missing { what: "the configuration file", flag: "--config FILE" })?;
         let made = Made::load(&dir(&file).join("setup.json"))?;
-        let ask = Ask::new(yes);
-        let az = Az::find(ask, &env, dry_run).await;
-        Ok(Self { ask, env, file, az, made, dry_run })
+        Ok(Self { ask: Ask::new(yes), env, file, made, dry_run })
+    }
+
+    /// `None` where the program is not on this machine, or nobody is signed in.
+    async fn az(&self) -> Option<Az> {
+        Az::find(self.ask, &self.env, self.dry_run).await
     }
 
     /// Where secrets are kept.

@@ -29,6 +29,8 @@ pub struct Wish {
     pub key_file: Option<std::path::PathBuf>,
     /// Make a resource and a deployment, whatever there is.
     pub create: bool,
+    /// Which there is.
+    pub resource: Option<String>,
     pub group: Option<String>,
     pub location: Option<String>,
     /// Don't have the model speak.
@@ -119,11 +121,13 @@ impl Setup {
     async fn find_realtime(&mut self, wish: &Wish) -> Result<Option<Found>, SetupError> {
         let named =
             wish.endpoint.clone().or_else(|| self.env.get("AZURE_OPENAI_ENDPOINT").map(str::to_owned));
-        match (named, self.az.clone()) {
-            (Some(endpoint), _) if !wish.create => self.named_realtime(wish, &endpoint).map(Some),
-            (_, Some(az)) => self.azure_realtime(wish, &az).await,
-            (_, None) if wish.create => Err(SetupError::Check(NO_AZ.to_owned())),
-            (_, None) => {
+        if let Some(endpoint) = named.filter(|_| !wish.create && wish.resource.is_none()) {
+            return self.named_realtime(wish, &endpoint).map(Some);
+        }
+        match self.az().await {
+            Some(az) => self.azure_realtime(wish, &az).await,
+            None if wish.create || wish.resource.is_some() => Err(SetupError::Check(NO_AZ.to_owned())),
+            None => {
                 let question = "Where is the Realtime API? An endpoint of Azure (https://NAME.openai.azure.com), or \
                                 https://api.openai.com/v1";
                 let endpoint = self.ask.text(question, None, "--endpoint")?;
@@ -167,9 +171,10 @@ impl Setup {
                 listed.as_array().into_iter().flatten().filter(speaks).cloned().collect()
             }
         };
+        let accounts = named(accounts, wish.resource.as_deref())?;
         let mut choices: Vec<String> = accounts.iter().map(described).collect();
-        choices.push("a new one".to_owned());
-        let chosen = self.ask.choose("Which resource?", &choices)?;
+        choices.extend(wish.resource.is_none().then(|| "a new one".to_owned()));
+        let chosen = self.ask.choose("Which resource?", &choices, "--resource or --create")?;
         let (name, group) = match accounts.get(chosen) {
             Some(account) => (text(account, "name"), text(account, "resourceGroup")),
             None => self.new_account(wish, az).await?,
@@ -250,7 +255,7 @@ impl Setup {
         if wish.deployment.is_none() && !known.is_empty() {
             let choices: Vec<String> =
                 known.iter().cloned().chain([format!("a new one ({MODEL})")]).collect();
-            let chosen = self.ask.choose("Which deployment?", &choices)?;
+            let chosen = self.ask.choose("Which deployment?", &choices, "--deployment")?;
             if let Some(name) = known.get(chosen) {
                 return Ok(name.clone());
             }
@@ -323,6 +328,16 @@ impl Setup {
 
 pub(super) const NO_AZ: &str = "\
 creating resources needs the az program, signed in (`az login`); install it, or give what there is";
+
+/// The one of this name, or all.
+pub(super) fn named(resources: Vec<Value>, name: Option<&str>) -> Result<Vec<Value>, SetupError> {
+    let Some(name) = name else { return Ok(resources) };
+    let found: Vec<Value> = resources.into_iter().filter(|found| text(found, "name") == name).collect();
+    match found.is_empty() {
+        true => Err(SetupError::Check(format!("the subscription has no such resource as {name}"))),
+        false => Ok(found),
+    }
+}
 
 pub(super) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()

@@ -22,7 +22,7 @@ impl Setup {
             self.ask.say("Nothing was made by a setup here.");
             return Ok(());
         }
-        let az = self.az.clone().ok_or_else(|| SetupError::Check(NO_AZ.to_owned()))?;
+        let az = self.az().await.ok_or_else(|| SetupError::Check(NO_AZ.to_owned()))?;
         let mut stay = Vec::new();
         for thing in things {
             match self.take_back(&az, &thing).await? {

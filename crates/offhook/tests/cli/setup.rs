@@ -201,6 +201,16 @@ async fn a_resource_is_connected_by_answering_questions() {
     );
     assert_eq!((mode(&secret), std::fs::read_to_string(&secret).unwrap()), (0o600, connection(&server)));
     Machine::expect(&machine.run(&["config", "check"]).await, 0);
+    let numbers = async || {
+        let output = machine.run(&["doctor", "--json"]).await;
+        let findings = String::from_utf8(output.stdout).unwrap();
+        findings.lines().find(|line| line.contains("ACS numbers")).map(str::to_owned).unwrap_or(findings)
+    };
+    assert!(numbers().await.contains("\"state\":\"ok\""), "{}", numbers().await);
+    let written = config(&machine);
+    machine.file(".config/offhook/offhook.toml", &written.replace("+12065550123", "+12065550121"));
+    assert!(numbers().await.contains("+12065550121 can't call"), "{}", numbers().await);
+    machine.file(".config/offhook/offhook.toml", &written);
     // What was there is kept; and once more changes nothing.
     let backups = || {
         let files = std::fs::read_dir(machine.home.path().join(".config/offhook")).unwrap();
@@ -236,9 +246,16 @@ async fn nothing_is_written_of_what_does_not_work() {
         ),
         (&["/nowhere", "--yes"], "", 1, "No such file"),
         // Asked, and not answered; asked, and declined.
+        // Nobody is asked, and there are two.
+        (&[good.as_str(), "--yes"], "", 2, "which one is missing; give --number"),
         (&[good.as_str()], "1\n", 2, "the input ended"),
         (&[good.as_str()], "1\nn\n", 1, "stopped; nothing was written"),
-        (&[good.as_str(), "--yes", "--dry-run"], "", 0, "Nothing was written: this was a dry run."),
+        (
+            &[good.as_str(), "--number", "+12065550123", "--yes", "--dry-run"],
+            "",
+            0,
+            "Nothing was written: this was a dry run.",
+        ),
     ] {
         let output = by_hand(&machine, &[&acs[..], more].concat(), typed).await;
         Machine::expect(&output, code);
@@ -286,6 +303,11 @@ async fn a_deployment_is_tried_by_a_spoken_round_trip() {
         assert!(written.contains(line), "{line}: {written}");
     }
     assert!(!written.contains("hunter2") && !told.contains("hunter2"));
+
+    let doctor = by_hand(&machine, &["doctor", "--speak", "--json"], "").await;
+    let findings = String::from_utf8(doctor.stdout).unwrap();
+    let spoken = findings.lines().find(|line| line.contains("\"spoken\"")).unwrap();
+    assert!(spoken.contains("\"state\":\"ok\"") && spoken.contains("This is a test"), "{spoken}");
 
     // A wrong key, and a model that understands something else.
     machine.file("key", "hunter3");
@@ -416,4 +438,30 @@ async fn calls_that_come_in_are_subscribed_to() {
     assert!(azure.things().contains(&"event.offhook-incoming".to_owned()), "{:?}", azure.things());
     Machine::expect(&azure.run(&["setup", "undo", "--yes"], "").await, 0);
     assert_eq!(azure.things(), Vec::<String>::new());
+}
+
+/// Of several resources none is taken because it comes first.
+#[tokio::test]
+async fn a_resource_of_the_subscription_is_named_or_chosen() {
+    let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
+    let azure = Azure::new(&fake.url(), &server);
+    azure.put("acs.first", "");
+    azure.put("acs.second", "");
+    let acs = ["setup", "acs", "--number", "+12065550123", "--tunnel", "ngrok"];
+    let unclear = azure.run(&[&acs[..], &["--yes"]].concat(), "").await;
+    Machine::expect(&unclear, 2);
+    assert!(errors(&unclear).contains("give --resource or --create"), "{}", errors(&unclear));
+    let unknown = azure.run(&[&acs[..], &["--yes", "--resource", "third"]].concat(), "").await;
+    Machine::expect(&unknown, 1);
+    assert!(errors(&unknown).contains("no such resource as third"), "{}", errors(&unknown));
+    assert_eq!(config(&azure.machine), "");
+    let chosen = azure.run(&acs, "2\ny\n").await;
+    Machine::expect(&chosen, 0);
+    assert!(
+        errors(&chosen).contains("list-key --name second --resource-group offhook-voice"),
+        "{}",
+        errors(&chosen)
+    );
+    Machine::expect(&azure.run(&[&acs[..], &["--yes", "--resource", "first"]].concat(), "").await, 0);
+    assert!(azure.changes().is_empty());
 }
