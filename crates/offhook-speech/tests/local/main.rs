@@ -1,5 +1,6 @@
 //! The local voice through its public interface.
 
+mod asking;
 mod conversation;
 mod phone;
 mod programs;
