@@ -191,6 +191,10 @@ impl Call {
         matches!(self.phase, Phase::Over) && self.out.is_empty()
     }
 
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     /// The leg has heard its last; it may be that something is still to be done.
     pub fn is_over(&self) -> bool {
         self.told_end
@@ -361,6 +365,7 @@ impl Call {
                     Phase::Asking | Phase::Watching { .. } => self.terminate(),
                     _ => {}
                 }
+                self.note_answered(now);
             }
             // An event has named it: it was done, whatever became of the reply.
             _ if self.connection.is_some() => {}
@@ -488,6 +493,15 @@ impl Call {
         self.out.push_back(Output::Ticket(Ticket::Pending { reference, token }.to_text()));
     }
 
+    /// Who calls us is connected when we have answered and audio flows: the callback that says so may take its time,
+    /// and the caller speaks already.
+    fn note_answered(&mut self, now: Instant) {
+        let flows = matches!(self.media, Media::Up { .. });
+        if self.inbound && flows && matches!(self.phase, Phase::Connecting) {
+            self.on_connected(now);
+        }
+    }
+
     fn on_connected(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Asking | Phase::Connecting) || self.hang_up.is_some() {
             return;
@@ -560,6 +574,7 @@ impl Call {
                 if self.format.replace(format) != Some(format) {
                     self.leg(LegEvent::MediaUp { format, encrypted: self.plan.encrypted });
                 }
+                self.note_answered(now);
             }
             MediaNews::Lost => self.media = Media::Lost { since: now },
             MediaNews::Unusable => {

@@ -28,6 +28,9 @@ use crate::media::MediaStats;
 
 /// Frames of silence after which nothing is sent: the far end plays silence by itself, and what it was late is made up.
 const SILENT_FRAMES: u32 = 10;
+/// Frames that are kept from before the answer: the audio of a call may be there before the callback that says so, and
+/// whoever picks up says hello at once.
+const EARLY_FRAMES: usize = 15;
 
 /// What comes for a call from outside.
 pub(crate) enum Mail {
@@ -66,6 +69,7 @@ pub(super) struct Driver {
     socket: Option<MediaSocket>,
     format: AudioFormat,
     ready: VecDeque<LegOutput>,
+    early: VecDeque<Frame>,
     timer: Pin<Box<Sleep>>,
     armed_for: Option<Instant>,
     silent: u32,
@@ -178,6 +182,7 @@ impl Driver {
             socket: None,
             format,
             ready: VecDeque::new(),
+            early: VecDeque::new(),
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             armed_for: None,
             silent: 0,
@@ -276,7 +281,13 @@ impl Driver {
         while let Some(output) = self.call.poll() {
             match output {
                 Output::Ask(request) => self.ask(request),
-                Output::Leg(event) => self.ready.push_back(LegOutput::Event(event)),
+                Output::Leg(event) => {
+                    let answered = matches!(event, LegEvent::Answered { .. });
+                    self.ready.push_back(LegOutput::Event(event));
+                    if answered {
+                        self.ready.extend(std::mem::take(&mut self.early).into_iter().map(LegOutput::Audio));
+                    }
+                }
                 Output::Ticket(ticket) => self.ready.push_back(LegOutput::Ticket(ticket)),
                 Output::Connection(connection) => self.named.is_connection(&connection),
                 Output::CloseMedia => {
@@ -303,13 +314,23 @@ impl Driver {
         match arrival {
             Arrival::Heard(Heard::Frame(frame)) => {
                 self.note_frame();
-                return Some(frame);
+                match (self.call.is_answered(), self.ready.is_empty()) {
+                    (true, true) => return Some(frame),
+                    (true, false) => self.ready.push_back(LegOutput::Audio(frame)),
+                    (false, _) => self.keep_early(frame),
+                }
+                return None;
             }
             Arrival::Heard(Heard::Audio(audio)) => {
                 self.note_frame();
                 for bytes in audio.chunks(self.format.frame_len()) {
-                    let frame = Frame::from_bytes(self.format, bytes);
-                    self.ready.extend(frame.map(LegOutput::Audio));
+                    match Frame::from_bytes(self.format, bytes) {
+                        Some(frame) if self.call.is_answered() => {
+                            self.ready.push_back(LegOutput::Audio(frame))
+                        }
+                        Some(frame) => self.keep_early(frame),
+                        None => {}
+                    }
                 }
             }
             Arrival::Heard(Heard::Metadata(Metadata::Pcm(rate))) => {
@@ -334,6 +355,13 @@ impl Driver {
         }
         self.settle();
         None
+    }
+
+    fn keep_early(&mut self, frame: Frame) {
+        if self.early.len() == EARLY_FRAMES {
+            self.early.pop_front();
+        }
+        self.early.push_back(frame);
     }
 
     fn note_frame(&mut self) {

@@ -191,7 +191,8 @@ impl ResultInformation {
     pub fn meaning(&self) -> Meaning {
         let row = self.row().map(|row| row.meaning);
         // The carrier's own words, then Microsoft's. Of a status that the subCode only repeats, its row knows more.
-        let repeats = |status: &i64| row.is_some() && self.sub_code.is_some_and(|code| code % 1_000 == *status);
+        let repeats =
+            |status: &i64| row.is_some() && self.sub_code.is_some_and(|code| code % 1_000 == *status);
         let status = self.sip_code.filter(|status| is_final(status) && !repeats(status));
         let said = status.and_then(of_sip).or_else(|| self.q850_cause().and_then(of_q850));
         match (said, row) {

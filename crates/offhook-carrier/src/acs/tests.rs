@@ -241,6 +241,36 @@ async fn a_call_with_audio_both_ways() {
     assert_eq!(rig.carrier.media(&paths.call, &paths.token, Some("c1")).unwrap_err(), MediaRefusal::Over);
 }
 
+/// Whoever picks up says hello at once; the callback comes when it comes.
+#[tokio::test]
+async fn what_is_said_just_before_the_callback_is_heard_after_it() {
+    let rig = Rig::start().await;
+    let mut leg = rig.dial();
+    let paths = rig.paths("/callConnections").await;
+    let mut far = rig.connect(&paths);
+    for sample in 1..=20 {
+        far.write_all(&audio_from_acs(&[sample; 960])).await.unwrap();
+    }
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. } | LegEvent::Ringing { .. }));
+    assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. } | LegEvent::Ringing { .. }));
+    let told = async {
+        while leg.media_stats().received_frames < 20 {
+            tokio::select! {
+                biased;
+                output = leg.next() => panic!("{output:?} before the answer"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    };
+    within(told).await;
+    rig.tell(&paths, "CallConnected", json!({"code": 200, "subCode": 0}));
+    assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
+    for sample in 6..=20 {
+        let LegOutput::Audio(heard) = within(leg.next()).await else { panic!("no frame") };
+        assert_eq!(heard.bytes()[0], sample);
+    }
+}
+
 /// The far end plays silence by itself; what it was late is made up then.
 #[tokio::test]
 async fn silence_is_sent_for_a_moment_only() {

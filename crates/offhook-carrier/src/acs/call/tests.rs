@@ -497,10 +497,39 @@ fn somebody_calls() {
              0 begin                            -
            300 Answer                           ticket pending ref token, ask Answer
            500 Answer: done                     connection c1, ticket connection c1
-           600 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
-           600 CallConnected                    leg Answered { sip_call_id: None }
+           600 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }, leg Answered { sip_call_id: None }
+           600 CallConnected                    -
           5600 CallDisconnected                 leg HungUp { q850_cause: None }, close media
         finished
+    "#]]);
+}
+
+/// The caller speaks as soon as audio flows; the callback may take its time.
+#[test]
+fn whoever_calls_is_heard_before_the_callback() {
+    let mut line = Line::offered();
+    line.told(LegCommand::Answer).wait(100).media(MediaNews::Up(FORMAT));
+    line.wait(50).reply(Operation::Answer, done(Some("c1")));
+    line.wait(2_000).connected();
+    line.check(&expect![[r#"
+             0 begin                            -
+             0 Answer                           ticket pending ref token, ask Answer
+           100 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
+           150 Answer: done                     connection c1, ticket connection c1, leg Answered { sip_call_id: None }
+          2150 CallConnected                    -
+        not finished
+    "#]]);
+    let mut line = Line::offered();
+    line.told(LegCommand::Answer).wait(50).reply(Operation::Answer, done(Some("c1")));
+    line.wait(100).media(MediaNews::Up(FORMAT));
+    line.wait(2_000).connected();
+    line.check(&expect![[r#"
+             0 begin                            -
+             0 Answer                           ticket pending ref token, ask Answer
+            50 Answer: done                     connection c1, ticket connection c1
+           150 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }, leg Answered { sip_call_id: None }
+          2150 CallConnected                    -
+        not finished
     "#]]);
 }
 
