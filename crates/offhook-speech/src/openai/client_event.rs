@@ -179,6 +179,10 @@ pub(super) fn truncate(event_id: &str, item_id: &str, audio_end_ms: u32) -> Stri
     .to_string()
 }
 
+pub(super) fn delete_item(event_id: &str, item_id: &str) -> String {
+    json!({"type": "conversation.item.delete", "event_id": event_id, "item_id": item_id}).to_string()
+}
+
 pub(super) fn commit(event_id: &str) -> String {
     json!({"type": "input_audio_buffer.commit", "event_id": event_id}).to_string()
 }

@@ -3,7 +3,7 @@
 use offhook_core::Timestamp;
 use offhook_core::call::SpeechEvent;
 
-use super::super::client_event::{Ask, Role, Turns};
+use super::super::client_event::{self, Ask, Role, Turns};
 use super::super::server_event::{self, ErrorBody, RateLimit, Response, ServerEvent};
 use super::remote::Span;
 use super::responses::{Wanted, Why};
@@ -185,6 +185,7 @@ impl Protocol {
 
     fn remote_said(&mut self, item_id: &str, transcript: &str) {
         let Some(span) = self.remote.transcribed(item_id) else { return };
+        self.unhear(item_id);
         let transcript = transcript.trim();
         if transcript.is_empty() {
             self.not_understood(span);
@@ -199,6 +200,14 @@ impl Protocol {
             self.emit(SpeechEvent::RemoteSaid { text, confidence: None, started_ms, ended_ms });
         }
         self.close_if_flushed();
+    }
+
+    /// What is said to have a PIN stays no part of what the model knows.
+    fn unhear(&mut self, item_id: &str) {
+        if self.is_guarded() && self.is_live() {
+            let event_id = self.ids.next();
+            self.write(client_event::delete_item(&event_id, item_id));
+        }
     }
 
     pub(super) fn not_understood(&mut self, Span { started_ms, ended_ms }: Span) {

@@ -2,6 +2,7 @@
 
 mod any_order;
 mod ending;
+mod guarded;
 mod opening;
 mod reopening;
 mod talking;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use offhook_core::audio::AudioFormat;
-use offhook_core::brief::{Brief, Opening};
+use offhook_core::brief::{Approval, Brief, Opening, Pin};
 use offhook_core::call::{SpeechCommand, ToolCallId, Utterance};
 use offhook_core::pump::Heard;
 use offhook_core::{Frame, Timestamp};
@@ -34,6 +35,7 @@ const START: Timestamp = Timestamp::from_unix_millis(1_763_683_200_000);
 /// - `server <type> <field>=<value> …`: an event of the server; fields may be dotted paths
 /// - `hear <frames>`: audio of the remote; `format <pcmu or pcma>`: what the leg turned out to speak
 /// - `open`, `say`, `note`, `ask`, `output <id>`, `truncate <utterance> <ms> <of ms>`, `suspend`, `resume`, `close`: the call
+/// - `brief`, `guard`: what the call is about from now on; guarded, the call decides of each turn who answers it
 /// - `tick`: only the deadlines
 #[track_caller]
 pub(super) fn check(timeline: &str, expected: Expect) {
@@ -60,12 +62,16 @@ fn prompt() -> Prompt {
 
 impl Run {
     pub fn new(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::with(prompt(), configure)
+    }
+
+    pub fn with(prompt: Prompt, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config =
             Config::new("ws://example.com/v1".to_owned(), Auth::None, "gpt-realtime-2.1".to_owned());
         // Far away unless a timeline is about it.
         config.keepalive = Duration::from_secs(100_000);
         configure(&mut config);
-        let settings = Settings { config: Arc::new(config), prompt: prompt() };
+        let settings = Settings { config: Arc::new(config), prompt };
         let protocol = Protocol::new(settings, START);
         Self { protocol, now_ms: 0, connection: None, log: String::new(), outputs: Vec::new() }
     }
@@ -168,6 +174,12 @@ impl Run {
     }
 }
 
+/// A call that is to have this approved.
+pub(super) fn guarded(operation: &str) -> Brief {
+    let approval = Approval { operation: operation.to_owned(), details: None, pin: Pin::parse("4711") };
+    Brief { approval: Some(approval), ..Brief::new(operation) }
+}
+
 fn command(verb: &str, rest: &str) -> SpeechCommand {
     let text = rest.into();
     let numbered = || {
@@ -191,6 +203,8 @@ fn command(verb: &str, rest: &str) -> SpeechCommand {
             let of_ms = ms.next().unwrap_or(heard_ms);
             SpeechCommand::Truncate(Heard { utterance: Utterance(utterance), heard_ms, of_ms })
         }
+        "brief" => SpeechCommand::Brief(Box::new(Brief::new(rest))),
+        "guard" => SpeechCommand::Brief(Box::new(guarded(rest))),
         "suspend" => SpeechCommand::Suspend,
         "resume" => SpeechCommand::Resume,
         "close" => SpeechCommand::Close,
