@@ -45,7 +45,7 @@ pub struct ProactiveBody {
 pub struct NewWishes {
     /// `false`: none at all.
     enabled: Option<bool>,
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000)]
     calls_per_day: Option<u32>,
     #[schema(minimum = 0, maximum = 10_080)]
     least_gap_minutes: Option<u32>,

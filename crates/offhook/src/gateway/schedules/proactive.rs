@@ -17,6 +17,7 @@ use crate::clock;
 use crate::gateway::{Bound, Caller, Gateway};
 
 const LONGEST_GAP: u32 = 7 * 24 * 60;
+const MOST_CALLS: u32 = 1_000;
 
 /// What is not said is as the operator has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,9 @@ impl Gateway {
         };
         if wishes.quiet_hours.as_ref().is_some_and(|hours| quiet(hours, &zone).is_none()) {
             return wrong("quiet_hours", "must have from and to, two times such as 22:00 and 08:00");
+        }
+        if wishes.calls_per_day.is_some_and(|calls| calls > MOST_CALLS) {
+            return wrong("calls_per_day", "must be at most 1000");
         }
         if wishes.least_gap_minutes.is_some_and(|minutes| minutes > LONGEST_GAP) {
             return wrong("least_gap_minutes", "must be at most a week");
