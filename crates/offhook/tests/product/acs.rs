@@ -31,9 +31,15 @@
 //! | 27 | a steady 20 ms, little ahead, sample for sample | `acs::media::sound_passes_sample_for_sample_both_ways`, `acs::timing::speech_is_paced_by_our_own_clock`; what it costs: `bench/README.md` |
 //! | 28 | calls above the cap are refused by name | `acs::faults::one_call_above_the_cap_is_refused`; bounded queues under load: `bench/README.md` |
 //! | 29 | a slow service delays no frame | `acs::timing::a_slow_service_delays_no_frame` |
+//!
+//! Beyond those: a request that may have arrived is repeated under its own name and done once, events in any order and
+//! before the reply (`acs::faults`); a media connection that breaks is taken up again (`acs::media`); a user who is
+//! connected hears the person sample for sample, and the model hears neither (`acs::handoff`). What strangers can do, and
+//! what bad tokens are worth: `acs_security`.
 
 mod calls;
 mod faults;
+mod handoff;
 mod inbound;
 mod media;
 mod model;
