@@ -7,6 +7,7 @@ use tokio::process::Command;
 
 use super::SetupError;
 use super::ask::Ask;
+use super::realtime::text;
 use crate::config::Env;
 
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,11 @@ impl Az {
         dirs.find(|dir| dir.join("az").is_file())?;
         let az = Self { dry_run };
         match az.look(ask, &["account", "show"]).await {
-            Ok(_) => Some(az),
+            Ok(account) => {
+                let (name, id) = (text(&account, "name"), text(&account, "id"));
+                ask.say(&format!("  az works in the subscription {name} ({id})"));
+                Some(az)
+            }
             Err(_) => {
                 ask.say("  nobody is signed in, so az is left alone; `az login` changes that");
                 None

@@ -26,7 +26,9 @@ use made::Made;
 pub enum SetupError {
     #[error("{what} is missing; give {flag}")]
     Missing { what: &'static str, flag: &'static str },
-    #[error("the input ended; nothing was written. Run it in a terminal, or with --yes and the options it needs")]
+    #[error(
+        "the input ended; nothing was written. Run it in a terminal, or with --yes and the options it needs"
+    )]
     NoInput,
     #[error("stopped; nothing was written")]
     Declined,
@@ -53,7 +55,8 @@ pub struct Setup {
 impl Setup {
     pub fn new(named: Option<&Path>, env: Env, yes: bool, dry_run: bool) -> Result<Self, SetupError> {
         let file = named.map(Path::to_owned).or_else(|| default_file(&env));
-        let file = file.ok_or(SetupError::Missing { what: "the configuration file", flag: "--config FILE" })?;
+        let file =
+            file.ok_or(SetupError::Missing { what: "the configuration file", flag: "--config FILE" })?;
         let made = Made::load(&dir(&file).join("setup.json"))?;
         Ok(Self { ask: Ask::new(yes), env, file, made, dry_run })
     }

@@ -47,7 +47,8 @@ async fn a_key_for_an_agent_calls_its_user_and_nobody_else() {
     assert!(errors(&made).contains("allow_anonymous_keys = false"), "{}", errors(&made));
     assert_eq!(Machine::expect(&run(&["phone"], &key).await, 0), "+14155550109\n");
     Machine::expect(&run(&["call", "me", "--wait"], &key).await, 0);
-    for refused in [&["call", "+14155550101", "Ask."][..], &["phone", "+14155550101"], &["phone", "--forget"]] {
+    for refused in [&["call", "+14155550101", "Ask."][..], &["phone", "+14155550101"], &["phone", "--forget"]]
+    {
         let output = run(refused, &key).await;
         Machine::expect(&output, 4);
         assert!(errors(&output).contains("its target"), "{refused:?}: {}", errors(&output));
@@ -68,7 +69,9 @@ async fn a_key_for_an_agent_calls_its_user_and_nobody_else() {
     Machine::expect(&run(&["call", "me"], &bound).await, 4);
     Machine::expect(&run(&["account", "target", &account, "+14155550101"], "").await, 0);
     Machine::expect(&run(&["call", "me", "--wait"], &bound).await, 1);
-    assert!(Machine::expect(&run(&["account", "show", &account], "").await, 0).contains("target   +14155550101"));
+    assert!(
+        Machine::expect(&run(&["account", "show", &account], "").await, 0).contains("target   +14155550101")
+    );
     Machine::expect(&run(&["account", "target", &account, "--remove"], "").await, 0);
     Machine::expect(&run(&["call", "me"], &bound).await, 4);
     stop(app).await;

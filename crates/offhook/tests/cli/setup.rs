@@ -111,10 +111,11 @@ while [ $# -gt 0 ]; do
 done
 thing() { [ -f "$AZURE_DIR/$1" ] || { echo "(ResourceNotFound) $1 was not found" >&2; exit 3; }
   tag=$(cat "$AZURE_DIR/$1"); printf '{"name":"%s","tags":{"offhook-setup":"%s"},"hostName":"HOST","id":"/subscriptions/s/resourceGroups/offhook-voice/providers/x/%s","properties":{"endpoint":"ENDPOINT"}}' "${1#*.}" "${tag#*=}" "${1#*.}"; }
+broken() { [ ! -f "$AZURE_DIR/../broken" ] || { echo "the connection was reset" >&2; exit 1; }; }
 listed() { printf '['; first=1; for kind in "$@"; do for file in "$AZURE_DIR/$kind".*; do
   [ -f "$file" ] || continue; [ $first = 1 ] || printf ','; first=0; thing "$(basename "$file")"; done; done; printf ']'; }
 case "$words" in
-  "account show") echo '{"id":"s"}';;
+  "account show") echo '{"id":"s","name":"Pay as you go"}';;
   "group show") thing "group.$name";;
   "group create") printf '%s' "$tags" > "$AZURE_DIR/group.$name"; thing "group.$name";;
   "group delete") rm "$AZURE_DIR/group.$name";;
@@ -125,7 +126,7 @@ case "$words" in
   "cognitiveservices account delete") rm "$AZURE_DIR/account.$name";;
   "cognitiveservices account keys list") echo '{"key1":"hunter2"}';;
   "cognitiveservices account deployment list") echo '[]';;
-  "cognitiveservices account deployment create") printf '' > "$AZURE_DIR/deployment.$deployment"; echo '{}';;
+  "cognitiveservices account deployment create") printf '' > "$AZURE_DIR/deployment.$deployment"; broken; echo '{}';;
   "cognitiveservices account deployment show") thing "deployment.$deployment";;
   "cognitiveservices account deployment delete") rm "$AZURE_DIR/deployment.$deployment";;
   "communication list") listed acs;;
@@ -134,7 +135,7 @@ case "$words" in
   "eventgrid event-subscription create") printf '' > "$AZURE_DIR/event.$name"; echo '{}';;
   "eventgrid event-subscription update") thing "event.$name";;
   "eventgrid event-subscription delete") rm "$AZURE_DIR/event.$name";;
-  "communication create") printf '%s' "$tags" > "$AZURE_DIR/acs.$name"; thing "acs.$name";;
+  "communication create") printf '%s' "$tags" > "$AZURE_DIR/acs.$name"; broken; thing "acs.$name";;
   "communication show") thing "acs.$name";;
   "communication list-key") echo '{"primaryConnectionString":"CONNECTION"}';;
   "communication delete") rm "$AZURE_DIR/acs.$name";;
@@ -464,4 +465,25 @@ async fn a_resource_of_the_subscription_is_named_or_chosen() {
     );
     Machine::expect(&azure.run(&[&acs[..], &["--yes", "--resource", "first"]].concat(), "").await, 0);
     assert!(azure.changes().is_empty());
+}
+
+/// An answer that was lost leaves nothing over unknown: the tag says whose a resource is. What can carry none is left for
+/// somebody to look at.
+#[tokio::test]
+async fn what_was_begun_is_known() {
+    let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
+    let azure = Azure::new(&fake.url(), &server);
+    azure.machine.file("broken", "");
+    for args in [&["setup", "acs", "--create", "--yes"][..], &["setup", "realtime", "--create", "--yes"]] {
+        let output = azure.run(args, "").await;
+        Machine::expect(&output, 1);
+        let told = errors(&output);
+        assert!(told.contains("the connection was reset") && told.contains("Pay as you go"), "{told}");
+    }
+    assert_eq!(azure.things().len(), 4, "{:?}", azure.things());
+    let undo = azure.run(&["setup", "undo", "--yes"], "").await;
+    Machine::expect(&undo, 0);
+    let told = errors(&undo);
+    assert!(told.contains("gpt-realtime-mini stays: it is not known whether this setup made it"), "{told}");
+    assert_eq!(azure.things(), ["deployment.gpt-realtime-mini"]);
 }
