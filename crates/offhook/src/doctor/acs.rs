@@ -38,6 +38,17 @@ pub async fn known(guard: &Guard) -> Vec<Finding> {
     findings
 }
 
+/// A resource that answers is of no use while it can't reach us: no call is placed then.
+pub fn judge_trunk(trunks: &mut [Finding], guard: &Guard) {
+    if guard.reached().url.is_some() {
+        return;
+    }
+    for trunk in trunks.iter_mut().filter(|finding| finding.ok && finding.subject.as_deref() == Some(TRUNK)) {
+        let found = "it can't reach us: there is no public address at the moment";
+        *trunk = Finding::new("trunk").of(TRUNK).ill("unreachable", found, "see ACS address");
+    }
+}
+
 /// The subject is the address, for the doctor beside us.
 fn address(guard: &Guard) -> Finding {
     let reached = guard.reached();

@@ -61,7 +61,11 @@ impl Readiness {
                 *finding = switched_off();
             }
         }
-        findings.extend(self.trunk_findings(thorough).await);
+        let mut trunks = self.trunk_findings(thorough).await;
+        if let Some(guard) = self.gateway.callbacks() {
+            acs::judge_trunk(&mut trunks, guard);
+        }
+        findings.extend(trunks);
         if let Some(guard) = self.gateway.callbacks() {
             findings.extend(acs::known(guard).await);
         }
