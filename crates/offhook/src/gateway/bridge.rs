@@ -149,10 +149,7 @@ impl Gateway {
         key: Option<String>,
     ) -> Result<Steered, BridgeError> {
         let call = self.own_call(caller, id).await?;
-        let introduction = wish.warm.map(|warm| match warm {
-            true => Introduction::Warm,
-            false => Introduction::Straight,
-        });
+        let introduction = self.introduction(&wish, &call).await?;
         let to = match &wish.number {
             Some(number) => Some(self.may_join(caller, &parsed(number)?, &call).await?),
             None => None,
@@ -171,6 +168,18 @@ impl Gateway {
         let phone = phone.map_err(|_| SteerError::Missing { field: "bridge_number" })?;
         let to = Some(self.may_join(caller, &phone, &call).await?);
         Ok(self.hand_over(caller, id, (to, introduction), key).await?)
+    }
+
+    /// A call that was placed with a user knows how that one is told; what the account prefers holds for any other.
+    async fn introduction(&self, wish: &Bridge, call: &CallRow) -> Result<Option<Introduction>, BridgeError> {
+        let warm = match wish.warm {
+            None if call.request.user_number.is_none() => {
+                let preferred = self.inner.store.preferences(call.owner).await;
+                preferred.map_err(|error| unreadable(&error))?.and_then(|preferred| preferred.warm_greeting)
+            }
+            warm => warm,
+        };
+        Ok(warm.map(|warm| if warm { Introduction::Warm } else { Introduction::Straight }))
     }
 
     /// The same rules as for whom a call is placed with, and nobody else's phone for a key that anybody may have.

@@ -435,6 +435,26 @@ async fn what_can_not_be_bridged_is_refused_and_a_strangers_call_is_none() {
 }
 
 /// Sockets, files and pipes this process has open.
+/// What the account prefers holds also where the call was placed without anybody to connect.
+#[tokio::test]
+async fn a_user_whom_nobody_named_before_is_connected_as_the_account_prefers() {
+    let mut setup = Setup::new();
+    setup.exchange.numbers = vec![(USER.to_owned(), vec![Step::Answer, Step::StaySilent])];
+    let rig = setup.start().await;
+    let owner = rig.stranger().await;
+    let call = owner.call(RECEPTIONIST).await;
+    let preferred = json!({ "warm_greeting": false });
+    let put = Answer::to(owner.request(Method::PUT, "/me/call-preferences").json(&preferred)).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    call.until_code("turn.voice").await;
+    assert_eq!(bridge(&call.agent, &call, &json!({ "bridge_number": USER })).await.status, 202);
+    call.until_code("handoff.joined").await;
+    assert_eq!(find(&call.journal().await, "handoff.asked")["warm"], json!(false));
+    call.hang_up().await;
+    call.over().await;
+    rig.stop().await;
+}
+
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
