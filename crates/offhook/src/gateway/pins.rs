@@ -1,8 +1,8 @@
 //! The PIN of an account: with it its user approves what agents ask for, and shows who is calling.
 //!
 //! It is kept as a PBKDF2 hash of the digits signed with the secret of the installation. A PIN has few digits: what
-//! protects it is that secret, which is not in the database; the iterations only slow down whoever has both. They take
-//! about two milliseconds, so that a PIN can be checked in the middle of a call.
+//! protects it is that secret, which is not in the database; the iterations only slow down whoever has both, and are few
+//! enough, a millisecond or two, for a PIN to be checked between two frames of a call.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::voice::unbound;
 use super::{AuthError, Bound, Caller, Gateway};
 use crate::clock;
 
-const ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000).expect("more than none");
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(2_000).expect("more than none");
 const KIND: &str = "pbkdf2-sha256";
 /// Wrong current PINs, until nobody may try for a while.
 const MOST_WRONG: u32 = 5;
