@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Ask, Countries, Country, Decision, Facts, LimitRange, NumberPattern, OwnerLimits, Policy, PolicyConfig,
-    Recent, Refusal, RefusalCode, Rule, UserNumbers,
+    Ask, CallerAllow, CallerFacts, Countries, Country, Decision, Facts, LimitRange, LineRules, NumberPattern,
+    OwnerLimits, Policy, PolicyConfig, Recent, Refusal, RefusalCode, Rule, UserNumbers,
 };
 use offhook_core::{PhoneNumber, Timestamp};
 
@@ -28,6 +28,11 @@ fn refused(config: &PolicyConfig, to: &str, facts: &Facts<'_>) -> Option<Refusal
 /// `-` where the call may happen, else rule and API code.
 fn verdict(config: &PolicyConfig, to: &str, facts: &Facts<'_>) -> String {
     refused(config, to, facts).map_or("-".to_owned(), |refusal| format!("{} {}", refusal.rule, refusal.code))
+}
+
+/// Somebody without a number, on a line that is open.
+fn let_in() -> CallerAllow {
+    LineRules::default().decide(None, &CallerFacts::default()).expect("the line is open")
 }
 
 #[test]
@@ -243,14 +248,15 @@ fn a_permission_names_the_rules_that_were_consulted() {
 }
 
 #[test]
-fn of_an_inbound_call_only_the_number_of_calls_matters() {
+fn of_an_inbound_call_only_the_caller_and_the_number_of_calls_matter() {
+    let caller = let_in();
     let policy = Policy::default();
     let crowded = Recent { count: 10_000, oldest_at: Some(NOW) };
     let facts = Facts { calls_of_owner: crowded, live_calls_to_destination: 7, ..Facts::default() };
-    let allow = policy.decide(&Ask::inbound(), &facts, NOW).into_result().expect("allowed");
-    assert_eq!(allow.policy(), "concurrent_calls,concurrent_calls_per_owner");
+    let allow = policy.decide(&Ask::inbound(&caller), &facts, NOW).into_result().expect("allowed");
+    assert_eq!(allow.policy(), "inbound_closed,concurrent_calls,concurrent_calls_per_owner");
     let full = Facts { live_calls: 1_000, ..facts };
-    let refusal = policy.decide(&Ask::inbound(), &full, NOW).into_result().expect_err("full");
+    let refusal = policy.decide(&Ask::inbound(&caller), &full, NOW).into_result().expect_err("full");
     assert_eq!(refusal.code, RefusalCode::TooManyCalls);
 }
 
@@ -356,7 +362,8 @@ fn a_key_that_is_bound_has_its_target_called_and_nobody_else() {
     let refusal = refused(&PolicyConfig::default(), "+13605551234", &none_set).expect("there is no target");
     assert!(refusal.message.contains("/phone"), "{}", refusal.message);
     // Whoever calls us was not called by anybody.
-    let inbound = Policy::default().decide(&Ask::inbound(), &none_set, NOW);
+    let caller = let_in();
+    let inbound = Policy::default().decide(&Ask::inbound(&caller), &none_set, NOW);
     assert!(matches!(inbound, Decision::Allow(_)));
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Amount, Ask, Countries, DayUse, Facts, OwnerLimits, Policy, PolicyConfig, Prepaid, Prices, Refusal,
-    Tariff, Trial, TrialUse,
+    Amount, Ask, CallerAllow, CallerFacts, Countries, DayUse, Facts, LineRules, OwnerLimits, Policy,
+    PolicyConfig, Prepaid, Prices, Refusal, Tariff, Trial, TrialUse,
 };
 use offhook_core::{PhoneNumber, Timestamp};
 
@@ -253,6 +253,7 @@ fn the_user_in_a_call_costs_as_much_as_a_call() {
     };
     let [us, ca, gb] = ["+12067797979", "+16135550200", "+442079460958"]
         .map(|text| text.parse::<PhoneNumber>().expect("a number"));
+    let caller = let_in();
     for (to, user, metered, price, talk) in [
         (Some(&us), None, false, "0", mins(15)),
         (Some(&us), Some(&gb), true, "0.30", mins(3)),
@@ -262,7 +263,7 @@ fn the_user_in_a_call_costs_as_much_as_a_call() {
         (None, Some(&ca), true, "0.10", mins(10)),
         (None, Some(&gb), true, "0.30", mins(3)),
     ] {
-        let ask = Ask { destination: to, handoff: user, ..Ask::inbound() };
+        let ask = Ask { handoff: user, ..to.map_or_else(|| Ask::inbound(&caller), Ask::outbound) };
         let decided = Policy::new(config.clone()).decide(&ask, &Facts::default(), NOW);
         let allow = decided.into_result().expect("allowed");
         let found = (allow.is_metered(), allow.price(), allow.talk_limit());
@@ -276,6 +277,7 @@ fn the_user_in_a_call_costs_as_much_as_a_call() {
 fn an_owner_with_nothing_left_has_nobody_called_into_calls_to_its_line() {
     let user = "+12067797979".parse().expect("a number");
     let config = PolicyConfig { talk_per_day_per_owner: Some(mins(10)), ..PolicyConfig::default() };
+    let caller = let_in();
     for (used, put_through, expected) in [
         (mins(4), false, "connects, 360 s"),
         (mins(4), true, "connects, 360 s"),
@@ -283,7 +285,7 @@ fn an_owner_with_nothing_left_has_nobody_called_into_calls_to_its_line() {
         (mins(10), true, "minutes_per_day_per_owner balance_depleted"),
     ] {
         let facts = Facts { used_today: talks(&[used]), ..Facts::default() };
-        let ask = Ask { handoff: Some(&user), put_through, ..Ask::inbound() };
+        let ask = Ask { handoff: Some(&user), put_through, ..Ask::inbound(&caller) };
         let told = match Policy::new(config.clone()).decide(&ask, &facts, NOW).into_result() {
             Ok(allow) => {
                 let what = if allow.handoff().is_some() { "connects" } else { "answers" };
@@ -293,4 +295,9 @@ fn an_owner_with_nothing_left_has_nobody_called_into_calls_to_its_line() {
         };
         assert_eq!(told, expected, "{used:?} {put_through}");
     }
+}
+
+/// Somebody without a number, on a line that is open.
+fn let_in() -> CallerAllow {
+    LineRules::default().decide(None, &CallerFacts::default()).expect("the line is open")
 }

@@ -16,8 +16,6 @@ pub struct OpenNotice {
     pub tries: u32,
     /// Not before; `None` where there is nothing to wait for.
     pub next_at: Option<Timestamp>,
-    /// The call is over.
-    pub is_due: bool,
 }
 
 /// How a notice goes on after an attempt.
@@ -36,10 +34,11 @@ impl Store {
         self.db.execute(SQL, params![call]).await.map(drop)
     }
 
-    /// What is not delivered yet, oldest first.
+    /// What is not delivered yet of calls that are over, what has waited longest first.
     pub async fn open_notices(&self, limit: u32) -> Result<Vec<OpenNotice>, StoreError> {
-        const SQL: &str = "SELECT call_id, owner_id, tries, next_at, lifecycle FROM notices \
-            JOIN calls ON calls.id = call_id WHERE state = 'open' ORDER BY call_id LIMIT $1";
+        const SQL: &str = "SELECT call_id, owner_id, tries, next_at FROM notices \
+            JOIN calls ON calls.id = call_id WHERE state = 'open' AND lifecycle = 'finalized' \
+            ORDER BY COALESCE(next_at, 0), call_id LIMIT $1";
         let rows = self.db.rows(SQL, params![i64::from(limit)]).await?;
         let open = |row: &crate::db::Row| {
             Ok(OpenNotice {
@@ -47,7 +46,6 @@ impl Store {
                 owner: row.parsed("owner_id", |id| id.parse().ok())?,
                 tries: row.opt_number("tries")?.unwrap_or(0),
                 next_at: row.opt_at("next_at")?,
-                is_due: row.text("lifecycle")? == "finalized",
             })
         };
         rows.iter().map(open).collect()

@@ -199,27 +199,29 @@ impl Policy {
 
     /// What an owner may talk today, by its minutes and its money; `None`: as long as it likes.
     pub fn talk_left(&self, facts: &Facts<'_>, now: Timestamp) -> Option<Duration> {
-        Case { config: &self.config, ask: &Ask::inbound(), facts, now }.talk_left()
+        Case { config: &self.config, ask: &Ask::NOBODY, facts, now }.talk_left()
     }
 }
 
 impl<'a> Ask<'a> {
+    const NOBODY: Ask<'static> = Ask {
+        destination: None,
+        caller: None,
+        line: None,
+        handoff: None,
+        put_through: false,
+        ring_limit: None,
+        talk_limit: None,
+    };
+
     /// An outbound call with the usual limits.
     pub fn outbound(destination: &'a PhoneNumber) -> Self {
-        Self { destination: Some(destination), ..Self::inbound() }
+        Self { destination: Some(destination), ..Self::NOBODY }
     }
 
-    /// A call that reached us and waits to be answered.
-    pub fn inbound() -> Self {
-        Self {
-            destination: None,
-            caller: None,
-            line: None,
-            handoff: None,
-            put_through: false,
-            ring_limit: None,
-            talk_limit: None,
-        }
+    /// A call that reached us and waits to be answered; who calls was let in.
+    pub fn inbound(caller: &'a CallerAllow) -> Self {
+        Self { caller: Some(caller), put_through: caller.put_through(), ..Self::NOBODY }
     }
 }
 

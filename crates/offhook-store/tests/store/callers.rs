@@ -90,14 +90,19 @@ pub async fn a_notice_is_open_until_it_is_delivered(backend: &Backend) {
     }
     let open = async || store.open_notices(10).await.unwrap();
     let ids = |open: &[OpenNotice]| open.iter().map(|notice| notice.call).collect::<Vec<CallId>>();
+    assert!(open().await.is_empty(), "nobody is told of a call that is not over");
+    let over = entries(2, [answered(), ended(EndReason::RemoteHungUp, true)]);
+    for n in 1..=3 {
+        store.append(call(n), &over).await.unwrap();
+    }
     assert_eq!(ids(&open().await), [call(1), call(2), call(3)]);
-    assert!(open().await.iter().all(|notice| !notice.is_due && notice.owner == owner(1)));
+    assert!(open().await.iter().all(|notice| notice.owner == owner(1) && notice.next_at.is_none()));
 
-    store.append(call(1), &entries(2, [answered(), ended(EndReason::RemoteHungUp, true)])).await.unwrap();
-    assert!(open().await[0].is_due);
+    // What has to wait comes after what has not.
     store.note_notice(call(1), NoticeNext::Again { at: at(60_000) }).await.unwrap();
-    let first = open().await[0];
-    assert_eq!((first.tries, first.next_at), (1, Some(at(60_000))));
+    assert_eq!(ids(&open().await), [call(2), call(3), call(1)]);
+    let waits = open().await[2];
+    assert_eq!((waits.tries, waits.next_at), (1, Some(at(60_000))));
     store.note_notice(call(1), NoticeNext::Done).await.unwrap();
     store.note_notice(call(2), NoticeNext::GivenUp).await.unwrap();
     store.note_notice(call(2), NoticeNext::Again { at: at(60_000) }).await.unwrap();

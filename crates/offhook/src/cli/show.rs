@@ -104,7 +104,12 @@ fn webhook(log: &Value) -> Option<String> {
 /// What became of a call, for people.
 pub fn report(call: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
-    println!("Called      {}", text(&call["numbers"]["to"]));
+    if call["direction"] == "inbound" {
+        println!("Called by   {}", text(&call["numbers"]["from"]));
+        println!("On          {}", text(&call["numbers"]["to"]));
+    } else {
+        println!("Called      {}", text(&call["numbers"]["to"]));
+    }
     let more =
         |lines: Vec<(&str, String)>| lines.iter().for_each(|(what, said)| println!("{what:<11} {said}"));
     if call["lifecycle"] != "finalized" {
@@ -122,6 +127,20 @@ fn ties(call: &Value) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let mut line = |what: &'static str, said: Option<String>| lines.extend(said.map(|said| (what, said)));
     let text = |value: &Value| value.as_str().map(str::to_owned);
+    for message in call["messages"].as_array().into_iter().flatten() {
+        line(
+            "Message",
+            text(&message["message"]).map(|said| match message["name"].as_str() {
+                Some(name) => format!("{name}: {said}"),
+                None => said,
+            }),
+        );
+        line("Call back", text(&message["call_back"]));
+    }
+    line(
+        "PIN",
+        call["caller_verified"].as_bool().map(|given| if given { "given" } else { "not given" }.to_owned()),
+    );
     let question = &call["pending_question"];
     line(
         "Asks you",

@@ -11,7 +11,7 @@ use offhook_store::{AuditEntry, CallRequest, CallsOfCaller, Direction, InboundPr
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::reception::{AgentsFor, Occasion, OwnReception, Purpose, Reception, opened};
+use super::reception::{self, AgentsFor, Occasion, OwnReception, Purpose, Reception, opened};
 use super::{Gateway, VOICES, wish};
 use crate::admission::{NoPlace, Visit};
 use crate::clock;
@@ -53,7 +53,7 @@ impl Gateway {
         let (line, now) = (incoming.leg.line().clone(), clock::now());
         let Answer { owner, brief, caller, reception, user, alone } = answer;
         let put_through = caller.put_through();
-        let ask = Ask { handoff: user.as_ref(), put_through, caller: Some(&caller), ..Ask::inbound() };
+        let ask = Ask { handoff: user.as_ref(), ..Ask::inbound(&caller) };
         // Who is put through keeps nobody else from the line.
         let line = Some(&line).filter(|_| !put_through);
         let known = self.visit_inbound(owner, user.as_ref()).await;
@@ -170,6 +170,10 @@ impl Gateway {
         has_user: bool,
     ) -> Result<Brief, StoreError> {
         let settings = &self.inner.settings;
+        // Who is put through hears no voice.
+        if caller.put_through() {
+            return Ok(reception::silent(settings));
+        }
         let agents = match &reception.agents {
             // Nobody asks for them who is not trusted.
             _ if caller.standing() == Standing::Stranger => None,
@@ -185,12 +189,7 @@ impl Gateway {
         let introduction = if warm { Introduction::Warm } else { Introduction::Straight };
         let handoff = has_user.then_some(introduction);
         let occasion = Occasion { allow: caller, agents, handoff };
-        // Who is put through hears no voice.
-        let brief = reception.brief(&occasion, settings).unwrap_or_else(|| Brief::new(String::new()));
-        Ok(match caller.put_through() {
-            true => Brief { task: String::new(), greeting: None, personality: None, handoff: None, ..brief },
-            false => brief,
-        })
+        Ok(reception.brief(&occasion, settings).unwrap_or_else(|| reception::silent(settings)))
     }
 
     /// How an account wants its line answered.

@@ -296,6 +296,11 @@ impl Reception {
     }
 }
 
+/// For a call without a voice.
+pub(super) fn silent(settings: &Settings) -> Brief {
+    told(String::new(), &Purpose::new(String::new()), &Known::default(), settings)
+}
+
 fn instructions<'a>(purpose: &'a Purpose, known: &'a Known) -> &'a str {
     known.instructions.as_deref().unwrap_or(&purpose.instructions)
 }
@@ -314,6 +319,7 @@ fn told(task: String, purpose: &Purpose, known: &Known, settings: &Settings) -> 
         mask_secrets: settings.mask_secrets,
         restrict_data: settings.restrict_data,
         role: Role::Assistant,
+        name: settings.assistant_name.clone(),
         ..Brief::new(task)
     }
 }

@@ -1,12 +1,13 @@
 //! Tells of calls to our lines once they are over: one message for each, in the words of a chat, tried again as events
 //! are. Chats check no signatures: their address is the secret.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use offhook_core::Timestamp;
+use offhook_core::{OwnerId, Timestamp};
 use offhook_store::{NoticeNext, OpenNotice, StoreError};
 use rand::Rng as _;
 use secrecy::ExposeSecret as _;
@@ -20,6 +21,8 @@ use crate::gateway::Gateway;
 /// Looked at together; those after them have their turn when these are done.
 const AT_ONCE: u32 = 200;
 const SENT_AT_ONCE: usize = 8;
+/// In one round: a chat that answers nobody holds up no other owner's for long.
+const MOST_OF_OWNER: usize = 16;
 /// Calls may end that nobody tells of.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -61,13 +64,21 @@ impl Teller {
     async fn round(&self) -> Result<Option<Timestamp>, StoreError> {
         let open = self.gateway.store().open_notices(AT_ONCE).await?;
         let now = clock::now();
-        let (due, later): (Vec<_>, Vec<_>) = open
-            .into_iter()
-            .filter(|notice| notice.is_due)
-            .partition(|notice| notice.next_at.is_none_or(|at| at <= now));
+        let (mut due, later): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|notice| notice.next_at.is_none_or(|at| at <= now));
+        let mut of_owner: HashMap<OwnerId, usize> = HashMap::new();
+        let before = due.len();
+        due.retain(|notice| {
+            let count = of_owner.entry(notice.owner).or_default();
+            *count += 1;
+            *count <= MOST_OF_OWNER
+        });
+        // Those that have to wait for others of their owner have their turn at once after this.
+        let again = (due.len() < before).then_some(now);
         let tries = stream::iter(due).map(|notice| self.tell(notice)).buffer_unordered(SENT_AT_ONCE);
         let told: Vec<Option<Timestamp>> = tries.collect().await;
-        Ok(told.into_iter().chain(later.into_iter().map(|notice| notice.next_at)).flatten().min())
+        let later = later.into_iter().map(|notice| notice.next_at);
+        Ok(told.into_iter().chain(later).chain([again]).flatten().min())
     }
 
     /// One attempt; when there is another.

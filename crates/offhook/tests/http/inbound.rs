@@ -279,6 +279,8 @@ async fn a_caller_is_put_through_to_the_user_and_nobody_listens() {
     reserve(&mira, MIRAS).await;
     confirm(&mira, USERS).await;
     let mut inbound = profile();
+    // Whoever is put through needs no PIN.
+    inbound["reception"] = json!({ "callers": "pin", "pin": "24680" });
     inbound["passthrough_numbers"] = json!([CALLER]);
     assert_eq!(put(&mira, &json!({ "inbound": inbound })).await.status, 200);
 
