@@ -112,6 +112,7 @@ async fn follow(mut reached: watch::Receiver<TunnelState>, carrier: AcsCarrier, 
 /// A secret for the deliveries there always is, unless Entra ID protects them.
 fn incoming_guard(config: &AcsIncoming, key: &Secret) -> Result<IncomingGuard, AcsError> {
     let entra = config.entra.clone().map(|trust| Trust::new(trust, None)).transpose()?;
+    entra.iter().for_each(Trust::warm);
     let token = match (&config.token, &entra) {
         (Some(token), _) => Some(token.clone()),
         (None, Some(_)) => None,

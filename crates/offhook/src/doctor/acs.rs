@@ -22,6 +22,8 @@ const ADDRESS: &str = "ACS address";
 const AUDIENCE: &str = "ACS audience";
 const KEYS: &str = "ACS keys";
 const UNSIGNED: &str = "ACS tokens";
+/// Whose keys, where deliveries are protected by it.
+const ENTRA: &str = "Entra ID";
 /// For an address that leads across the internet and back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,7 +32,8 @@ const LATELY: Duration = Duration::from_secs(60 * 60);
 
 /// What a running offhook knows of its doors.
 pub async fn known(guard: &Guard) -> Vec<Finding> {
-    let mut findings = vec![address(guard), keys(guard)];
+    let mut findings = vec![address(guard), keys(guard.callbacks())];
+    findings.extend(guard.incoming().entra.as_ref().map(|entra| keys(entra).of(ENTRA)));
     let audience = guard.callbacks().audience().await;
     findings.push(audience.map_or_else(|error| unread(&error), |audience| self::audience(&audience)));
     findings.extend(guard.callbacks().accepts_missing().then(unsigned));
@@ -63,8 +66,8 @@ fn address(guard: &Guard) -> Finding {
 const TUNNEL: &str =
     "run the program of carrier.acs.tunnel by hand and see what it says; no call is placed meanwhile";
 
-fn keys(guard: &Guard) -> Finding {
-    let (finding, status) = (Finding::new(KEYS), guard.callbacks().keys());
+fn keys(trust: &Trust) -> Finding {
+    let (finding, status) = (Finding::new(KEYS), trust.keys());
     match (status.fetched_at, status.problem) {
         (Some(at), None) => finding.well("ok", format!("{} known since {}", status.known, clock::iso(at))),
         (Some(at), Some(why)) => {
@@ -76,7 +79,7 @@ fn keys(guard: &Guard) -> Finding {
     }
 }
 
-const REACH_KEYS: &str = "without them no callback is believed: let this machine reach carrier.acs.keys_url";
+const REACH_KEYS: &str = "without them no callback is believed: let this machine reach the issuer";
 
 fn audience(audience: &Audience) -> Finding {
     let finding = Finding::new(AUDIENCE);
@@ -207,15 +210,11 @@ async fn trust(config: &Config, acs: &Acs) -> Vec<Finding> {
     let is_new = url.strip_prefix("sqlite:").is_some_and(|path| !std::path::Path::new(path).exists());
     let store = if is_new { None } else { Store::open(url).await.ok() };
     let learned = store.clone().map(|store| (store, acs.resource().to_owned()));
-    let keys = Finding::new(KEYS);
     let trust = match Trust::new(acs.callbacks.clone(), learned) {
         Ok(trust) => trust,
-        Err(error) => return vec![keys.ill("unreachable", error.to_string(), REACH_KEYS)],
+        Err(error) => return vec![Finding::new(KEYS).ill("unreachable", error.to_string(), REACH_KEYS)],
     };
-    let keys = match trust.check().await {
-        Ok(known) => keys.well("ok", format!("{known} can be had")),
-        Err(error) => keys.ill("unreachable", error.to_string(), REACH_KEYS),
-    };
+    let keys = tried(&trust).await;
     let audience = match trust.audience().await {
         Ok(audience) => self::audience(&audience),
         Err(error) => unread(&error),
@@ -223,7 +222,20 @@ async fn trust(config: &Config, acs: &Acs) -> Vec<Finding> {
     if let Some(store) = store {
         store.close().await;
     }
-    vec![keys, audience]
+    let mut findings = vec![keys, audience];
+    if let Some(Ok(entra)) = acs.incoming.entra.clone().map(|entra| Trust::new(entra, None)) {
+        findings.push(tried(&entra).await.of(ENTRA));
+    }
+    findings
+}
+
+/// Whether the keys can be had now.
+async fn tried(trust: &Trust) -> Finding {
+    let keys = Finding::new(KEYS);
+    match trust.check().await {
+        Ok(known) => keys.well("ok", format!("{known} can be had")),
+        Err(error) => keys.ill("unreachable", error.to_string(), REACH_KEYS),
+    }
 }
 
 /// A path, or a name in `PATH`.

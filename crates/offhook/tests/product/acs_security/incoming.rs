@@ -154,6 +154,10 @@ async fn a_delivery_protected_by_entra_needs_no_other_secret() {
     ] {
         assert_eq!(handshake(&rig, PATHS[0], bearer.as_deref()).await, expected, "{what}");
     }
+    let ready = rig.admin().await.get("/readyz").await.json();
+    let of_entra = |check: &&Value| check["name"] == "ACS keys" && check["subject"] == "Entra ID";
+    let keys = ready["checks"].as_array().unwrap().iter().find(of_entra).cloned();
+    assert_eq!(keys.expect("the keys of the directory are looked at")["state"], "ok");
     let odd = format!("{}?token=something", PATHS[0]);
     let good = token("api://offhook", issuer);
     assert_eq!(handshake(&rig, &odd, Some(&good)).await, 401, "a secret nobody asked for is none of ours");

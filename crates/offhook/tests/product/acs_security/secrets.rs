@@ -3,6 +3,9 @@
 use offhook::config::{Config, Env, Written, entries_json, entries_text};
 use secrecy::ExposeSecret as _;
 
+use super::rig::setup;
+use crate::acs::rig::{CALLEE, INCOMING_TOKEN};
+
 const SECRETS: [(&str, &str); 4] = [
     ("ACS", "endpoint=https://contoso.communication.azure.com/;accesskey=YS12ZXJ5LXNlY3JldC1rZXk="),
     ("ENTRA", "a very secret client secret"),
@@ -49,6 +52,32 @@ fn every_secret_may_be_given_by_reference_and_is_shown_nowhere() {
         for (_, secret) in SECRETS {
             let secret = secret.rsplit_once("accesskey=").map_or(secret, |(_, key)| key);
             assert!(!shown.contains(secret), "{how}: {secret} is shown");
+        }
+    }
+}
+
+/// Every file below a directory.
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: std::path::PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.flat_map(below).collect()
+}
+
+#[tokio::test]
+async fn no_file_of_ours_holds_one() {
+    let rig = setup().start().await;
+    let (call, person) = rig.connected(&rig.owner(), CALLEE).await;
+    person.hang_up();
+    call.over().await;
+    rig.app.shutdown().await;
+    let files = files(&rig.config.data_dir);
+    assert!(files.iter().any(|file| file.ends_with("offhook.db")));
+    let access_key = rig.acs.access_key();
+    for secret in [access_key.as_str(), INCOMING_TOKEN, "sk-test-not-a-real-key"] {
+        for file in &files {
+            let bytes = std::fs::read(file).unwrap();
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{} holds {secret}", file.display());
         }
     }
 }
