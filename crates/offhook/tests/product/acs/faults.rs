@@ -18,9 +18,10 @@ fn setup() -> Setup {
 #[tokio::test]
 async fn a_wrong_key_fails_the_call_and_nothing_else() {
     let mut setup = setup();
-    let acs = offhook_testkit::acs::FakeAcs::start().await;
-    let wrong = STANDARD.encode("not the key of this resource");
-    setup.connection_string = Some(format!("endpoint={}/;accesskey={wrong}", acs.endpoint()));
+    setup.account = |acs| {
+        let wrong = STANDARD.encode("not the key of this resource");
+        format!("connection_string = \"endpoint={}/;accesskey={wrong}\"", acs.endpoint())
+    };
     let rig = setup.start().await;
     let owner = rig.owner();
     let call = owner.call(CALLEE).await;
@@ -30,10 +31,35 @@ async fn a_wrong_key_fails_the_call_and_nothing_else() {
     assert!(advice.contains("credentials"), "{advice}");
     let ready = Answer::to(rig.door.get("/healthz")).await;
     assert_eq!(ready.status, 200, "the rest runs: {ready:?}");
-    assert_eq!(acs.requests_to(Operation::Create)[0].status, Some(401));
-    assert!(acs.calls().is_empty());
-    rig.model.until_closed().await;
-    rig.app.shutdown().await;
+    assert_eq!(rig.acs.requests_to(Operation::Create)[0].status, Some(401));
+    assert!(rig.acs.calls().is_empty());
+    rig.until_quiet().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_of_the_directory_serves_as_well_as_a_key() {
+    let mut setup = setup();
+    setup.service.bearer = Some("a.token.of-the-directory".to_owned());
+    setup.account = |acs| {
+        format!(
+            "endpoint = \"{}\"\nauth = \"client_secret\"\nauthority = \"{}\"\ntenant_id = \"contoso\"\n\
+             client_id = \"offhook\"\nclient_secret = \"of-the-application\"",
+            acs.endpoint(),
+            acs.authority()
+        )
+    };
+    let rig = setup.start().await;
+    let owner = rig.owner();
+    for number in [CALLEE, OTHER] {
+        let (call, person) = rig.connected(&owner, number).await;
+        person.hang_up();
+        assert_eq!(ending(&call.over().await), ("answered", "remote.hung_up"));
+    }
+    assert_eq!(rig.acs.tokens(), 1, "it is fetched once");
+    let create = rig.acs.requests_to(Operation::Create);
+    assert!(create.iter().all(|request| request.authorization == "Bearer a.token.of-the-directory"));
+    rig.stop().await;
 }
 
 #[tokio::test]

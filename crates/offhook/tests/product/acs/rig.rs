@@ -41,8 +41,8 @@ pub struct Setup {
     pub carrier: String,
     /// More tables.
     pub tables: String,
-    /// Another connection string than the right one.
-    pub connection_string: Option<String>,
+    /// How the account is written, in place of the right connection string.
+    pub account: fn(&FakeAcs) -> String,
     pub max_calls: usize,
     change: Box<dyn FnOnce(&mut Config) + Send>,
 }
@@ -62,7 +62,7 @@ impl Setup {
             service: Service { numbers: vec![OURS.to_owned()], ..Service::default() },
             carrier: String::new(),
             tables: String::new(),
-            connection_string: None,
+            account: |acs| format!("connection_string = \"{}\"", acs.connection_string()),
             max_calls: 8,
             change: Box::new(|_| ()),
         }
@@ -110,14 +110,14 @@ impl Setup {
         dir: &std::path::Path,
         doors: SocketAddr,
     ) -> String {
-        let connection = self.connection_string.clone().unwrap_or_else(|| acs.connection_string());
+        let account = (self.account)(acs);
         let (carrier, tables, max_calls) = (&self.carrier, &self.tables, self.max_calls);
         format!(
             r#"
             listen = "127.0.0.1:0"
             data_dir = {dir:?}
             [carrier.acs]
-            connection_string = "{connection}"
+            {account}
             public_url = "https://{HOST}"
             listen = "{doors}"
             audience = "{}"
