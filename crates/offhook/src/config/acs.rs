@@ -223,6 +223,13 @@ fn is_on(build: &Build<'_>, raw: &RawAcs) -> bool {
 /// The carrier, when a resource is configured.
 pub(super) fn acs(build: &mut Build<'_>, raw: &RawAcs, lines: &Lines<'_>) -> Option<Acs> {
     if !is_on(build, raw) {
+        // Nobody writes these for nothing.
+        if raw.public_url.is_some() || raw.tunnel.is_some() || raw.auth.is_some() {
+            build.problem(
+                "carrier.acs.connection_string",
+                "is missing; or with Entra ID carrier.acs.endpoint: which resource is meant?",
+            );
+        }
         return None;
     }
     let (endpoint, auth) = account(build, raw)?;

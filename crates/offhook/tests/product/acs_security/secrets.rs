@@ -102,6 +102,9 @@ fn the_names_of_another_products_document_stand_for_ours() {
 #[test]
 fn what_would_leave_a_door_open_is_no_configuration() {
     let base = "connection_string = \"endpoint=https://contoso.communication.azure.com/;accesskey=a2V5a2U=\"";
+    let nowhere = "[carrier.acs]\npublic_url = \"https://line.example.com\"\n";
+    let error = Config::parse(nowhere, &Env::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("which resource is meant?"), "{error}");
     for (lines, problem) in [
         ("public_url = \"http://line.example.com\"", "must begin with https://"),
         ("public_url = \"https://line.example.com?x\"", "must begin with https://"),
