@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use offhook_core::audio::{AudioFormat, Digit};
-use offhook_core::brief::{Brief, Disclosure, Introduction, Language, Opening, Voicemail};
+use offhook_core::brief::{Agents, Brief, Disclosure, Introduction, Language, Opening, Voicemail};
 use offhook_core::call::{
-    Action, Call, CallCommand, Claim, DialFailure, Direction, HoldSound, Input, LegEvent, Limits,
-    SpeechEvent, ToolCall, ToolCallId, Utterance,
+    Action, AgentEvent, AgentOrder, AgentTask, Call, CallCommand, Claim, DialFailure, Direction, HoldSound,
+    Input, LegEvent, Limits, SpeechEvent, ToolCall, ToolCallId, Utterance,
 };
 use offhook_core::end::{EndReason, from_sip_status};
-use offhook_core::journal::{AnsweredBy, Fact, Part, Party, TaskStatus};
+use offhook_core::journal::{AgentFailure, AnsweredBy, Fact, Part, Party, TaskStatus};
 use offhook_core::policy::{Facts, HandoffAllow, Policy, PolicyConfig};
 use offhook_core::pump::{Heard, PumpEvent};
 use offhook_core::{LegCommand, PhoneNumber, SpeechCommand, Timestamp};
@@ -59,7 +59,38 @@ fn tool() -> impl Strategy<Value = ToolCall> {
         }),
         Just(ToolCall::LoopInUser { reason: "They want to speak to the user.".into() }),
         any::<bool>().prop_map(|joins| ToolCall::UserDecides { joins }),
+        proptest::option::of(Just("me")).prop_map(|agent| ToolCall::InvokeAgent {
+            agent: agent.map(Into::into),
+            prompt: "When is the next train?".into(),
+        }),
+        proptest::option::of(Just("me")).prop_map(|agent| ToolCall::InvokeAgentAsync {
+            agent: agent.map(Into::into),
+            prompt: "Plan a day in Bern.".into(),
+        }),
+        "[0-3]".prop_map(|task_id| ToolCall::CheckAgentTask { task_id: task_id.into() }),
     ]
+}
+
+/// What agents report, of whatever task.
+fn agent() -> impl Strategy<Value = AgentEvent> {
+    (1u32..6, any::<bool>()).prop_map(|(task, answered)| match (AgentTask(task), answered) {
+        (task, true) => AgentEvent::Answered { task, text: "At ten past nine.".into() },
+        (task, false) => AgentEvent::Failed { task, failure: AgentFailure::Unreachable },
+    })
+}
+
+/// At work at the same time.
+const PARALLEL: u32 = 2;
+
+fn agents() -> Agents {
+    Agents {
+        known: ["main", "me"].map(|name| (name.to_owned(), String::new())).into(),
+        owner: Some("me".to_owned()),
+        wait: Duration::from_secs(60),
+        work: Duration::from_secs(300),
+        parallel: PARALLEL,
+        most: 5,
+    }
 }
 
 fn sound() -> impl Strategy<Value = HoldSound> {
@@ -138,6 +169,7 @@ fn input() -> impl Strategy<Value = Input> {
         8 => leg_event().prop_map(Input::Leg),
         6 => second().prop_map(Input::Second),
         1 => sound().prop_map(Input::Sound),
+        2 => agent().prop_map(Input::Agent),
         1 => Just(Input::FirstCrossed { to_user_ms: 20, to_remote_ms: 40 }),
         8 => speech_event().prop_map(Input::Speech),
         2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
@@ -157,6 +189,7 @@ fn call(inbound: bool, message: bool) -> Call {
         voicemail,
         handoff: Some(if message { Introduction::Warm } else { Introduction::Straight }),
         ask_owner: Some(Duration::from_secs(60)),
+        agents: Some(agents()),
         ..Brief::new("Ask.")
     };
     Call::new(direction, brief, Limits::default(), Timestamp::default()).with_user(Some(user()))
@@ -178,6 +211,7 @@ fn in_talk() -> impl Strategy<Value = Input> {
         4 => second().prop_map(Input::Second),
         1 => steering().prop_map(Input::Command),
         1 => sound().prop_map(Input::Sound),
+        1 => agent().prop_map(Input::Agent),
         2 => (0u32..4).prop_map(|n| Input::Speech(SpeechEvent::Opened { utterance: Utterance(n) })),
         2 => (0u32..4).prop_map(|n| Input::Pump(PumpEvent::Started(Utterance(n)))),
         2 => heard.clone().prop_map(|heard| Input::Pump(PumpEvent::Finished(heard))),
@@ -202,6 +236,9 @@ struct Observer {
     /// The voice speaks to the user, who is owed no disclosure but an introduction.
     private: bool,
     told: Told,
+    /// What agents were given, and nothing came of yet; and who of them is at work.
+    work: HashSet<u32>,
+    at_work: HashSet<u32>,
 }
 
 /// Whether the one on the phone has heard what must be disclosed: what the model was told to say, which utterance that
@@ -278,9 +315,37 @@ impl Observer {
         }
     }
 
+    /// Work begins once, ends once, and all of it with the call.
+    fn worked(&mut self, action: &Action) {
+        match action {
+            Action::Journal(Fact::AgentAsked { task_id, .. }) => {
+                assert!(self.work.insert(*task_id), "task {task_id} twice");
+            }
+            Action::Journal(
+                Fact::AgentAnswered { task_id, .. }
+                | Fact::AgentFailed { task_id, .. }
+                | Fact::AgentCancelled { task_id },
+            ) => {
+                self.at_work.remove(task_id);
+                assert!(self.work.remove(task_id), "task {task_id} ended, and was not begun");
+            }
+            Action::Journal(Fact::Ended { .. }) => {
+                assert!(self.work.is_empty(), "work goes on without the call: {:?}", self.work);
+            }
+            Action::Agent(AgentOrder::Ask { task, .. }) => {
+                assert!(self.work.contains(&task.0) && self.at_work.insert(task.0), "{task:?} asked again");
+                assert!(self.at_work.len() <= PARALLEL as usize, "too many are at work");
+            }
+            Action::Agent(AgentOrder::Cancel { task }) => drop(self.at_work.remove(&task.0)),
+            Action::Join => assert!(self.work.is_empty(), "work goes on without the voice"),
+            _ => {}
+        }
+    }
+
     fn observe(&mut self, call: &mut Call) {
         while let Some(action) = call.poll() {
             assert!(self.ended.is_none(), "{action:?} after the end");
+            self.worked(&action);
             if let Action::Journal(fact) = &action {
                 self.written(fact);
             }
