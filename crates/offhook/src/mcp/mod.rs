@@ -122,13 +122,17 @@ impl ServerHandler for Tools {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(row) = tools::row(&request.name) else {
+        let mut arguments = request.arguments.unwrap_or_default();
+        let Some(row) = tools::row(tools::by_our_name(&request.name, &mut arguments)) else {
             let message = format!("there is no tool {}; tools/list says what there is", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
-        let mut arguments = request.arguments.unwrap_or_default();
         // Many clients write null for what they leave out; a setting or a note is reset by it.
-        if !matches!(row.act, tools::Act::UpdateSettings | tools::Act::NoteCampaign) {
+        let resets = matches!(
+            row.act,
+            tools::Act::UpdateSettings | tools::Act::NoteCampaign | tools::Act::ChangeSchedule
+        );
+        if !resets {
             arguments.retain(|_, value| !value.is_null());
         }
         let token = context.meta.get_progress_token();

@@ -267,7 +267,10 @@ async fn another_s_calls_are_not_there_whatever_the_tool() {
     assert!(tried > 10, "only {tried} tools take a call or a campaign");
     for name in ["list_calls", "list_campaigns", "list_schedules"] {
         let (wrong, text) = answered(&rig, key, name, json!({})).await;
-        assert!(!wrong && !text.contains(&call.id) && !text.contains(campaign) && !text.contains(schedule), "{name}: {text}");
+        assert!(
+            !wrong && !text.contains(&call.id) && !text.contains(campaign) && !text.contains(schedule),
+            "{name}: {text}"
+        );
     }
     assert_ne!(call.view().await["lifecycle"], "finalized", "nobody hung it up");
     call.hang_up().await;
@@ -303,5 +306,49 @@ async fn arguments_of_the_wrong_kind_are_said_to_be_so() {
     }
     let calls = answered(&rig, key, "list_calls", json!({})).await.1;
     assert_eq!(serde_json::from_str::<Value>(&calls).unwrap()["calls"], json!([]), "{calls}");
+    rig.stop().await;
+}
+
+/// A schedule from its beginning to its end; also by the names that polyclaw has for it.
+#[tokio::test]
+async fn calls_by_the_clock() {
+    let rig = rig().await;
+    let agent = rig.stranger().await;
+    let key = agent.key().unwrap();
+    let json = |(wrong, text): (bool, String)| -> Value {
+        assert!(!wrong, "{text}");
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
+    };
+    let made = json(answered(&rig, key, "schedule_call", later()).await);
+    let id = made["schedule_id"].as_str().unwrap();
+    let change = json!({ "schedule_id": id, "name": "Opening hours", "enabled": false });
+    let changed = json(answered(&rig, key, "change_schedule", change).await);
+    assert_eq!((&changed["name"], &changed["state"]), (&json!("Opening hours"), &json!("paused")));
+    let forgotten = json!({ "schedule_id": id, "name": null });
+    assert_eq!(json(answered(&rig, key, "change_schedule", forgotten).await)["name"], Value::Null);
+    let dry = json(answered(&rig, key, "run_schedule", json!({ "schedule_id": id, "dry_run": true })).await);
+    assert_eq!((&dry["would_call"], &dry["condition"]), (&json!(true), &json!("holds")), "{dry}");
+    assert_eq!(
+        json(answered(&rig, key, "get_schedule", json!({ "schedule_id": id })).await)["runs"],
+        json!([])
+    );
+
+    let target = agent.request(Method::PUT, "/me/voice-target").json(&json!({ "number": BUSY }));
+    assert_eq!(target.send().await.unwrap().status(), 200);
+    let task = json!({ "description": "Bins", "prompt": "Remind me of the bins.", "cron": "0 19 * * 2" });
+    let task = json(answered(&rig, key, "schedule_task", task).await);
+    assert_eq!((&task["name"], &task["call"]["task"]), (&json!("Bins"), &json!("Remind me of the bins.")));
+    let listed = json(answered(&rig, key, "list_scheduled_tasks", json!({})).await);
+    assert_eq!(listed["schedules"].as_array().unwrap().len(), 2);
+    for (tool, argument, id) in
+        [("cancel_task", "task_id", &task["id"]), ("cancel_schedule", "schedule_id", &made["id"])]
+    {
+        assert_eq!(json(answered(&rig, key, tool, json!({ argument: id })).await)["success"], true);
+    }
+    assert_eq!(json(answered(&rig, key, "list_schedules", json!({})).await), json!({ "schedules": [] }));
+    assert!(
+        tools(&rig).await.iter().all(|tool| tool["name"] != "schedule_task"),
+        "ours are listed, and no others"
+    );
     rig.stop().await;
 }

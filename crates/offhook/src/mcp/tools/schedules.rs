@@ -1,5 +1,7 @@
 //! What the tools for schedules take.
 
+use serde_json::{Map, Value};
+
 use super::{Kind, Param, may, needed};
 
 pub(super) const SCHEDULE: &[Param] =
@@ -45,3 +47,26 @@ pub(super) const WHEN: &[Param] = &[
         "For a call to somebody else: the arguments of place_call, {\"to\": …, \"task\": …}.",
     ),
 ];
+
+/// A tool by the name it has in polyclaw, and what its arguments are called here.
+type OtherName = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const OTHER_NAMES: [OtherName; 3] = [
+    ("schedule_task", "schedule_call", &[("description", "name"), ("run_at", "at")]),
+    ("cancel_task", "cancel_schedule", &[("task_id", "schedule_id")]),
+    ("list_scheduled_tasks", "list_schedules", &[]),
+];
+
+/// What a tool is called here; its arguments are renamed with it. None of those names is listed: they are for prompts
+/// that were written for the other.
+pub fn by_our_name<'a>(name: &'a str, arguments: &mut Map<String, Value>) -> &'a str {
+    let Some((_, ours, renamed)) = OTHER_NAMES.iter().find(|(theirs, ..)| *theirs == name) else {
+        return name;
+    };
+    for (theirs, ours) in *renamed {
+        if let Some(value) = arguments.remove(*theirs) {
+            arguments.insert((*ours).to_owned(), value);
+        }
+    }
+    ours
+}
