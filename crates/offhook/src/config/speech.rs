@@ -80,9 +80,12 @@ fn auth(build: &mut Build<'_>, raw: &RawOpenAi, is_azure: bool) -> Auth {
         None => {
             // A key that is written but can't be read has been reported already.
             if raw.api_key.is_none() {
+                let variable = if is_azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" };
                 build.problem(
                     "speech.openai.api_key",
-                    "is missing; set it, or OPENAI_API_KEY in the environment, or auth = \"none\" for a server of yours",
+                    format!(
+                        "is missing; set it, or {variable} in the environment, or auth = \"none\" for a server of yours"
+                    ),
                 );
             }
             Auth::None

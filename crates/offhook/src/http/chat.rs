@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, ErrorBody};
-use super::request::{Known, Once, Whole, object, replayed};
+use super::request::{Known, Once, Whole, idempotency_key, object, replayed};
 use super::voice;
 use crate::gateway::{Caller, VoiceCall};
 
@@ -66,6 +66,7 @@ pub async fn command(
     let done = async {
         let Known(caller) = known?;
         let fields = object(&body?)?;
+        idempotency_key(&headers)?;
         match fields.get("text") {
             Some(Value::String(typed)) => act(&api, caller, &headers, typed).await,
             None | Some(Value::Null) => Err(ApiError::bad_request("missing_fields", "text is required")),

@@ -205,7 +205,7 @@ impl TargetBody {
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub struct NewTarget {
     /// In E.164; one that this line may call.
-    #[schema(example = "+13125550163")]
+    #[schema(pattern = r"^\s*\+[\s\d.()-]+$", example = "+13125550163")]
     number: String,
 }
 

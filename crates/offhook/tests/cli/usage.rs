@@ -226,3 +226,22 @@ async fn completions() {
         assert!(script.contains("hangup"), "{shell}");
     }
 }
+
+/// The `.env` of another installation is read where it is named, and nowhere else.
+#[tokio::test]
+async fn names_and_values_are_read_from_a_file_that_is_named() {
+    let machine = Machine::new();
+    machine.file(".env", "# polyclaw\nexport VOICE_TARGET_NUMBER=\"+12065550171\"\n");
+    let file = machine.home.path().join(".env").display().to_string();
+    let shown = Machine::expect(&machine.run(&["--env-file", &file, "config", "show"]).await, 0);
+    let target = shown.lines().find(|line| line.contains("voice.target")).unwrap();
+    assert!(target.contains("+12065550171") && target.contains("VOICE_TARGET_NUMBER"), "{target}");
+    let shown = Machine::expect(&machine.run(&["config", "show"]).await, 0);
+    assert!(!shown.contains("+12065550171"), "{shown}");
+    machine.file(".env", "secret without a name\n");
+    for path in [file.as_str(), "/nowhere/.env"] {
+        let output = machine.run(&["config", "show", "--env-file", path]).await;
+        Machine::expect(&output, 2);
+        assert!(errors(&output).contains(path) && !errors(&output).contains("secret"), "{}", errors(&output));
+    }
+}

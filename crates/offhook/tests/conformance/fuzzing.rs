@@ -38,6 +38,8 @@ fn limitless() -> Setup {
     }
     policy.cool_down = Duration::ZERO;
     setup.config.limits.silence = Duration::from_secs(900);
+    // Somebody to call there is always.
+    setup.config.voice_target = Some(BUSY.parse().unwrap());
     setup
 }
 
