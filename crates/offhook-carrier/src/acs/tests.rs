@@ -1,5 +1,7 @@
 //! The carrier against a stand-in for Microsoft's HTTP side: whole calls, with callbacks and audio brought by hand.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -8,8 +10,9 @@ use offhook_core::audio::SampleRate;
 use offhook_core::{Frame, LegCommand, LegEvent};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::Notify;
 use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
 use super::*;
 use crate::{Carrier, LegOutput, Released, TrunkReply};
@@ -22,8 +25,22 @@ fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text).expect(text)
 }
 
+/// Says that something was asked, too.
+struct Telling {
+    answer: ResponseTemplate,
+    asked: Arc<Notify>,
+}
+
+impl Respond for Telling {
+    fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
+        self.asked.notify_waiters();
+        self.answer.clone()
+    }
+}
+
 struct Rig {
     server: MockServer,
+    asked: Arc<Notify>,
     carrier: AcsCarrier,
     inbox: mpsc::Receiver<IncomingCall>,
 }
@@ -56,10 +73,11 @@ impl Rig {
         config.timing.backoff = Duration::from_millis(1);
         let (incoming, inbox) = mpsc::channel(1);
         let carrier = AcsCarrier::start(config, incoming).expect("a carrier");
-        Self { server, carrier, inbox }
+        Self { server, asked: Arc::default(), carrier, inbox }
     }
 
     async fn on(&self, verb: &str, pattern: &str, answer: ResponseTemplate) {
+        let answer = Telling { answer, asked: Arc::clone(&self.asked) };
         Mock::given(method(verb)).and(path_regex(pattern)).respond_with(answer).mount(&self.server).await;
     }
 
@@ -71,11 +89,14 @@ impl Rig {
     async fn asked(&self, end: &str) -> Value {
         within(async {
             loop {
+                let asked = self.asked.notified();
+                tokio::pin!(asked);
+                asked.as_mut().enable();
                 let requests = self.server.received_requests().await.unwrap();
                 if let Some(request) = requests.iter().find(|request| request.url.path().ends_with(end)) {
                     return serde_json::from_slice(&request.body).unwrap_or_default();
                 }
-                tokio::task::yield_now().await;
+                asked.await;
             }
         })
         .await
@@ -253,16 +274,8 @@ async fn what_is_said_just_before_the_callback_is_heard_after_it() {
     }
     assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. } | LegEvent::Ringing { .. }));
     assert!(matches!(event(&mut leg).await, LegEvent::MediaUp { .. } | LegEvent::Ringing { .. }));
-    let told = async {
-        while leg.media_stats().received_frames < 20 {
-            tokio::select! {
-                biased;
-                output = leg.next() => panic!("{output:?} before the answer"),
-                () = tokio::task::yield_now() => {}
-            }
-        }
-    };
-    within(told).await;
+    let waits = poll_fn(|cx| Poll::Ready(leg.poll_next(cx).is_pending())).await;
+    assert!(waits && leg.media_stats().received_frames == 20, "all were read, and none told of");
     rig.tell(&paths, "CallConnected", json!({"code": 200, "subCode": 0}));
     assert!(matches!(event(&mut leg).await, LegEvent::Answered { .. }));
     for sample in 6..=20 {
