@@ -132,8 +132,10 @@ impl Tunnel {
         let (lines, mut said) = mpsc::channel(64);
         read_lines(child.stdout.take(), lines.clone());
         read_lines(child.stderr.take(), lines);
+        // Known for as long as nobody has waited for it.
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let ended = stop.run_until_cancelled(self.watch(&mut child, &mut said)).await;
-        end(&mut child).await;
+        end(&mut child, group).await;
         ended.unwrap_or_default()
     }
 
@@ -236,10 +238,8 @@ fn read_lines(pipe: Option<impl AsyncRead + Unpin + Send + 'static>, lines: mpsc
     });
 }
 
-/// Ask it to end, then make it; with all that it has started.
-async fn end(child: &mut Child) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    // Without an id it has ended, and been waited for.
+/// Ask it to end, then make it; with all that it has started, which may outlive it.
+async fn end(child: &mut Child, group: Option<Pid>) {
     let Some(group) = group else { return };
     let _ = kill_process_group(group, Signal::TERM);
     if tokio::time::timeout(GOODBYE, child.wait()).await.is_err() {
