@@ -379,3 +379,55 @@ async fn only_whom_the_call_names_is_asked_and_nobody_by_default() {
     assert_eq!(rig.owner().ask(&wish(json!(true))).await.error(), (400, "invalid_request".to_owned()));
     rig.stop().await;
 }
+
+/// Where an agent may not do something without leave, the reason is spoken, and who asks for it can say what follows.
+#[tokio::test]
+async fn what_an_agent_may_not_do_is_told_with_its_reason() {
+    let reason = "Deploying needs an approval. Shall I ask for it?";
+    let asks = program(
+        r#"grep -q approved && echo "It is deployed." || echo "Deploying needs an approval. Shall I ask for it?""#,
+    );
+    let replies = vec![
+        invokes("invoke_agent", "Deploy the shop."),
+        Reply::say(reason),
+        invokes("invoke_agent", "Deploy the shop: approved on this call."),
+        goodbye("It is deployed. Goodbye."),
+    ];
+    let fake = FakeRealtime::start(model(replies, &[HELLO, "Deploy the shop.", "Yes, please do."])).await;
+    let then = [
+        Step::Say("Deploy the shop."),
+        Step::Listen { patience_ms: 30_000 },
+        Step::Say("Yes, please do."),
+        Step::Linger { ms: 30_000 },
+    ];
+    let rig = rig(&fake, &then, settings(vec![("main", asks)])).await;
+    let over = place(&rig).await.over().await;
+    assert_eq!(outputs(&fake)[..2], [reason, "It is deployed."], "{over:#}");
+    assert!(voice(&over).contains(&reason));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_local_voice_has_looked_up_what_it_lacks() {
+    let then = [
+        Step::Say("What is your date of birth?"),
+        Step::Await { ms: 90_000 },
+        Step::Await { ms: 90_000 },
+        Step::Say("Thank you, that is booked."),
+        Step::Listen { patience_ms: 12_000 },
+        Step::Say("Goodbye."),
+        Step::Linger { ms: 9_000 },
+    ];
+    let mut setup = crate::rig::Setup::new();
+    setup.exchange.numbers = vec![(CLINIC.to_owned(), person(&then))];
+    setup.config.agents =
+        settings(vec![("main", program("echo 'The date of birth is the fifth of May 1980.'"))]);
+    let rig = setup.start().await;
+    let task = "Jordan Lee needs an appointment.";
+    let call = rig.owner().place(&json!({ "to": CLINIC, "task": task, "agents": ["main"] })).await;
+    let over = call.over().await;
+    let said = voice(&over);
+    assert!(said.contains(&"The date of birth is the fifth of May 1980."), "{said:#?}");
+    assert_eq!(codes(&call.journal().await), ["agent.asked", "agent.answered"]);
+    rig.stop().await;
+}
