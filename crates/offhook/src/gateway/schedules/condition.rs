@@ -169,6 +169,19 @@ pub struct Finding {
     pub seen: Option<String>,
 }
 
+macro_rules! shown_by_name {
+    ($($ty:ident),*) => {$(
+        /// Addresses, headers, questions and answers are nobody's business.
+        impl fmt::Debug for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($ty)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+shown_by_name!(Http, Header, Command, Question, Statuses, Test, Evidence);
+
 /// Without what was read.
 impl fmt::Debug for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

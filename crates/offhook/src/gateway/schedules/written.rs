@@ -97,6 +97,13 @@ pub struct WrittenCondition {
     pub value: Option<Value>,
 }
 
+/// Only of which kind it is.
+impl std::fmt::Debug for WrittenCondition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WrittenCondition").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
 /// Without the words and the numbers.
 impl std::fmt::Debug for Written {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
