@@ -14,7 +14,7 @@ NUMBERS = ["+14155550101", "+14155550104", "+14155550109"]
 def call(body):
     """Numbers that lead somewhere, no call that follows up another or waits, nothing that leaves this machine."""
     body["to"] = NUMBERS[len(str(body.get("task"))) % len(NUMBERS)]
-    for name in ("from", "bridge_number", "webhook_url", "follow_up_to", "supplied", "not_before", "not_after"):
+    for name in ("from", "bridge_number", "webhook_url", "follow_up_to", "supplied", "not_before", "not_after", "agents"):
         if body.get(name) is not None:
             body[name] = None
     if body.get("result_schema") is not None:
