@@ -282,6 +282,11 @@ impl Engine {
         ids.iter().filter(|id| self.command(**id, command.clone())).count()
     }
 
+    /// Up to where a live call has told, written or not; `None` when it is not live.
+    pub fn last_seq(&self, id: CallId) -> Option<u64> {
+        self.live().get(&id).map(|call| call.progress.last_seq())
+    }
+
     /// What a live call will tell from now on; `None` when it is not live.
     pub fn subscribe(&self, id: CallId) -> Option<broadcast::Receiver<JournalEntry>> {
         self.live().get(&id).map(|call| call.feed.subscribe())

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use offhook_core::{ApprovalId, CallId, OwnerId, PhoneNumber};
+use offhook_core::{ApprovalId, OwnerId, PhoneNumber};
 use offhook_store::{ApprovalRow, ApprovalState, InsertedApproval, NewApproval, StoreError, Verdict};
 use rand::RngCore as _;
 use serde_json::{Value, json};
@@ -90,15 +90,13 @@ pub struct AskedApproval {
 #[derive(Debug, Default)]
 pub(super) struct Approvals {
     waiting: Mutex<HashMap<ApprovalId, Waiting>>,
-    /// One user is asked one thing at a time; what was heard last of which call.
-    floors: Mutex<HashMap<String, Arc<Turn<Floor>>>>,
+    /// One user is asked one thing at a time.
+    floors: Mutex<HashMap<String, Arc<Turn<()>>>>,
     wrong_pins: Mutex<HashMap<OwnerId, WrongPins>>,
     /// The process ends.
     closing: CancellationToken,
     tasks: TaskTracker,
 }
-
-type Floor = Option<(CallId, u64)>;
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -133,7 +131,7 @@ impl Approvals {
     }
 
     /// Where this user is asked, one thing after the other.
-    fn floor(&self, of: &PhoneNumber) -> Arc<Turn<Floor>> {
+    fn floor(&self, of: &PhoneNumber) -> Arc<Turn<()>> {
         let mut floors = lock(&self.floors);
         // Those nobody waits for are forgotten: nothing is asked there now.
         floors.retain(|_, floor| Arc::strong_count(floor) > 1);

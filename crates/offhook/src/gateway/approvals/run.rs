@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{AskApproval, Floor};
+use super::AskApproval;
 use crate::clock;
 use crate::gateway::{Caller, Gateway, JournalStream, PlaceCall, PlaceCallError};
 
@@ -83,11 +83,12 @@ impl Run {
                 }
             }
         };
-        let mut turn = match turn {
+        // Held until it is decided.
+        let _turn = match turn {
             Ok(turn) => turn,
             Err(stop) => return self.decide(stop.verdict("another_approval_in_progress")).await,
         };
-        let asking = match self.begin(&turn, expires_at).await {
+        let asking = match self.begin(expires_at).await {
             Ok(asking) => asking,
             Err(Some(verdict)) => return self.decide(verdict).await,
             // It was refused: there is nothing to keep.
@@ -97,7 +98,7 @@ impl Run {
             tracing::warn!(approval_id = %self.id, %error, "in which call it is asked could not be written");
         }
         self.tell_begun(Ok(()));
-        let verdict = self.follow(&asking, &mut turn, expires_at).await;
+        let verdict = self.follow(&asking, expires_at).await;
         self.decide(verdict).await;
     }
 
@@ -117,9 +118,9 @@ impl Run {
     }
 
     /// Until the user is being asked, or the verdict why not; `None` where whoever asked was told.
-    async fn begin(&mut self, turn: &Floor, expires_at: Instant) -> Result<Asking, Option<Verdict>> {
+    async fn begin(&mut self, expires_at: Instant) -> Result<Asking, Option<Verdict>> {
         loop {
-            let refused = match self.try_begin(turn).await {
+            let refused = match self.try_begin().await {
                 Ok(asking) => return Ok(asking),
                 Err(refused) => refused,
             };
@@ -145,8 +146,8 @@ impl Run {
     }
 
     /// In the call that the voice has with the user, or in one of its own.
-    async fn try_begin(&self, turn: &Floor) -> Result<Asking, PlaceCallError> {
-        if let Some(asking) = self.ask_within(turn).await? {
+    async fn try_begin(&self) -> Result<Asking, PlaceCallError> {
+        if let Some(asking) = self.ask_within().await? {
             return Ok(asking);
         }
         let wish = PlaceCall {
@@ -163,7 +164,7 @@ impl Run {
     }
 
     /// Only in a call that we placed to the user: who calls us is not the user for the number alone.
-    async fn ask_within(&self, turn: &Floor) -> Result<Option<Asking>, PlaceCallError> {
+    async fn ask_within(&self) -> Result<Option<Asking>, PlaceCallError> {
         let store = &self.gateway.inner.store;
         let unreadable = |error| super::unreadable(&error);
         let filter = CallFilter {
@@ -175,20 +176,20 @@ impl Run {
         let calls = store.calls(&filter).await.map_err(unreadable)?;
         let with_user = calls.iter().filter(|call| call.request.to == self.target.as_e164());
         for call in with_user.filter(|call| call.answered_at.is_some()) {
-            let written = store.last_seq(call.id).await.map_err(unreadable)?;
-            let heard = turn.filter(|(last, _)| *last == call.id).map_or(0, |(_, seq)| seq);
+            // What it told before is of another approval, if of any.
+            let Some(after_seq) = self.gateway.inner.engine.last_seq(call.id) else { continue };
             let command = CallCommand::Approve(Box::new(self.approval.clone()));
             let asked =
                 self.gateway.inner.engine.steer(call.id, Some(self.caller.owner), command, None).await;
             if let Some(Ok(_)) = asked {
-                return Ok(Some(Asking { call: call.id, after_seq: heard.max(written), within: true }));
+                return Ok(Some(Asking { call: call.id, after_seq, within: true }));
             }
         }
         Ok(None)
     }
 
     /// What the call writes down of it, and of nothing else.
-    async fn follow(&self, asking: &Asking, turn: &mut Floor, expires_at: Instant) -> Verdict {
+    async fn follow(&self, asking: &Asking, expires_at: Instant) -> Verdict {
         let Ok(mut journal) = self.gateway.journal(self.caller, asking.call, asking.after_seq).await else {
             self.end_asking(asking).await;
             return unapproved(ApprovalState::Declined, "store_unavailable");
@@ -205,7 +206,6 @@ impl Run {
             let Some(entry) = entry else {
                 return unapproved(ApprovalState::Declined, DecidedBy::CallEnded.code());
             };
-            *turn = Some((asking.call, entry.seq));
             match entry.fact {
                 Fact::ApprovalAsked { .. } => asked = true,
                 Fact::RemoteSaid { turn, .. } | Fact::NotUnderstood { turn, .. } if asked => {
