@@ -191,6 +191,11 @@ impl Call {
         matches!(self.phase, Phase::Over) && self.out.is_empty()
     }
 
+    /// What ACS calls it, once that is known.
+    pub fn connection(&self) -> Option<&str> {
+        self.connection.as_deref()
+    }
+
     pub fn is_answered(&self) -> bool {
         self.answered
     }

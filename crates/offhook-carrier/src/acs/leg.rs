@@ -36,7 +36,8 @@ const EARLY_FRAMES: usize = 15;
 pub(crate) enum Mail {
     Events(Vec<Event>),
     Reply(Operation, Reply),
-    Socket(Box<dyn ByteStream>),
+    /// A media connection, and the callConnectionId it came with.
+    Socket(Box<dyn ByteStream>, String),
     Shutdown,
 }
 
@@ -67,6 +68,7 @@ pub(super) struct Driver {
     /// For the replies to requests.
     post: mpsc::Sender<Mail>,
     socket: Option<MediaSocket>,
+    socket_of: String,
     format: AudioFormat,
     ready: VecDeque<LegOutput>,
     early: VecDeque<Frame>,
@@ -180,6 +182,7 @@ impl Driver {
             mailbox,
             post,
             socket: None,
+            socket_of: String::new(),
             format,
             ready: VecDeque::new(),
             early: VecDeque::new(),
@@ -264,9 +267,10 @@ impl Driver {
             Mail::Shutdown => {
                 self.call.told(now, LegCommand::HangUp { reason: EndReason::GatewayShutdown });
             }
-            Mail::Socket(_) if self.call.is_over() => {}
+            Mail::Socket(_, connection) if self.call.is_over() || !self.is_own(&connection) => {}
             // The last one to come is the one that is used.
-            Mail::Socket(stream) => {
+            Mail::Socket(stream, connection) => {
+                self.socket_of = connection;
                 if let Some(mut earlier) = self.socket.replace(MediaSocket::new(stream)) {
                     earlier.close(1000);
                     self.stats.dropped += earlier.dropped;
@@ -289,14 +293,28 @@ impl Driver {
                     }
                 }
                 Output::Ticket(ticket) => self.ready.push_back(LegOutput::Ticket(ticket)),
-                Output::Connection(connection) => self.named.is_connection(&connection),
-                Output::CloseMedia => {
-                    if let Some(mut socket) = self.socket.take() {
-                        socket.close(1000);
-                        self.stats.dropped += socket.dropped;
+                Output::Connection(connection) => {
+                    self.named.is_connection(&connection);
+                    // It came before anybody could know whose it was.
+                    if self.socket.is_some() && self.socket_of != connection {
+                        self.close_media();
+                        self.early.clear();
+                        self.call.on_media(now(), MediaNews::Lost);
                     }
                 }
+                Output::CloseMedia => self.close_media(),
             }
+        }
+    }
+
+    fn is_own(&self, connection: &str) -> bool {
+        self.call.connection().is_none_or(|ours| ours == connection)
+    }
+
+    fn close_media(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            socket.close(1000);
+            self.stats.dropped += socket.dropped;
         }
     }
 
@@ -428,7 +446,7 @@ impl fmt::Debug for Mail {
         match self {
             Self::Events(events) => write!(f, "Events({})", events.len()),
             Self::Reply(operation, _) => write!(f, "Reply({operation:?})"),
-            Self::Socket(_) => f.write_str("Socket"),
+            Self::Socket(..) => f.write_str("Socket"),
             Self::Shutdown => f.write_str("Shutdown"),
         }
     }

@@ -99,6 +99,7 @@ pub enum MediaRefusal {
 /// A call whose audio may be connected.
 pub struct MediaPlace {
     mail: mpsc::Sender<Mail>,
+    connection: String,
 }
 
 impl MediaPlace {
@@ -109,7 +110,7 @@ impl MediaPlace {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         // A call that does not even take its mail is over.
-        let _ = self.mail.try_send(Mail::Socket(Box::new(socket)));
+        let _ = self.mail.try_send(Mail::Socket(Box::new(socket), self.connection));
     }
 }
 
@@ -249,7 +250,7 @@ impl AcsCarrier {
         if found.is_over || found.mail.is_closed() {
             return Err(MediaRefusal::Over);
         }
-        Ok(MediaPlace { mail: found.mail })
+        Ok(MediaPlace { mail: found.mail, connection: named.to_owned() })
     }
 
     /// Somebody calls; where it is one of our lines, it becomes an [`IncomingCall`].

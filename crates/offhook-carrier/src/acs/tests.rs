@@ -262,6 +262,32 @@ async fn a_call_with_audio_both_ways() {
     assert_eq!(rig.carrier.media(&paths.call, &paths.token, Some("c1")).unwrap_err(), MediaRefusal::Over);
 }
 
+/// Before ACS has named the call nobody can tell whose connection it is; afterwards a wrong one is closed.
+#[tokio::test]
+async fn a_connection_that_came_too_early_to_be_known_is_closed_if_it_is_another_calls() {
+    let rig = Rig::with(MockServer::start().await);
+    let created = ResponseTemplate::new(201).set_body_json(json!({"callConnectionId": "c1"}));
+    rig.on("POST", "^/calling/callConnections$", created).await;
+    rig.on("POST", ":terminate$", ResponseTemplate::new(204)).await;
+    let mut leg = rig.dial();
+    let paths = rig.paths("/callConnections").await;
+    let place = rig.carrier.media(&paths.call, &paths.token, Some("c2")).expect("nobody knows better yet");
+    let (ours, mut theirs) = duplex(1 << 16);
+    place.attach(ours);
+    // It is taken up first, as the reply is read later.
+    theirs.write_all(&audio_from_acs(&[1; 960])).await.unwrap();
+    rig.tell(&paths, "CallConnected", json!({"code": 200, "subCode": 0}));
+    while !matches!(event(&mut leg).await, LegEvent::Answered { .. }) {}
+    let mut rest = Vec::new();
+    within(theirs.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(
+        rig.carrier.media(&paths.call, &paths.token, Some("c2")).map(drop),
+        Err(MediaRefusal::Foreign)
+    );
+    drop(leg);
+    rig.asked("/c1:terminate").await;
+}
+
 /// Whoever picks up says hello at once; the callback comes when it comes.
 #[tokio::test]
 async fn what_is_said_just_before_the_callback_is_heard_after_it() {
