@@ -111,7 +111,8 @@ fn kind(build: &mut Build<'_>, at: &str, raw: &RawAgent) -> Option<choice::Agent
         (choice::Agent::Command, "command", raw.command.is_some()),
         (choice::Agent::Http, "url", raw.url.is_some()),
     ];
-    let mut told = written.iter().filter(|(_, _, is_written)| *is_written).map(|(kind, key, _)| (*kind, *key));
+    let mut told =
+        written.iter().filter(|(_, _, is_written)| *is_written).map(|(kind, key, _)| (*kind, *key));
     let (first, second) = (told.next(), told.next());
     let wrong = match (raw.kind, first, second) {
         (_, Some((_, one)), Some((_, other))) => format!("has {one} and {other}, which are two agents"),

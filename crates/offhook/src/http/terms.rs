@@ -34,7 +34,8 @@ pub fn may_commit(value: &Value) -> Result<Option<Commit>, ApiError> {
 
 /// Which agents may be asked; whether they exist, the gateway says.
 pub fn agents(value: &Value) -> Result<Wanted, ApiError> {
-    let text = |name: &Value| name.as_str().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let text =
+        |name: &Value| name.as_str().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     match value {
         Value::Null => Ok(Wanted::AsUsual),
         Value::Bool(true) => Ok(Wanted::Everybody),
