@@ -5,5 +5,6 @@ mod calling;
 mod doctor;
 mod machine;
 mod operating;
+mod schedules;
 mod setup;
 mod usage;
