@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offhook_core::policy::{
-    Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Proactive, Recent, Refusal,
-    TrialUse,
+    Allow, Amount, Ask, DayUse, Facts, HandoffAllow, OwnerLimits, Policy, Prepaid, Proactive, Recent,
+    Refusal, TrialUse,
 };
 use offhook_core::{CallId, DAY, OwnerId, PhoneNumber, Timestamp};
 use offhook_store::{OwnerRow, Store, StoreError};

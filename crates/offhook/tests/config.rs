@@ -56,7 +56,8 @@ fn a_line_belongs_to_the_network_it_names() {
         let env: Env = env.iter().copied().collect();
         let config = Config::parse(text, &env).map_err(|error| error.to_string())?;
         let shown = |number: &offhook_core::PhoneNumber| number.as_e164()[8..].to_owned();
-        let sip = config.sip.iter().flat_map(|sip| sip.lines.iter().map(|line| shown(&line.number))).collect();
+        let sip =
+            config.sip.iter().flat_map(|sip| sip.lines.iter().map(|line| shown(&line.number))).collect();
         let acs = config.acs.iter().flat_map(|acs| acs.carrier.lines.iter().map(|line| shown(&line.number)));
         Ok((sip, acs.collect()))
     };
@@ -76,8 +77,14 @@ fn a_line_belongs_to_the_network_it_names() {
         (format!("{sip}{two}"), "\"acs\" is the name of no trunk"),
         (format!("{acs}{two}{two}"), "line[1].number is configured twice"),
         (format!("{sip}{acs}{two}{}", line(102, "trunk = \"main\"")), "twice: for a SIP trunk and for acs"),
-        (format!("{acs}{named}"), "line needs a [[carrier.sip.trunk]], or [carrier.acs], to be reached through"),
-        (format!("{acs}{two}[sandbox]\nenabled = true\n"), "sandbox.enabled is true, but a trunk is configured"),
+        (
+            format!("{acs}{named}"),
+            "line needs a [[carrier.sip.trunk]], or [carrier.acs], to be reached through",
+        ),
+        (
+            format!("{acs}{two}[sandbox]\nenabled = true\n"),
+            "sandbox.enabled is true, but a trunk is configured",
+        ),
     ] {
         let error = numbers(&text, &[]).unwrap_err();
         assert!(error.contains(problem), "{text}: {error}");
@@ -264,7 +271,8 @@ fn the_names_of_the_other_document_are_taken_as_they_are() {
     // The same said twice is the same, however it is written; something else is a mistake, which is told.
     let same = "voice.target = \"+1 206 555 0171\"\ncarrier.acs.incoming_token = \"${ACS_CALLBACK_TOKEN}\"";
     assert_eq!(Config::parse(same, &env(&[])).unwrap().voice_target.unwrap().as_e164(), "+12065550171");
-    let other = "voice.target = \"+12065550172\"\ncarrier.acs.connection_string = \"endpoint=https://a;accesskey=b\"";
+    let other =
+        "voice.target = \"+12065550172\"\ncarrier.acs.connection_string = \"endpoint=https://a;accesskey=b\"";
     let error = Config::parse(other, &env(&[])).unwrap_err().to_string();
     assert_eq!(
         error,

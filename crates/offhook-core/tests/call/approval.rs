@@ -375,7 +375,8 @@ fn a_call_with_somebody_else_is_asked_nothing() {
 
 #[test]
 fn a_model_with_words_of_its_own_reads_it_again_and_then_asks_nothing() {
-    let own = "Hello, this is an AI assistant, and this call is recorded. Do you approve what we talked about?";
+    let own =
+        "Hello, this is an AI assistant, and this call is recorded. Do you approve what we talked about?";
     asking(None).check_connected(
         &format!(
             "1500 tick

@@ -18,8 +18,8 @@ use super::raw::{RawConfig, RawPolicy, RawRetention, RawServer, RawSpeech, RawWe
 use super::secret::RawSecret;
 use super::written::{Origin, Written};
 use super::{
-    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, inbound, local, schedules,
-    speech, voice, xdg,
+    Config, ConfigError, Log, Place, Problem, RetentionDays, acs, agents, carrier, choice, inbound, local,
+    schedules, speech, voice, xdg,
 };
 use crate::webhooks;
 

@@ -11,8 +11,8 @@ use offhook_carrier::sip::{
 use offhook_carrier::{MediaConfig, SrtpPolicy};
 use offhook_core::{AudioFormat, PhoneNumber};
 
-use super::build::Build;
 use super::acs::Lines;
+use super::build::Build;
 use super::choice;
 use super::raw::{RawLine, RawSip, RawTrunk};
 

@@ -346,7 +346,12 @@ const GATEWAY: &[Key] = &[
     ),
     key("line[].number", Text, "", "A telephone number of ours, in E.164: `+14155550123`."),
     key("line[].name", Text, "", "The name shown to the one who is called, where the network passes it on."),
-    key("line[].trunk", Text, "the only trunk", "The trunk it is reached through; `acs` for a number of Azure Communication Services."),
+    key(
+        "line[].trunk",
+        Text,
+        "the only trunk",
+        "The trunk it is reached through; `acs` for a number of Azure Communication Services.",
+    ),
     key("line[].max_calls", Int, "10", "Calls at the same time on this number."),
     key(
         "speech.model",

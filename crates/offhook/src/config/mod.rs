@@ -42,8 +42,8 @@ pub use env::Env;
 pub use keys::{FOREIGN_NAMES, KEYS, Key, Kind};
 pub use raw::RawConfig;
 pub use secret::RawSecret;
-pub use voice::base_url as azure_base_url;
 pub use show::{Entry, document, entries, entries_json, entries_text};
+pub use voice::base_url as azure_base_url;
 pub use written::{Origin, Written};
 
 /// What the configuration means, checked.

@@ -14,13 +14,13 @@ mod running;
 use std::path::Path;
 use std::time::Duration;
 
+pub use connected::speak;
 use offhook_carrier::acs::TRUNK;
 use offhook_carrier::sip::{Listen, Transport};
 use offhook_carrier::{Carrier, SipCarrier, SipConfig, TrunkCheck, TrunkReply, TrunkReport};
 use offhook_core::brief::Language;
 use offhook_speech::{CheckError, Model, local, openai};
 use offhook_store::Store;
-pub use connected::speak;
 pub use pass::{HEADER as PASS_HEADER, Proof};
 pub use readiness::Readiness;
 use running::Running;

@@ -47,8 +47,8 @@ mod voice;
 mod webhooks;
 mod wish;
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use offhook_core::policy::Policy;
@@ -68,8 +68,8 @@ use repeats::Repeats;
 use schedule::Schedule;
 use schedules::Schedules;
 
-pub use approvals::{ApprovalError, AskApproval, AskedApproval};
 pub use account::{AccountView, Balance, PlanKind, Today, TrialLeft};
+pub use approvals::{ApprovalError, AskApproval, AskedApproval};
 pub use bridge::{Bridge, BridgeError, HandoffState, HandoffView};
 pub use campaigns::{
     CampaignError, CampaignSummary, CampaignView, Fit, Notes, StartCampaign, Started, Target, TargetProgress,
@@ -94,15 +94,16 @@ pub use reception::{
 pub use recording::RecordingFile;
 pub use result::{BlockerView, FieldView, ItemView, ResultView};
 pub use schedules::{
-    DryRun, Evidence, NewSchedule, ProactiveLimits, ProactiveUse, ProactiveWishes, Program as ScheduleProgram,
-    QuietHours, RunCall, RunView, ScheduleError, ScheduleView, Secret as ScheduleSecret,
-    Settings as ScheduleSettings, Verdict, Written as WrittenSchedule, WrittenCondition, zone,
+    DryRun, Evidence, NewSchedule, ProactiveLimits, ProactiveUse, ProactiveWishes,
+    Program as ScheduleProgram, QuietHours, RunCall, RunView, ScheduleError, ScheduleView,
+    Secret as ScheduleSecret, Settings as ScheduleSettings, Verdict, Written as WrittenSchedule,
+    WrittenCondition, zone,
 };
 pub use secret::Secret;
 pub use settings::Settings;
 pub use steer::{Steer, SteerError, Steered};
-pub use voice::{TargetSource, VoiceCall, VoiceError, VoiceTarget};
 pub use view::{CallView, EndView, ListCalls, MessageView, QuestionView, Role, TranscriptTurn};
+pub use voice::{TargetSource, VoiceCall, VoiceError, VoiceTarget};
 pub use webhooks::{Deliveries, WebhookSecret};
 pub use wish::VOICES;
 

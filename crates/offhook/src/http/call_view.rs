@@ -10,7 +10,9 @@ use super::bridge::Handoff;
 use super::call_ties::CallTies;
 use super::task_result::TaskResult;
 use crate::clock::iso;
-use crate::gateway::{CallView, Caller, EndView, Gateway, Lifecycle, MessageView, QuestionView, Role, TranscriptTurn};
+use crate::gateway::{
+    CallView, Caller, EndView, Gateway, Lifecycle, MessageView, QuestionView, Role, TranscriptTurn,
+};
 
 /// A call.
 #[derive(Clone, Serialize, ToSchema)]

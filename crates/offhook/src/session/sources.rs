@@ -26,15 +26,8 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 7] = [
-        Self::Playout,
-        Self::Commands,
-        Self::Deadline,
-        Self::Leg,
-        Self::Second,
-        Self::Speech,
-        Self::Agents,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Playout, Self::Commands, Self::Deadline, Self::Leg, Self::Second, Self::Speech, Self::Agents];
 
     const fn bit(self) -> u8 {
         1 << self as u8

@@ -145,7 +145,10 @@ pub const MEANING: &[(&str, &str)] = &[
         "approval.decided",
         "The verdict, one for each request. `by`: `keys`, `voice`, `wrong_pin`, `timed_out` or `call_ended`; only `approved: true` is a yes.",
     ),
-    ("caller.verified", "Whoever calls gave the PIN; `by`: `keys` or `voice`. The digits are written down nowhere."),
+    (
+        "caller.verified",
+        "Whoever calls gave the PIN; `by`: `keys` or `voice`. The digits are written down nowhere.",
+    ),
     ("caller.unverified", "The PIN was not given; `attempts`: how often a wrong one was. The call ends."),
     (
         "message.taken",

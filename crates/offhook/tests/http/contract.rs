@@ -247,7 +247,11 @@ async fn approvals(recorded: &mut Recorded, agent: &Agent<'_>) {
     let path = format!("/approvals/{}", asked["id"].as_str().unwrap_or_else(|| panic!("{asked}")));
     let waits = with_key(server.get(&format!("{path}?wait_seconds=20")));
     let decided = recorded.answer("/approvals/{id}", waits).await;
-    assert_eq!((&decided["state"], &decided["reason"]), (&json!("declined"), &json!("remote.busy")), "{decided}");
+    assert_eq!(
+        (&decided["state"], &decided["reason"]),
+        (&json!("declined"), &json!("remote.busy")),
+        "{decided}"
+    );
     recorded.answer("/approvals/{id}", with_key(server.get(&format!("{path}?wait_seconds=26")))).await;
     recorded.answer("/approvals/{id}", with_key(server.request(reqwest::Method::DELETE, &path))).await;
     recorded.answer("/approvals/{id}", server.get(&path)).await;
