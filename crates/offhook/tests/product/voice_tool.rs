@@ -216,6 +216,12 @@ async fn a_bound_key_frees_itself_by_nothing() {
     let id = |index: usize| keys[index]["id"].as_str().unwrap();
     let profile =
         json!({ "inbound": { "instructions": "Connect.", "greeting": "Hi.", "handoff_number": BUSY } });
+    // The user's own, to somebody else.
+    let call = json!({ "to": RECEPTIONIST, "task": "Ask for the opening hours." });
+    let yearly = json!({ "call": call, "cron": "0 9 1 1 *" });
+    let answer = post(&user, "/schedules", yearly).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let schedule = format!("/schedules/{}", answer.json()["schedule_id"].as_str().unwrap());
     for (method, path, body) in [
         (Method::PUT, TARGET.to_owned(), json!({ "number": BUSY })),
         (Method::DELETE, TARGET.to_owned(), json!({})),
@@ -226,6 +232,10 @@ async fn a_bound_key_frees_itself_by_nothing() {
         (Method::POST, format!("/me/keys/{}/rotate", id(1)), json!({})),
         (Method::DELETE, format!("/me/keys/{}", id(0)), json!({})),
         (Method::PUT, "/me/call-preferences".to_owned(), profile),
+        (Method::POST, format!("{schedule}/run-now"), json!({})),
+        (Method::POST, format!("{schedule}/dry-run"), json!({})),
+        (Method::PATCH, schedule.clone(), json!({ "enabled": false })),
+        (Method::DELETE, schedule.clone(), json!({})),
     ] {
         let answer = send(&agent, method, &path, body).await;
         assert_eq!(answer.error(), (403, "voice_only_key".to_owned()), "{path}");

@@ -201,11 +201,7 @@ impl Gateway {
         enabled: Option<bool>,
     ) -> Result<ScheduleView, ScheduleError> {
         let now = clock::now();
-        let before = self.own_schedule(caller, id).await?;
-        let was = read(&before)?;
-        if caller.bound && !was.bound {
-            return Err(Bound.into());
-        }
+        let (before, was) = self.schedule_to_use(caller, id).await?;
         let owner = Caller { owner: before.owner, ..caller };
         let (written, meant) = match wanted {
             Some((written, call)) => {
@@ -242,6 +238,21 @@ impl Gateway {
         self.schedule(caller, id, view::SHOWN_RUNS).await
     }
 
+    /// One that the caller may change and run, with what was asked for. What calls others than the target is out of reach
+    /// for a key that is bound to its target.
+    async fn schedule_to_use(
+        &self,
+        caller: Caller,
+        id: ScheduleId,
+    ) -> Result<(ScheduleRow, Written), ScheduleError> {
+        let row = self.own_schedule(caller, id).await?;
+        let written = read(&row)?;
+        if caller.bound && !written.bound {
+            return Err(Bound.into());
+        }
+        Ok((row, written))
+    }
+
     /// As it was asked for, to be changed in part.
     pub async fn written_schedule(&self, caller: Caller, id: ScheduleId) -> Result<Written, ScheduleError> {
         read(&self.own_schedule(caller, id).await?)
@@ -249,10 +260,7 @@ impl Gateway {
 
     /// Calls that were placed stay; one under way goes on.
     pub async fn remove_schedule(&self, caller: Caller, id: ScheduleId) -> Result<(), ScheduleError> {
-        let row = self.own_schedule(caller, id).await?;
-        if caller.bound && !read(&row)?.bound {
-            return Err(Bound.into());
-        }
+        self.schedule_to_use(caller, id).await?;
         match self.inner.store.delete_schedule(id).await.map_err(unreadable)? {
             true => Ok(()),
             false => Err(ScheduleError::NotFound),
@@ -261,7 +269,7 @@ impl Gateway {
 
     /// Run it now, beside its own times: its condition is asked, and its call placed where that holds.
     pub async fn run_schedule(&self, caller: Caller, id: ScheduleId) -> Result<RunView, ScheduleError> {
-        let row = self.own_schedule(caller, id).await?;
+        let (row, _) = self.schedule_to_use(caller, id).await?;
         self.check_open()?;
         let now = clock::now();
         match self.inner.store.begin_run(id, now, now).await.map_err(unreadable)? {
@@ -277,8 +285,7 @@ impl Gateway {
 
     /// What would happen now: the condition is asked, and nobody called.
     pub async fn dry_run_schedule(&self, caller: Caller, id: ScheduleId) -> Result<DryRun, ScheduleError> {
-        let row = self.own_schedule(caller, id).await?;
-        let written = read(&row)?;
+        let (row, written) = self.schedule_to_use(caller, id).await?;
         let meant = self.meaning(&written)?;
         let finding = self.inner.schedules.looker.look(&meant.condition, row.seen.as_deref()).await;
         let owner = self.schedule_caller(&row, &written).await?;
