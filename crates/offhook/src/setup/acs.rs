@@ -17,7 +17,7 @@ use crate::config::Config;
 const DATA: &str = "United States";
 /// Where a number is bought; it is done by hand, because it costs money and may need papers.
 const PORTAL: &str = "https://portal.azure.com, in the resource: Telephony and SMS, Phone numbers, Get";
-const SUBSCRIPTION: &str = "offhook-incoming";
+const INCOMING_CALL: &str = "Microsoft.Communication.IncomingCall";
 
 /// What was said on the command line.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +124,7 @@ impl Setup {
         let thing = Thing {
             kind: Kind::Communication,
             name: name.clone(),
+            subscription: az.subscription().to_owned(),
             group: group.clone(),
             within: None,
             begun: false,
@@ -244,40 +245,66 @@ impl Setup {
         let id = resource.map(|found| text(found, "id")).ok_or_else(|| {
             SetupError::Check(format!("{host} is no resource of the subscription az is signed in to"))
         })?;
-        let thing = Thing {
-            kind: Kind::EventSubscription,
-            name: SUBSCRIPTION.to_owned(),
-            group: resource.map(group_of).unwrap_or_default(),
-            within: Some(id.clone()),
-            begun: false,
-        };
-        let at = ["--name", SUBSCRIPTION, "--source-resource-id", &id];
-        let listed = az
-            .look(self.ask, &["eventgrid", "event-subscription", "list", "--source-resource-id", &id])
-            .await?;
-        let is_there =
-            listed.as_array().into_iter().flatten().any(|found| text(found, "name") == SUBSCRIPTION);
-        let endpoint = ["--endpoint", url.expose_secret()];
-        let events =
-            ["--endpoint-type", "webhook", "--included-event-types", "Microsoft.Communication.IncomingCall"];
-        match is_there {
-            // The address of a tunnel is another one each time.
-            true => {
-                let args = [&["eventgrid", "event-subscription", "update"][..], &at, &endpoint].concat();
-                az.change(self.ask, &args).await?;
-            }
-            false => {
-                let args =
-                    [&["eventgrid", "event-subscription", "create"][..], &at, &endpoint, &events].concat();
-                self.make(&az, &thing, &args).await?;
-            }
-        }
+        let group = resource.map(group_of).unwrap_or_default();
+        self.subscribe(&az, &id, group, url.expose_secret()).await?;
         if !self.dry_run {
             self.ask
                 .say("Calls to the number come in now; `inbound.instructions` says how they are answered.");
         }
         Ok(())
     }
+
+    /// Another installation may have subscribed to the same resource: its subscription is left as it is.
+    async fn subscribe(&mut self, az: &Az, id: &str, group: String, url: &str) -> Result<(), SetupError> {
+        let name = format!("offhook-incoming-{}", self.made.suffix());
+        let at = ["--name", &name, "--source-resource-id", id];
+        let listed = az
+            .look(self.ask, &["eventgrid", "event-subscription", "list", "--source-resource-id", id])
+            .await?;
+        let (mut ours, mut others) = (false, Vec::new());
+        for found in listed.as_array().into_iter().flatten() {
+            match text(found, "name") {
+                found if found == name => ours = true,
+                other if is_told_of_calls(found) => others.push(other),
+                _ => {}
+            }
+        }
+        if !others.is_empty() {
+            self.ask.say(&format!(
+                "Others are told of calls to this resource, too: {}. A call is taken by whoever answers first.",
+                others.join(", ")
+            ));
+        }
+        let thing = Thing {
+            kind: Kind::EventSubscription,
+            name: name.clone(),
+            subscription: az.subscription().to_owned(),
+            group,
+            within: Some(id.to_owned()),
+            begun: false,
+        };
+        let command =
+            |what| [&["eventgrid", "event-subscription", what][..], &at, &["--endpoint", url]].concat();
+        match ours {
+            // The address of a tunnel is another one each time.
+            true => {
+                if az.change(self.ask, &command("update")).await?.is_some() {
+                    self.made.done(&thing)?;
+                }
+            }
+            false => {
+                let events = ["--endpoint-type", "webhook", "--included-event-types", INCOMING_CALL];
+                self.make(az, &thing, &[&command("create")[..], &events].concat()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_told_of_calls(subscription: &Value) -> bool {
+    let types = subscription["filter"]["includedEventTypes"].as_array();
+    // Without any it is told of everything.
+    types.is_none_or(|types| types.iter().any(|kind| kind == INCOMING_CALL))
 }
 
 /// Some commands name the group of a thing, all its id.

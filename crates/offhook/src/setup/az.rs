@@ -21,11 +21,12 @@ pub enum AzError {
 }
 
 impl AzError {
-    /// What was asked for is not there.
+    /// What was asked for is not there. A subscription nobody can look into says nothing about that.
     pub fn is_not_found(&self) -> bool {
         let missing =
             ["ResourceNotFound", "ResourceGroupNotFound", "was not found", "could not be found", "NotFound"];
-        matches!(self, Self::Failed { why, .. } if missing.iter().any(|word| why.contains(word)))
+        matches!(self, Self::Failed { why, .. }
+            if !why.contains("SubscriptionNotFound") && missing.iter().any(|word| why.contains(word)))
     }
 }
 
@@ -35,6 +36,8 @@ const OUTPUT: [&str; 3] = ["--output", "json", "--only-show-errors"];
 #[derive(Clone, Debug)]
 pub struct Az {
     dry_run: bool,
+    /// Named in every command: what `az` works in may change between two of them. Empty before it is known.
+    subscription: String,
 }
 
 impl Az {
@@ -42,12 +45,12 @@ impl Az {
     pub async fn find(ask: Ask, env: &Env, dry_run: bool) -> Option<Self> {
         let mut dirs = std::env::split_paths(env.get("PATH")?);
         dirs.find(|dir| dir.join("az").is_file())?;
-        let az = Self { dry_run };
+        let az = Self { dry_run, subscription: String::new() };
         match az.look(ask, &["account", "show"]).await {
             Ok(account) => {
                 let (name, id) = (text(&account, "name"), text(&account, "id"));
                 ask.say(&format!("  az works in the subscription {name} ({id})"));
-                Some(az)
+                Some(az.within(&id))
             }
             Err(_) => {
                 ask.say("  nobody is signed in, so az is left alone; `az login` changes that");
@@ -56,15 +59,25 @@ impl Az {
         }
     }
 
+    pub fn subscription(&self) -> &str {
+        &self.subscription
+    }
+
+    /// The same in this subscription; in its own where none is named.
+    pub fn within(&self, subscription: &str) -> Self {
+        let named = if subscription.is_empty() { &self.subscription } else { subscription };
+        Self { subscription: named.to_owned(), ..*self }
+    }
+
     /// A command that only reads.
     pub async fn look(&self, ask: Ask, args: &[&str]) -> Result<Value, AzError> {
-        ask.say(&format!("$ az {} {}", shown(args), shown(&OUTPUT)));
+        ask.say(&format!("$ az {}", shown(&self.whole(args))));
         self.run(args).await
     }
 
     /// A command that changes something; `None` in a dry run.
     pub async fn change(&self, ask: Ask, args: &[&str]) -> Result<Option<Value>, SetupError> {
-        ask.say(&format!("$ az {} {}", shown(args), shown(&OUTPUT)));
+        ask.say(&format!("$ az {}", shown(&self.whole(args))));
         if self.dry_run {
             ask.say("  (not run: this is a dry run)");
             return Ok(None);
@@ -75,9 +88,16 @@ impl Az {
         Ok(Some(self.run(args).await?))
     }
 
+    /// With what every command ends in.
+    fn whole<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        let within = ["--subscription", &self.subscription];
+        let within = if self.subscription.is_empty() { &[][..] } else { &within };
+        [args, within, &OUTPUT].concat()
+    }
+
     async fn run(&self, args: &[&str]) -> Result<Value, AzError> {
         let mut command = Command::new("az");
-        command.args(args).args(OUTPUT);
+        command.args(self.whole(args));
         // A question of its own would wait for ever.
         command.env("AZURE_EXTENSION_USE_DYNAMIC_INSTALL", "yes_without_prompt").stdin(Stdio::null());
         let output = command.kill_on_drop(true).output().await.map_err(AzError::Run)?;
@@ -114,6 +134,19 @@ fn shown(args: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there() {
+        let failed = |why: &str| AzError::Failed { command: "group show".to_owned(), why: why.to_owned() };
+        for (why, expected) in [
+            ("(ResourceGroupNotFound) Resource group 'offhook-voice' could not be found.", true),
+            ("(ResourceNotFound) The Resource 'a' under resource group 'b' was not found.", true),
+            ("(SubscriptionNotFound) The subscription 's' could not be found.", false),
+            ("(AuthorizationFailed) The client does not have authorization.", false),
+        ] {
+            assert_eq!(failed(why).is_not_found(), expected, "{why}");
+        }
+    }
 
     #[test]
     fn a_command_is_shown_as_one_would_type_it() {

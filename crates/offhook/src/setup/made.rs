@@ -22,6 +22,9 @@ pub enum Kind {
 pub struct Thing {
     pub kind: Kind,
     pub name: String,
+    /// Where it is, whatever `az` works in later; empty where that was not known.
+    #[serde(default)]
+    pub subscription: String,
     /// Of the group itself its own name.
     pub group: String,
     /// Of a deployment the resource it is in, of a subscription the id of what it listens to.
@@ -73,6 +76,11 @@ impl Made {
         &self.list.mark[..8]
     }
 
+    /// As it is written down.
+    pub fn known(&self, thing: &Thing) -> Option<&Thing> {
+        self.list.things.iter().find(|known| same(known, thing))
+    }
+
     /// The newest first: it depends on the others.
     pub fn newest_first(&self) -> Vec<Thing> {
         self.list.things.iter().rev().cloned().collect()
@@ -109,5 +117,6 @@ impl Made {
 pub const TAG: &str = "offhook-setup";
 
 fn same(a: &Thing, b: &Thing) -> bool {
-    (a.kind, &a.name, &a.group, &a.within) == (b.kind, &b.name, &b.group, &b.within)
+    (a.kind, &a.name, &a.subscription, &a.group, &a.within)
+        == (b.kind, &b.name, &b.subscription, &b.group, &b.within)
 }

@@ -204,6 +204,7 @@ impl Setup {
         let thing = Thing {
             kind: Kind::OpenAi,
             name: name.clone(),
+            subscription: az.subscription().to_owned(),
             group: group.clone(),
             within: None,
             begun: false,
@@ -243,39 +244,65 @@ impl Setup {
     ) -> Result<String, SetupError> {
         let at = ["--name", account, "--resource-group", group];
         let list = [&["cognitiveservices", "account", "deployment", "list"][..], &at].concat();
-        let listed = if is_there { az.look(self.ask, &list).await? } else { Value::Null };
+        let listed = match az.look(self.ask, &list).await {
+            // It is to be made, and this is a dry run.
+            Err(error) if self.dry_run && !is_there && error.is_not_found() => Value::Null,
+            listed => listed?,
+        };
+        let listed = listed.as_array().map_or(&[][..], Vec::as_slice);
+        if is_there && let Some(name) = self.known_deployment(wish, listed)? {
+            return Ok(name);
+        }
+        let usual = [MODEL.to_owned(), format!("{MODEL}-{}", self.made.suffix())];
+        for name in wish.deployment.as_ref().map_or(&usual[..], std::slice::from_ref) {
+            let thing = Thing {
+                kind: Kind::Deployment,
+                name: name.clone(),
+                subscription: az.subscription().to_owned(),
+                group: group.to_owned(),
+                within: Some(account.to_owned()),
+                begun: false,
+            };
+            let taken = listed.iter().any(|found| text(found, "name").eq_ignore_ascii_case(name));
+            match self.made.known(&thing) {
+                Some(ours) if taken && !ours.begun && !is_there => return Ok(name.clone()),
+                // To make it would replace the model of somebody else's.
+                known if taken && known.is_none_or(|ours| !ours.begun) => {}
+                _ => return self.new_deployment(az, &thing, &at).await,
+            }
+        }
+        let taken = wish.deployment.as_deref().unwrap_or(MODEL);
+        Err(SetupError::Check(format!(
+            "{account} has another deployment {taken} already, which stays as it is; name a new one with --deployment"
+        )))
+    }
+
+    /// One that is there, named or chosen; `None` for a new one.
+    fn known_deployment(&self, wish: &Wish, listed: &[Value]) -> Result<Option<String>, SetupError> {
         let speaks = |deployment: &&Value| {
             deployment["properties"]["model"]["name"].as_str().is_some_and(|model| model.contains("realtime"))
         };
-        let known: Vec<String> =
-            listed.as_array().into_iter().flatten().filter(speaks).map(|found| text(found, "name")).collect();
-        if let Some(wanted) = wish.deployment.as_ref().filter(|wanted| known.contains(wanted)) {
-            return Ok(wanted.clone());
+        let known: Vec<String> = listed.iter().filter(speaks).map(|found| text(found, "name")).collect();
+        if let Some(wanted) = &wish.deployment {
+            return Ok(known.into_iter().find(|name| name.eq_ignore_ascii_case(wanted)));
         }
-        if wish.deployment.is_none() && !known.is_empty() {
-            let choices: Vec<String> =
-                known.iter().cloned().chain([format!("a new one ({MODEL})")]).collect();
-            let chosen = self.ask.choose("Which deployment?", &choices, "--deployment")?;
-            if let Some(name) = known.get(chosen) {
-                return Ok(name.clone());
-            }
+        if known.is_empty() {
+            return Ok(None);
         }
-        let name = wish.deployment.clone().unwrap_or_else(|| MODEL.to_owned());
-        let thing = Thing {
-            kind: Kind::Deployment,
-            name: name.clone(),
-            group: group.to_owned(),
-            within: Some(account.to_owned()),
-            begun: false,
-        };
+        let choices: Vec<String> = known.iter().cloned().chain([format!("a new one, of {MODEL}")]).collect();
+        let chosen = self.ask.choose("Which deployment?", &choices, "--deployment")?;
+        Ok(known.get(chosen).cloned())
+    }
+
+    async fn new_deployment(&mut self, az: &Az, thing: &Thing, at: &[&str]) -> Result<String, SetupError> {
         let args = [
             &["cognitiveservices", "account", "deployment", "create"][..],
-            &at,
-            &["--deployment-name", &name, "--model-name", MODEL, "--model-version", VERSION],
+            at,
+            &["--deployment-name", &thing.name, "--model-name", MODEL, "--model-version", VERSION],
             &["--model-format", "OpenAI", "--sku-name", SKU, "--sku-capacity", "1"],
         ];
-        self.make(az, &thing, &args.concat()).await?;
-        Ok(name)
+        self.make(az, thing, &args.concat()).await?;
+        Ok(thing.name.clone())
     }
 
     /// The group new things go to, made where there is none of that name.
@@ -294,6 +321,7 @@ impl Setup {
         let thing = Thing {
             kind: Kind::Group,
             name: group.clone(),
+            subscription: az.subscription().to_owned(),
             group: group.clone(),
             within: None,
             begun: false,

@@ -25,7 +25,7 @@ impl Setup {
         let az = self.az().await.ok_or_else(|| SetupError::Check(NO_AZ.to_owned()))?;
         let mut stay = Vec::new();
         for thing in things {
-            match self.take_back(&az, &thing).await? {
+            match self.take_back(&az.within(&thing.subscription), &thing).await? {
                 Taken::Gone if self.dry_run => {}
                 Taken::Gone => self.made.forget(&thing)?,
                 Taken::Stays(why) => stay.push(format!("{} stays: {why}", thing.name)),
@@ -40,7 +40,7 @@ impl Setup {
     }
 
     async fn take_back(&self, az: &Az, thing: &Thing) -> Result<Taken, SetupError> {
-        let Thing { kind, name, group, within, begun } = thing;
+        let Thing { kind, name, group, within, begun, .. } = thing;
         let within = within.as_deref().unwrap_or_default();
         let (show, delete): (Vec<&str>, Vec<&str>) = match kind {
             Kind::EventSubscription => {
@@ -89,10 +89,13 @@ impl Setup {
         begun: bool,
     ) -> Result<Option<String>, SetupError> {
         match thing.kind {
-            // They carry no tags: only what is known to have been made is ours.
-            Kind::Deployment | Kind::EventSubscription => Ok(begun.then(|| {
-                "it is not known whether this setup made it; look at it, and delete it by hand".to_owned()
-            })),
+            // They carry no tags: ours is what is known to have been made, or has the mark of this setup in its name.
+            Kind::Deployment | Kind::EventSubscription => {
+                let unclear = begun && !thing.name.ends_with(self.made.suffix());
+                Ok(unclear.then(|| {
+                    "it is not known whether this setup made it; look at it, and delete it by hand".to_owned()
+                }))
+            }
             Kind::OpenAi | Kind::Communication | Kind::Group
                 if text(&found["tags"], TAG) != self.made.mark() =>
             {

@@ -100,33 +100,35 @@ impl Azure {
 
 /// Things are files named `kind.name` that hold their tag.
 const AZ: &str = r#"#!/bin/sh
-echo "$*" >> "$AZURE_DIR/log"
+echo "$*" >> "$AZURE_DIR/log"; here="$AZURE_DIR/.."
 words="$1 $2"; case "$3" in -*|"") ;; *) words="$words $3";; esac; case "$4" in list|show|create|delete) words="$words $4";; esac
-name=; tags=; deployment=
+name=; tags=; deployment=; model=; subscription=$(cat "$here/subscription" 2>/dev/null || echo s)
 while [ $# -gt 0 ]; do
   case "$1" in
-    --name|-n) name=$2;; --tags) tags=$2;; --deployment-name) deployment=$2;;
+    --name|-n) name=$2;; --tags) tags=$2;; --deployment-name) deployment=$2;; --model-name) model=$2;;
+    --subscription) subscription=$2;;
   esac
   shift
 done
+[ "$subscription" = s ] || AZURE_DIR=$here/azure-$subscription
 thing() { [ -f "$AZURE_DIR/$1" ] || { echo "(ResourceNotFound) $1 was not found" >&2; exit 3; }
-  tag=$(cat "$AZURE_DIR/$1"); printf '{"name":"%s","tags":{"offhook-setup":"%s"},"hostName":"HOST","id":"/subscriptions/s/resourceGroups/offhook-voice/providers/x/%s","properties":{"endpoint":"ENDPOINT"}}' "${1#*.}" "${tag#*=}" "${1#*.}"; }
-broken() { [ ! -f "$AZURE_DIR/../broken" ] || { echo "the connection was reset" >&2; exit 1; }; }
+  tag=$(cat "$AZURE_DIR/$1"); printf '{"name":"%s","tags":{"offhook-setup":"%s"},"hostName":"HOST","id":"/subscriptions/s/resourceGroups/offhook-voice/providers/x/%s","kind":"OpenAI","resourceGroup":"offhook-voice","filter":{"includedEventTypes":["Microsoft.Communication.IncomingCall"]},"properties":{"endpoint":"ENDPOINT","model":{"name":"%s"}}}' "${1#*.}" "${tag#*=}" "${1#*.}" "$tag"; }
+broken() { [ ! -f "$here/broken" ] || { echo "the connection was reset" >&2; exit 1; }; }
 listed() { printf '['; first=1; for kind in "$@"; do for file in "$AZURE_DIR/$kind".*; do
   [ -f "$file" ] || continue; [ $first = 1 ] || printf ','; first=0; thing "$(basename "$file")"; done; done; printf ']'; }
 case "$words" in
-  "account show") echo '{"id":"s","name":"Pay as you go"}';;
+  "account show") echo "{\"id\":\"$subscription\",\"name\":\"Pay as you go\"}";;
   "group show") thing "group.$name";;
   "group create") printf '%s' "$tags" > "$AZURE_DIR/group.$name"; thing "group.$name";;
   "group delete") rm "$AZURE_DIR/group.$name";;
   "resource list") listed account acs;;
-  "cognitiveservices account list") echo '[]';;
+  "cognitiveservices account list") listed account;;
   "cognitiveservices account create") printf '%s' "$tags" > "$AZURE_DIR/account.$name"; thing "account.$name";;
   "cognitiveservices account show") thing "account.$name";;
   "cognitiveservices account delete") rm "$AZURE_DIR/account.$name";;
   "cognitiveservices account keys list") echo '{"key1":"hunter2"}';;
-  "cognitiveservices account deployment list") echo '[]';;
-  "cognitiveservices account deployment create") printf '' > "$AZURE_DIR/deployment.$deployment"; broken; echo '{}';;
+  "cognitiveservices account deployment list") listed deployment;;
+  "cognitiveservices account deployment create") printf '%s' "$model" > "$AZURE_DIR/deployment.$deployment"; broken; echo '{}';;
   "cognitiveservices account deployment show") thing "deployment.$deployment";;
   "cognitiveservices account deployment delete") rm "$AZURE_DIR/deployment.$deployment";;
   "communication list") listed acs;;
@@ -423,22 +425,27 @@ async fn calls_that_come_in_are_subscribed_to() {
     Machine::expect(&too_early, 1);
     assert!(errors(&too_early).contains("run `offhook setup acs` first"), "{}", errors(&too_early));
     Machine::expect(&azure.run(&create, "").await, 0);
+    // That of another installation stays as it is.
+    azure.put("event.offhook-incoming", "");
     for (url, what) in [("https://a.example.org", "create"), ("https://b.example.org", "update")] {
         let output = azure.run(&incoming(url), "").await;
         Machine::expect(&output, 0);
         let command = azure.changes().pop().unwrap();
         assert!(
-            command.starts_with(&format!("eventgrid event-subscription {what} --name offhook-incoming")),
+            command.starts_with(&format!("eventgrid event-subscription {what} --name offhook-incoming-")),
             "{command}"
         );
         let (_, token) = command.split_once("?token=").unwrap();
         let token = token.split_whitespace().next().unwrap();
         assert!(command.contains(&format!("--endpoint {url}/")) && token.len() >= 16, "{command}");
         assert!(!errors(&output).contains(token), "a secret is shown: {}", errors(&output));
+        let told = errors(&output);
+        assert!(told.contains("told of calls to this resource, too: offhook-incoming. "), "{told}");
     }
-    assert!(azure.things().contains(&"event.offhook-incoming".to_owned()), "{:?}", azure.things());
+    let made = |name: &&String| name.starts_with("event.offhook-incoming-");
+    assert_eq!(azure.things().iter().filter(made).count(), 1, "{:?}", azure.things());
     Machine::expect(&azure.run(&["setup", "undo", "--yes"], "").await, 0);
-    assert_eq!(azure.things(), Vec::<String>::new());
+    assert_eq!(azure.things(), ["event.offhook-incoming"]);
 }
 
 /// Of several resources none is taken because it comes first.
@@ -486,4 +493,48 @@ async fn what_was_begun_is_known() {
     let told = errors(&undo);
     assert!(told.contains("gpt-realtime-mini stays: it is not known whether this setup made it"), "{told}");
     assert_eq!(azure.things(), ["deployment.gpt-realtime-mini"]);
+}
+
+/// To create a deployment replaces one of that name: what is there keeps its name, and a new one gets another.
+#[tokio::test]
+async fn a_deployment_of_somebody_else_is_never_replaced() {
+    let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
+    let endpoint = fake.url().trim_end_matches("/openai/v1").trim_end_matches("/v1").to_owned();
+    let azure = Azure::new(&endpoint, &server);
+    azure.put("account.theirs", "");
+    azure.put("deployment.gpt-realtime-mini", "gpt-4o");
+    let setup = ["setup", "realtime", "--resource", "theirs", "--yes"];
+    let named = azure.run(&[&setup[..], &["--deployment", "GPT-realtime-mini"]].concat(), "").await;
+    Machine::expect(&named, 1);
+    assert!(errors(&named).contains("theirs has another deployment GPT-realtime-mini"), "{}", errors(&named));
+    assert!(azure.changes().is_empty(), "{:?}", azure.changes());
+    Machine::expect(&azure.run(&setup, "").await, 0);
+    let things = azure.things();
+    let made = |name: &&String| name.starts_with("deployment.gpt-realtime-mini-");
+    assert_eq!((things.len(), things.iter().filter(made).count()), (3, 1), "{things:?}");
+    assert!(config(&azure.machine).contains("model = \"gpt-realtime-mini-"), "{}", config(&azure.machine));
+    Machine::expect(&azure.run(&["setup", "undo", "--yes"], "").await, 0);
+    assert_eq!(azure.things(), ["account.theirs", "deployment.gpt-realtime-mini"]);
+    let kept = std::fs::read_to_string(azure.dir().join("deployment.gpt-realtime-mini")).unwrap();
+    assert_eq!(kept, "gpt-4o");
+}
+
+/// Things are looked for where they were made, whatever subscription `az` works in by now.
+#[tokio::test]
+async fn what_was_made_is_undone_in_its_subscription() {
+    let (server, fake) = (resource(KEY).await, FakeRealtime::start(speaks()).await);
+    let azure = Azure::new(&fake.url(), &server);
+    let create = ["setup", "acs", "--create", "--number", "+12065550123", "--tunnel", "ngrok", "--yes"];
+    Machine::expect(&azure.run(&create, "").await, 0);
+    assert_eq!(azure.things().len(), 2, "{:?}", azure.things());
+    azure.machine.file("subscription", "another");
+    let undo = azure.run(&["setup", "undo", "--yes"], "").await;
+    Machine::expect(&undo, 0);
+    assert!(errors(&undo).contains("Pay as you go (another)"), "{}", errors(&undo));
+    assert_eq!(azure.things(), Vec::<String>::new());
+    assert!(
+        azure.changes().iter().all(|change| change.contains("--subscription s ")),
+        "{:?}",
+        azure.changes()
+    );
 }
