@@ -34,7 +34,7 @@ pub enum Tried {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certainty {
     Answered,
-    /// Certainly not done, and it is not our fault: overloaded, or not reached.
+    /// Certainly not done, and it is not our fault: asked too often, or not reached.
     NotDone,
     Uncertain,
 }
@@ -69,8 +69,14 @@ impl Tries {
     /// How long to wait before the next try; `None` when this was the last one. `random` is from 0 to 1.
     pub fn again_after(&mut self, elapsed: Duration, tried: &Tried, random: f64) -> Option<Duration> {
         let asked = match tried {
-            Tried::Answered { status: 429 | 503, retry_after } => *retry_after,
-            Tried::Answered { status: 408 | 500 | 502 | 504, retry_after } if self.may_repeat => {
+            Tried::Answered { status: 429, retry_after } => *retry_after,
+            // Asked to come back, we do; but it may be what a gateway says whose upstream broke off after it took on the
+            // request.
+            Tried::Answered { status: 503, retry_after } => {
+                self.maybe_done = true;
+                *retry_after
+            }
+            Tried::Answered { status: 408 | 500..=599, retry_after } if self.may_repeat => {
                 self.maybe_done = true;
                 *retry_after
             }
@@ -96,12 +102,8 @@ impl Tries {
         let doubt = self.maybe_done && !matches!(self.operation, Operation::Terminate | Operation::HangUp);
         match last {
             Tried::Answered { status: 200..=299, .. } => Certainty::Answered,
-            Tried::Answered { status: 429 | 503, .. } | Tried::NeverLeft { .. } if !doubt => {
-                Certainty::NotDone
-            }
-            Tried::Answered { status: 408 | 500 | 502 | 504, .. } | Tried::Silence { .. } => {
-                Certainty::Uncertain
-            }
+            Tried::Answered { status: 429, .. } | Tried::NeverLeft { .. } if !doubt => Certainty::NotDone,
+            Tried::Answered { status: 408 | 500..=599, .. } | Tried::Silence { .. } => Certainty::Uncertain,
             _ if doubt => Certainty::Uncertain,
             _ => Certainty::Answered,
         }
@@ -111,6 +113,7 @@ impl Tries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acs::request::{Create, MediaOptions};
 
     fn timing() -> AcsTiming {
         AcsTiming { backoff: Duration::from_millis(100), ..AcsTiming::default() }
@@ -138,13 +141,13 @@ mod tests {
             (terminate(), vec![answered(404)], false, Answered),
             (terminate(), vec![answered(401)], false, Answered),
             (terminate(), vec![answered(429)], true, NotDone),
-            (terminate(), vec![answered(503)], true, NotDone),
+            (terminate(), vec![answered(503)], true, Uncertain),
             (terminate(), vec![answered(500)], true, Uncertain),
             (terminate(), vec![silence()], true, Uncertain),
             (terminate(), vec![silence(), answered(404)], false, Answered),
             (terminate(), vec![never_left()], true, NotDone),
             (start_media(), vec![answered(429)], true, NotDone),
-            (start_media(), vec![answered(503)], true, NotDone),
+            (start_media(), vec![answered(503)], true, Uncertain),
             (start_media(), vec![never_left()], true, NotDone),
             // May have been done, and must not be done twice.
             (start_media(), vec![answered(500)], false, Uncertain),
@@ -156,6 +159,14 @@ mod tests {
             (redirect(), vec![silence(), answered(400)], false, Uncertain),
             (redirect(), vec![answered(500), answered(204)], false, Answered),
             (redirect(), vec![never_left(), answered(400)], false, Answered),
+            // A gateway in front says 503 also when the request got through to whoever is behind it.
+            (create(), vec![answered(503)], true, Uncertain),
+            (create(), vec![answered(503), answered(429)], true, Uncertain),
+            (create(), vec![answered(503), never_left()], true, Uncertain),
+            (create(), vec![answered(503), answered(201)], false, Answered),
+            (create(), vec![answered(524)], true, Uncertain),
+            (create(), vec![answered(429)], true, NotDone),
+            (create(), vec![never_left(), answered(429)], true, NotDone),
         ] {
             let mut state = Tries::of(&request, &timing());
             let mut wait = None;
@@ -170,6 +181,20 @@ mod tests {
     fn redirect() -> Request {
         let to = offhook_core::PhoneNumber::parse("+14155550100").unwrap();
         Request::redirect(&"context".into(), &to)
+    }
+
+    fn create() -> Request {
+        let number = |text| offhook_core::PhoneNumber::parse(text).unwrap();
+        let url = "https://voice.example/".into();
+        let format = offhook_core::AudioFormat::Pcm16(offhook_core::audio::SampleRate::Hz24000);
+        Request::create(&Create {
+            to: &number("+14155550100"),
+            from: &number("+14155550199"),
+            display_name: None,
+            context: "call",
+            callback_url: &url,
+            media: &MediaOptions { url: url.clone(), format },
+        })
     }
 
     #[test]
