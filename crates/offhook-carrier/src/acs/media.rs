@@ -225,7 +225,8 @@ fn metadata(body: &Value) -> Metadata {
         value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
     };
     let encoding = field(body, "encoding").and_then(Value::as_str).unwrap_or("PCM");
-    if !encoding.to_ascii_lowercase().starts_with("pcm") || number("channels").is_some_and(mixed_is_mono) {
+    if !encoding.to_ascii_lowercase().starts_with("pcm") || number("channels").is_some_and(is_more_than_mono)
+    {
         return Metadata::Unusable;
     }
     match number("sampleRate") {
@@ -237,7 +238,7 @@ fn metadata(body: &Value) -> Metadata {
 }
 
 /// More than one channel was not asked for.
-fn mixed_is_mono(channels: u64) -> bool {
+fn is_more_than_mono(channels: u64) -> bool {
     channels > 1
 }
 
