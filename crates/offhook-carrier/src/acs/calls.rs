@@ -48,6 +48,9 @@ pub(super) struct Named {
     calls: Calls,
 }
 
+/// The name of a call, and both ends of its mail.
+pub(super) type Opened = (Named, mpsc::Sender<Mail>, mpsc::Receiver<Mail>);
+
 /// What the paths of one call lead to.
 pub(super) struct Found {
     pub mail: mpsc::Sender<Mail>,
@@ -63,19 +66,27 @@ fn secret() -> String {
 impl Calls {
     /// A new call, with names nobody can guess.
     pub fn open(&self, linger: Duration) -> (Named, mpsc::Sender<Mail>, mpsc::Receiver<Mail>) {
-        self.open_as(secret(), secret(), linger)
+        self.insert(self.lock(), secret(), secret(), linger)
     }
 
-    /// A call of a process before this one.
-    pub fn open_as(
+    /// A call of a process before this one; `None` where somebody listens for it already.
+    pub fn open_as(&self, reference: String, token: String, linger: Duration) -> Option<Opened> {
+        let calls = self.lock();
+        if calls.get(&reference).is_some_and(|known| known.closes_at.is_none()) {
+            return None;
+        }
+        Some(self.insert(calls, reference, token, linger))
+    }
+
+    fn insert(
         &self,
+        mut calls: MutexGuard<'_, HashMap<String, Known>>,
         reference: String,
         token: String,
         linger: Duration,
-    ) -> (Named, mpsc::Sender<Mail>, mpsc::Receiver<Mail>) {
+    ) -> Opened {
         let (mail, mailbox) = mpsc::channel(MAIL);
         let known = Known { token: token.clone(), mail: mail.clone(), connection: None, closes_at: None };
-        let mut calls = self.lock();
         if calls.len() >= CROWD {
             let now = Instant::now();
             calls.retain(|_, known| known.closes_at.is_none_or(|at| now < at));
@@ -168,6 +179,19 @@ mod tests {
         assert_eq!(calls.live().len(), 1);
         tokio::time::advance(LINGER).await;
         assert_eq!(calls.find(&reference, &token).map(|_| ()), Err(Stranger::Unknown));
+    }
+
+    /// Asked for twice, the second must not close the paths of the first when it goes.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_listened_for_once() {
+        let calls = Calls::default();
+        let open = || calls.open_as("ref".to_owned(), "token".to_owned(), LINGER);
+        let (first, ..) = open().expect("nobody listens for it yet");
+        assert!(open().is_none());
+        tokio::time::advance(10 * LINGER).await;
+        assert_eq!(calls.find("ref", "token").map(|found| found.is_over), Ok(false));
+        drop(first);
+        assert!(open().is_some());
     }
 
     #[tokio::test(start_paused = true)]

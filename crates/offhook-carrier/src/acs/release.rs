@@ -75,7 +75,9 @@ impl AcsCarrier {
         // It is only listened for: where it was told to tell us stands in its own request.
         let urls = Urls::default();
         let timing = self.config.timing;
-        let (named, post, mailbox) = self.calls.open_as(reference, token, timing.linger);
+        let Some((named, post, mailbox)) = self.calls.open_as(reference, token, timing.linger) else {
+            return;
+        };
         let call = Call::left_behind(now(), self.plan(&urls, &named, line, None));
         let (shared, format) = (Arc::clone(&self.shared), self.config.format);
         Box::new(Driver::new(call, named, shared, None, mailbox, post, format)).say_farewell();
