@@ -94,7 +94,10 @@ impl Leg {
     }
 
     /// Have the network itself connect the other side with somebody else, where it can; `false` where it can't, or not
-    /// now. What becomes of it shows in the events of the leg.
+    /// now.
+    ///
+    /// `true` says that it was asked for, not that it was done: what becomes of it stands in the log only. Who is
+    /// transferred away is seen to hang up, and somebody who was invited is just heard.
     pub fn hand_over(&mut self, how: HandOver, to: &Dial) -> bool {
         match &mut self.0 {
             Kind::Sip(_) => false,

@@ -56,6 +56,8 @@ pub enum Output {
     Ticket(String),
     /// From now on only this connection is ours.
     Connection(String),
+    /// The request for the call is not to be sent once more.
+    CallOff,
     CloseMedia,
 }
 
@@ -313,6 +315,10 @@ impl Call {
                 self.out.push_back(Output::Ask(request));
                 self.phase = Phase::Ending;
             }
+            // Another try would ring somebody for a call that nobody wants any more.
+            Phase::Asking if !self.inbound && self.connection.is_none() => {
+                self.out.push_back(Output::CallOff)
+            }
             _ => self.terminate(),
         }
     }
@@ -339,11 +345,12 @@ impl Call {
                     self.go_on_with_digits(now);
                 }
             }
-            Operation::StartMedia
-            | Operation::StopMedia
-            | Operation::Transfer
-            | Operation::AddParticipant
-            | Operation::Look => {
+            Operation::Transfer | Operation::AddParticipant => {
+                if !matches!(reply, Reply::Done(_)) {
+                    tracing::warn!(?operation, ?reply, "ACS does not hand the call over");
+                }
+            }
+            Operation::StartMedia | Operation::StopMedia | Operation::Look => {
                 if !matches!(reply, Reply::Done(_)) {
                     tracing::debug!(?operation, ?reply, "ACS does not do it");
                 }
@@ -358,22 +365,15 @@ impl Call {
                 if let Some(connection) = connection {
                     self.is_named(&connection);
                 }
-                match self.phase {
-                    Phase::Asking if self.hang_up.is_none() => {
-                        self.phase = Phase::Connecting;
-                        // ACS does not say when the phone rings. That it may by now, is what counts: nobody calls
-                        // again without asking.
-                        if !self.inbound {
-                            self.leg(LegEvent::Ringing { early_media: false });
-                        }
-                    }
-                    Phase::Asking | Phase::Watching { .. } => self.terminate(),
-                    _ => {}
+                self.is_taken_on();
+                if matches!(self.phase, Phase::Asking | Phase::Watching { .. }) {
+                    self.terminate();
                 }
                 self.note_answered(now);
             }
-            // An event has named it: it was done, whatever became of the reply.
-            _ if self.connection.is_some() => {}
+            // An event has told of it: it was done, whatever became of the reply.
+            _ if self.connection.is_some()
+                || matches!(self.phase, Phase::Connecting | Phase::Connected { .. }) => {}
             Reply::Refused(refusal) => self.on_refused(&refusal),
             Reply::NotDone { reached, why } => {
                 let reason = match reached {
@@ -405,7 +405,6 @@ impl Call {
             // The caller did not wait.
             _ if self.inbound && matches!(refusal.status, 404 | 410) => EndReason::RemoteHungUp,
             (Some(meaning), _) => meaning.unanswered(),
-            (None, 500..) => EndReason::CarrierFailed,
             (None, _) => EndReason::CarrierRefused,
         };
         self.fail(failure);
@@ -431,6 +430,7 @@ impl Call {
         if matches!(self.phase, Phase::Over) || self.is_repeated(&event) || !self.is_ours(&event) {
             return;
         }
+        self.is_taken_on();
         match event.kind {
             Kind::CallConnected => self.on_connected(now),
             Kind::CallDisconnected | Kind::CreateCallFailed | Kind::AnswerFailed | Kind::ConnectFailed => {
@@ -447,6 +447,13 @@ impl Call {
             }
             Kind::MediaStreamingFailed => self.on_streaming_failed(&event),
             Kind::ParticipantsUpdated => self.learn_remote(&event.participants),
+            Kind::CallTransferAccepted
+            | Kind::CallTransferFailed
+            | Kind::AddParticipantSucceeded
+            | Kind::AddParticipantFailed => {
+                let why = event.result.as_ref().map(ResultInformation::detail).unwrap_or_default();
+                tracing::info!(kind = ?event.kind, why, "what became of a call that was to be handed over");
+            }
             _ => {}
         }
         if matches!(self.phase, Phase::Watching { .. }) || (self.hang_up.is_some() && !self.told_end) {
@@ -489,6 +496,18 @@ impl Call {
         self.out.push_back(Output::Connection(connection.to_owned()));
         if !self.told_end {
             self.out.push_back(Output::Ticket(Ticket::Connection(connection.to_owned()).to_text()));
+        }
+    }
+
+    /// ACS has the call, whoever said so first. It does not say when the phone rings. That it may by now, is what counts:
+    /// nobody calls again without asking.
+    fn is_taken_on(&mut self) {
+        if !matches!(self.phase, Phase::Asking) || self.hang_up.is_some() {
+            return;
+        }
+        self.phase = Phase::Connecting;
+        if !self.inbound {
+            self.leg(LegEvent::Ringing { early_media: false });
         }
     }
 
@@ -565,6 +584,14 @@ impl Call {
         if self.plan.remote.is_none() {
             let others = participants.iter().filter_map(|raw_id| Identifier::raw(raw_id));
             self.plan.remote = others.into_iter().find(|other| *other != line);
+        }
+    }
+
+    /// A media connection that comes with the name of a call which was only watched: it is there after all.
+    pub fn on_late_media(&mut self, connection: &str) {
+        if matches!(self.phase, Phase::Watching { .. }) && self.connection.is_none() {
+            self.is_named(connection);
+            self.terminate();
         }
     }
 

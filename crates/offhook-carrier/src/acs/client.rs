@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::config::{AcsAuth, AcsConfig, AcsStartError, AcsTiming};
 use super::entra::Tokens;
@@ -24,7 +25,7 @@ const LONGEST: usize = 256 * 1_024;
 pub enum Reply {
     Done(Done),
     Refused(Refusal),
-    /// Certainly not done: the service is overloaded, or was not reached.
+    /// Certainly not done: the service was asked too often, or was not reached.
     NotDone {
         reached: bool,
         why: String,
@@ -116,21 +117,31 @@ impl Client {
 
     /// Send it, as often as is safe and sensible.
     pub async fn perform(&self, request: &Request) -> Reply {
+        self.perform_unless(&CancellationToken::new(), request).await
+    }
+
+    /// As [`Self::perform`], but it is not sent any more once it was called off. A try that is on its way is waited for:
+    /// it may be the one that is done.
+    pub async fn perform_unless(&self, called_off: &CancellationToken, request: &Request) -> Reply {
         let (began_at, first_sent) = (Instant::now(), http_date(SystemTime::now()));
         let mut tries = Tries::of(request, &self.timing);
         let mut renewed = false;
         loop {
-            let answer = self.try_once(request, &first_sent).await;
+            let answer = self.try_once(request, &first_sent, called_off).await;
             // A token that was revoked; the next one may be better.
             if answer.status() == Some(401) && !std::mem::replace(&mut renewed, true) && self.renew(&answer) {
                 continue;
             }
             match tries.again_after(began_at.elapsed(), &answer.tried, rand::random()) {
-                Some(wait) => {
+                Some(wait) if !called_off.is_cancelled() => {
                     tracing::debug!(operation = ?request.operation, tried = ?answer.tried, "ACS is asked again");
-                    tokio::time::sleep(wait).await;
+                    // Called off in the meantime, it ends with what is known so far.
+                    let pause = tokio::time::sleep(wait);
+                    if called_off.run_until_cancelled(pause).await.is_none() {
+                        return reply(&answer, tries.certainty(&answer.tried));
+                    }
                 }
-                None => return reply(&answer, tries.certainty(&answer.tried)),
+                _ => return reply(&answer, tries.certainty(&answer.tried)),
             }
         }
     }
@@ -138,7 +149,8 @@ impl Client {
     /// Send it once, and say how that went.
     pub async fn look(&self, request: &Request) -> Look {
         let began_at = Instant::now();
-        let answer = self.try_once(request, &http_date(SystemTime::now())).await;
+        let never = CancellationToken::new();
+        let answer = self.try_once(request, &http_date(SystemTime::now()), &never).await;
         let tries = Tries::of(request, &self.timing);
         Look {
             reply: reply(&answer, tries.certainty(&answer.tried)),
@@ -154,7 +166,7 @@ impl Client {
         true
     }
 
-    async fn try_once(&self, request: &Request, first_sent: &str) -> Answer {
+    async fn try_once(&self, request: &Request, first_sent: &str, called_off: &CancellationToken) -> Answer {
         let mut url = self.endpoint.clone();
         url.set_path(&request.path);
         url.query_pairs_mut().append_pair("api-version", &self.api_version);
@@ -196,6 +208,10 @@ impl Client {
         }
         if !request.body.is_empty() {
             sending = sending.header("Content-Type", "application/json").body(request.body.clone());
+        }
+        // Also after a wait for a token.
+        if called_off.is_cancelled() {
+            return Answer::none(Tried::NeverLeft { why: "it was called off".to_owned() });
         }
         Answer { token, ..answer(sending).await }
     }
@@ -380,6 +396,18 @@ mod tests {
         assert_eq!(of(sent, "authorization"), signed.authorization);
         assert!(read_date(&of(sent, "repeatability-first-sent")).is_some());
         assert!(uuid::Uuid::parse_str(&of(sent, "repeatability-request-id")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_was_called_off_is_not_sent_any_more() {
+        let server = MockServer::start().await;
+        let throttled = status(429).insert_header("Retry-After", "0");
+        Mock::given(method("POST")).respond_with(throttled).mount(&server).await;
+        let (client, called_off) = (with_key(&server), CancellationToken::new());
+        called_off.cancel();
+        let reply = client.perform_unless(&called_off, &Request::terminate("c1")).await;
+        assert_eq!(reply, Reply::NotDone { reached: false, why: "it was called off".to_owned() });
+        assert!(server.received_requests().await.unwrap().is_empty());
     }
 
     #[tokio::test]

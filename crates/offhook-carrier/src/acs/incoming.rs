@@ -32,8 +32,6 @@ pub enum IncomingCallError {
 /// Why a call that came in was not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncomingRefusal {
-    #[error("that call was told of before")]
-    Duplicate,
     #[error("it is for none of our lines; it is left to whoever else listens to this resource")]
     NotOurs,
     #[error("all calls the line carries are under way; it was told to be busy")]

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use offhook_core::{AudioFormat, EndReason, Frame, LegCommand, LegEvent, PhoneNumber};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::{Call, HandOver, MediaNews, Output};
@@ -67,6 +68,8 @@ pub(super) struct Driver {
     mailbox: mpsc::Receiver<Mail>,
     /// For the replies to requests.
     post: mpsc::Sender<Mail>,
+    /// The call is not to be asked for any more.
+    called_off: CancellationToken,
     socket: Option<MediaSocket>,
     socket_of: String,
     format: AudioFormat,
@@ -181,6 +184,7 @@ impl Driver {
             slot,
             mailbox,
             post,
+            called_off: CancellationToken::new(),
             socket: None,
             socket_of: String::new(),
             format,
@@ -267,7 +271,8 @@ impl Driver {
             Mail::Shutdown => {
                 self.call.told(now, LegCommand::HangUp { reason: EndReason::GatewayShutdown });
             }
-            Mail::Socket(_, connection) if self.call.is_over() || !self.is_own(&connection) => {}
+            Mail::Socket(_, connection) if self.call.is_over() => self.call.on_late_media(&connection),
+            Mail::Socket(_, connection) if !self.is_own(&connection) => {}
             // The last one to come is the one that is used.
             Mail::Socket(stream, connection) => {
                 self.socket_of = connection;
@@ -302,6 +307,7 @@ impl Driver {
                         self.call.on_media(now(), MediaNews::Lost);
                     }
                 }
+                Output::CallOff => self.called_off.cancel(),
                 Output::CloseMedia => self.close_media(),
             }
         }
@@ -320,8 +326,12 @@ impl Driver {
 
     fn ask(&self, request: Request) {
         let (shared, post) = (Arc::clone(&self.shared), self.post.clone());
+        let called_off = match request.operation {
+            Operation::Create => self.called_off.clone(),
+            _ => CancellationToken::new(),
+        };
         tokio::spawn(async move {
-            let reply = shared.client.perform(&request).await;
+            let reply = shared.client.perform_unless(&called_off, &request).await;
             // Where nobody waits for it any more, nothing is to be done.
             let _ = post.send(Mail::Reply(request.operation, reply)).await;
         });

@@ -31,14 +31,13 @@ mod ticket;
 mod tone;
 mod websocket;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_core::{AudioFormat, EndReason, PhoneNumber};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 pub use call::HandOver;
@@ -65,8 +64,8 @@ use ticket::Ticket;
 
 /// What the lines of ACS name as their trunk.
 pub const TRUNK: &str = "acs";
-/// Calls that were told of lately, so that one that is told of twice comes in once.
-const REMEMBERED: usize = 1_024;
+/// How many callers are told at a time that we are busy; those above it hear it ring.
+const REJECTIONS: usize = 64;
 /// How long [`AcsCarrier::shutdown`] waits for calls to end.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -138,7 +137,7 @@ pub struct AcsCarrier {
     address: Address,
     shared: Arc<Shared>,
     incoming: mpsc::Sender<IncomingCall>,
-    told_of: Arc<Mutex<VecDeque<String>>>,
+    rejections: Arc<Semaphore>,
 }
 
 /// Whether [`AcsCarrier::release`] is to be asked.
@@ -154,8 +153,8 @@ impl AcsCarrier {
         let lines = LinePool::new(config.lines.iter().map(|line| (line.number.clone(), line.max_calls)));
         let shared = Arc::new(Shared { client, farewells: TaskTracker::new() });
         let address = Address::of(&config.callback_url, &config.media_url);
-        let (calls, told_of) = (Calls::default(), Arc::default());
-        Ok(Self { config: Arc::new(config), lines, calls, address, shared, incoming, told_of })
+        let (calls, rejections) = (Calls::default(), Arc::new(Semaphore::new(REJECTIONS)));
+        Ok(Self { config: Arc::new(config), lines, calls, address, shared, incoming, rejections })
     }
 
     /// Where Microsoft reaches us from now on, as a tunnel says; `None` while it does not: then no call is placed.
@@ -254,13 +253,12 @@ impl AcsCarrier {
     }
 
     /// Somebody calls; where it is one of our lines, it becomes an [`IncomingCall`].
+    ///
+    /// Event Grid tells at least once: whoever takes its deliveries sees to it that each call gets here once.
     pub fn incoming(&self, event: IncomingCallEvent) -> Result<(), IncomingRefusal> {
         let to = event.to.as_ref().ok_or(IncomingRefusal::NotOurs)?;
         let line = self.config.lines.iter().find(|line| line.number == *to);
         let line = line.ok_or(IncomingRefusal::NotOurs)?;
-        if !self.is_new(&event) {
-            return Err(IncomingRefusal::Duplicate);
-        }
         if self.shared.farewells.is_closed() {
             return Err(IncomingRefusal::Stopping);
         }
@@ -276,24 +274,17 @@ impl AcsCarrier {
         Ok(())
     }
 
-    /// Event Grid tells at least once.
-    fn is_new(&self, event: &IncomingCallEvent) -> bool {
-        let Some(id) = event.correlation_id.as_ref().or(event.server_call_id.as_ref()) else { return true };
-        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
-        if told_of.contains(id) {
-            return false;
-        }
-        if told_of.len() == REMEMBERED {
-            told_of.pop_front();
-        }
-        told_of.push_back(id.clone());
-        true
-    }
-
     fn reject(&self, event: &IncomingCallEvent) -> IncomingRefusal {
+        let Ok(turn) = Arc::clone(&self.rejections).try_acquire_owned() else {
+            tracing::warn!("so many callers are told to be busy that one is not told");
+            return IncomingRefusal::Busy;
+        };
         let request = Request::reject(&event.context, EndReason::CarrierNoLine);
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { shared.client.perform(&request).await });
+        self.shared.farewells.spawn(async move {
+            shared.client.perform(&request).await;
+            drop(turn);
+        });
         IncomingRefusal::Busy
     }
 

@@ -386,9 +386,47 @@ async fn a_leg_that_is_dropped_hangs_up() {
 #[tokio::test]
 async fn a_leg_that_is_dropped_at_once_hangs_up_what_it_had_asked_for() {
     let rig = Rig::start().await;
-    drop(rig.dial());
+    let leg = rig.dial();
+    rig.asked("/callConnections").await;
+    drop(leg);
     rig.asked("/c1:terminate").await;
     assert_eq!(rig.count("/callConnections").await, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_is_hung_up_before_it_was_asked_for_is_never_asked_for() {
+    let rig = Rig::start().await;
+    drop(rig.dial());
+    within(rig.carrier.shutdown()).await;
+    assert_eq!(rig.count("").await, 0);
+}
+
+/// It would ring somebody for a call that nobody wants any more.
+#[tokio::test]
+async fn a_call_that_is_hung_up_between_two_tries_is_not_asked_for_again() {
+    let rig = Rig::with(MockServer::start().await);
+    let later = ResponseTemplate::new(429).insert_header("Retry-After", "4");
+    rig.on("POST", "^/calling/callConnections$", later).await;
+    let mut leg = rig.dial();
+    rig.asked("/callConnections").await;
+    leg.send(LegCommand::HangUp { reason: EndReason::OwnerCancelled }).unwrap();
+    assert_eq!(event(&mut leg).await, LegEvent::Closed);
+    assert!(rig.carrier.calls.live().is_empty(), "nothing is left to be waited for");
+    within(rig.carrier.shutdown()).await;
+    assert_eq!(rig.count("/callConnections").await, 1);
+}
+
+/// A killed process left it behind; the callback of its answer came while nobody listened, and ACS connects its audio.
+#[tokio::test]
+async fn a_call_left_behind_is_hung_up_when_its_audio_comes() {
+    let rig = Rig::start().await;
+    let carrier = Carrier::from(rig.carrier.clone());
+    let pending = Ticket::Pending { reference: "ref".to_owned(), token: "token".to_owned() }.to_text();
+    for _ in 0..2 {
+        assert!(matches!(carrier.release(&pending).await, Released::Unknown { .. }));
+    }
+    let _far = rig.connect(&Paths { call: "ref".to_owned(), token: "token".to_owned() });
+    rig.asked("/c1:terminate").await;
 }
 
 fn incoming(correlation: &str) -> IncomingCallEvent {
@@ -407,7 +445,6 @@ fn incoming(correlation: &str) -> IncomingCallEvent {
 async fn somebody_calls_and_is_answered() {
     let mut rig = Rig::start().await;
     rig.carrier.incoming(incoming("k1")).unwrap();
-    assert_eq!(rig.carrier.incoming(incoming("k1")), Err(IncomingRefusal::Duplicate));
     let mut call = within(rig.inbox.recv()).await.unwrap();
     assert_eq!((call.from, call.to), (Some(number("+14155550123")), number(LINE)));
     assert_eq!((call.from_name.as_deref(), call.carrier_call_id.as_str()), (Some("Anna"), "k1"));
@@ -444,15 +481,43 @@ async fn calls_that_are_not_passed_on() {
     let before = rig.carrier.lines();
     rig.carrier.set_public_url(None);
     assert_eq!(rig.carrier.incoming(incoming("k5")), Err(IncomingRefusal::Unreachable));
+    assert_eq!(rig.carrier.incoming(incoming("k5")), Err(IncomingRefusal::Unreachable));
     assert!(matches!(
         rig.carrier.dial(&Dial { to: number(REMOTE), from: None }),
         Err(DialError::Unsent { .. })
     ));
     assert_eq!(rig.carrier.lines(), before);
     rig.carrier.set_public_url(Some("https://tunnel.example"));
+    // What could not be taken is taken when it is told of again.
+    rig.carrier.incoming(incoming("k5")).unwrap();
+    drop(rig.inbox.recv().await.unwrap());
     let _leg = rig.dial();
     let asked = rig.asked("/callConnections").await;
     assert!(asked["callbackUri"].as_str().unwrap().starts_with("https://tunnel.example/webhooks/acs/calls/"));
+}
+
+/// A call that one of our lines hands on to another rings there as well, under the same correlationId.
+#[tokio::test]
+async fn a_call_that_is_handed_on_rings_on_the_other_line_too() {
+    let mut rig = Rig::start().await;
+    let mut config = (*rig.carrier.config).clone();
+    config.lines.push(AcsLine::new(number("+14155550198")));
+    rig.carrier = AcsCarrier::start(config, mpsc::Sender::clone(&rig.carrier.incoming)).unwrap();
+    for to in [LINE, "+14155550198"] {
+        rig.carrier.incoming(IncomingCallEvent { to: Some(number(to)), ..incoming("k1") }).unwrap();
+        assert_eq!(within(rig.inbox.recv()).await.unwrap().to, number(to));
+    }
+}
+
+#[tokio::test]
+async fn who_is_told_that_we_are_busy_is_told_so_before_we_go() {
+    let rig = Rig::start().await;
+    rig.carrier.incoming(incoming("k1")).unwrap();
+    assert_eq!(rig.carrier.incoming(incoming("k2")), Err(IncomingRefusal::Busy));
+    within(rig.carrier.shutdown()).await;
+    let requests = rig.server.received_requests().await.unwrap();
+    let reasons = requests.iter().map(|request| serde_json::from_slice::<Value>(&request.body).unwrap());
+    assert!(reasons.into_iter().any(|body| body["callRejectReason"] == "busy"));
 }
 
 #[tokio::test]

@@ -117,6 +117,11 @@ impl Line {
         self.show(&format!("media {news:?}"))
     }
 
+    fn late_media(&mut self, connection: &str) -> &mut Self {
+        self.call.on_late_media(connection);
+        self.show(&format!("late media of {connection}"))
+    }
+
     fn show(&mut self, what: &str) -> &mut Self {
         let at = (self.now - self.began).as_millis();
         let mut out = Vec::new();
@@ -140,6 +145,7 @@ fn shown(output: &Output) -> String {
         Output::Leg(event) => format!("leg {event:?}"),
         Output::Ticket(ticket) => format!("ticket {}", ticket.split_once('\n').unwrap().1),
         Output::Connection(id) => format!("connection {id}"),
+        Output::CallOff => "call off".to_owned(),
         Output::CloseMedia => "close media".to_owned(),
     }
 }
@@ -238,7 +244,7 @@ fn every_event_before_the_reply() {
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
            100 media Up(Pcm16(Hz24000))         leg MediaUp { format: Pcm16(Hz24000), encrypted: true }
-           100 CallConnected                    connection c1, ticket connection c1, leg Answered { sip_call_id: None }
+           100 CallConnected                    connection c1, ticket connection c1, leg Ringing { early_media: false }, leg Answered { sip_call_id: None }
            200 Create: done                     -
            300 CallDisconnected                 leg HungUp { q850_cause: None }, close media
         finished
@@ -318,8 +324,7 @@ fn a_refused_request_is_a_refused_call() {
         (refused(401, None), "carrier.refused"),
         (refused(400, Some(8_523)), "carrier.refused"),
         (refused(403, Some(510_403)), "carrier.refused"),
-        (refused(500, None), "carrier.failed"),
-        (Reply::NotDone { reached: true, why: "503".to_owned() }, "carrier.failed"),
+        (Reply::NotDone { reached: true, why: "429".to_owned() }, "carrier.failed"),
         (Reply::NotDone { reached: false, why: "refused".to_owned() }, "carrier.unreachable"),
     ] {
         let mut line = Line::dial();
@@ -349,6 +354,93 @@ fn an_uncertain_call_is_watched() {
     assert!(line.call.is_finished());
 }
 
+/// The callback of its answer may have come while nobody listened; a connection for its audio says as much.
+#[test]
+fn a_call_that_is_watched_is_hung_up_when_its_audio_comes() {
+    let mut line = Line::dial();
+    line.wait(25_000).reply(Operation::Create, uncertain());
+    line.wait(30_000).late_media("c1").late_media("c1");
+    line.wait(100).reply(Operation::Terminate, done(None));
+    line.check(&expect![[r#"
+             0 begin                            ticket pending ref token, ask Create
+         25000 Create: uncertain                leg Failed(DialFailure(carrier.uncertain, SIP None, Q.850 None)), close media
+         55000 late media of c1                 connection c1, ask Terminate
+         55000 late media of c1                 -
+         55100 Terminate: done                  close media
+        finished
+    "#]]);
+    let now = Instant::now();
+    let mut line = Line::of(now, Call::left_behind(now, plan()));
+    line.wait(3_000).late_media("c1");
+    line.check(&expect![[r#"
+             0 begin                            -
+          3000 late media of c1                 connection c1, ask Terminate
+        not finished
+    "#]]);
+}
+
+/// ACS has the call, and the phone may have rung for as long as the request was repeated: nobody calls again silently.
+#[test]
+fn a_failure_that_comes_before_the_reply_comes_after_the_ringing() {
+    let mut line = Line::dial();
+    line.wait(4_000).event("CreateCallFailed", Some((503, 560_503)));
+    line.wait(100).reply(Operation::Create, uncertain());
+    line.check(&expect![[r#"
+             0 begin                            ticket pending ref token, ask Create
+          4000 CreateCallFailed                 connection c1, ticket connection c1, leg Ringing { early_media: false }, leg Failed(DialFailure(carrier.failed, SIP Some(503), Q.850 None)), close media
+          4100 Create: uncertain                -
+        finished
+    "#]]);
+    // As older versions of the service tell it: of no call by name.
+    let mut line = Line::dial();
+    line.wait(4_000)
+        .events(r#"[{"type":"Microsoft.Communication.CallDisconnected","data":{}}]"#, "CallDisconnected");
+    line.reply(Operation::Create, Reply::NotDone { reached: false, why: "refused".to_owned() });
+    line.wait(1_000);
+    line.check(&expect![[r#"
+             0 begin                            ticket pending ref token, ask Create
+          4000 CallDisconnected                 leg Ringing { early_media: false }
+          4000 Create: not done, unreached      -
+          5000 time                             leg Failed(DialFailure(carrier.failed, SIP None, Q.850 None)), close media
+        finished
+    "#]]);
+}
+
+/// What is asked for no more and certainly was not done, is over at once; what may have been done is watched.
+#[test]
+fn cancelled_between_two_tries() {
+    let mut line = Line::dial();
+    line.wait(1_000).hang_up();
+    line.reply(Operation::Create, Reply::NotDone { reached: true, why: "429".to_owned() });
+    line.check(&expect![[r#"
+             0 begin                            ticket pending ref token, ask Create
+          1000 HangUp(owner.cancelled)          call off
+          1000 Create: not done, reached        leg Closed, close media
+        finished
+    "#]]);
+    let mut line = Line::dial();
+    line.wait(1_000).hang_up().reply(Operation::Create, uncertain());
+    line.wait(3_000).connected();
+    line.check(&expect![[r#"
+             0 begin                            ticket pending ref token, ask Create
+          1000 HangUp(owner.cancelled)          call off
+          1000 Create: uncertain                leg Closed, close media
+          4000 CallConnected                    connection c1, ask Terminate
+        not finished
+    "#]]);
+    // Whoever calls us rings until they are told; they are answered, and told.
+    let mut line = Line::offered();
+    line.told(LegCommand::Answer).wait(1_000).hang_up();
+    line.wait(1_000).reply(Operation::Answer, done(Some("c1")));
+    line.check(&expect![[r#"
+             0 begin                            -
+             0 Answer                           ticket pending ref token, ask Answer
+          1000 HangUp(owner.cancelled)          -
+          2000 Answer: done                     connection c1, ticket connection c1, ask Terminate
+        not finished
+    "#]]);
+}
+
 #[test]
 fn a_reply_that_was_lost_does_not_matter_once_an_event_has_come() {
     let mut line = Line::dial();
@@ -356,7 +448,7 @@ fn a_reply_that_was_lost_does_not_matter_once_an_event_has_come() {
     line.wait(20_000).reply(Operation::Create, uncertain());
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-          4000 CallConnected                    connection c1, ticket connection c1, leg Answered { sip_call_id: None }
+          4000 CallConnected                    connection c1, ticket connection c1, leg Ringing { early_media: false }, leg Answered { sip_call_id: None }
          14000 time                             leg MediaLost
          24000 Create: uncertain                -
         not finished
@@ -371,7 +463,7 @@ fn cancelled_before_anything_is_known_of_it() {
     line.wait(100).reply(Operation::Terminate, done(None));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-           100 HangUp(owner.cancelled)          -
+           100 HangUp(owner.cancelled)          call off
           1000 Create: done                     connection c1, ticket connection c1, ask Terminate
           1100 Terminate: done                  leg Closed, close media
         finished
@@ -383,7 +475,7 @@ fn cancelled_before_anything_is_known_of_it() {
     line.wait(100).reply(Operation::Terminate, done(None));
     line.check(&expect![[r#"
              0 begin                            ticket pending ref token, ask Create
-           100 HangUp(owner.cancelled)          -
+           100 HangUp(owner.cancelled)          call off
           5100 time                             leg Closed, close media
           9100 Create: done                     connection c1, ask Terminate
           9200 Terminate: done                  close media

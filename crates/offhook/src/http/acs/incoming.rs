@@ -91,7 +91,6 @@ impl Doors {
                 self.guard.seen().forget(&names);
                 return false;
             }
-            Err(IncomingRefusal::Duplicate) => {}
             Err(why) => tracing::info!(%why, "an incoming call was not taken"),
         }
         true

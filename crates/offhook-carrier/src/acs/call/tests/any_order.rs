@@ -13,6 +13,7 @@ enum Happening {
     Answer,
     Digits,
     Media(MediaNews),
+    LateMedia,
     Heard,
 }
 
@@ -34,7 +35,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(done(Some("c1"))),
         Just(done(None)),
         Just(refused(404, Some(8_522))),
-        Just(refused(500, None)),
+        Just(refused(403, None)),
         Just(uncertain()),
         Just(Reply::NotDone { reached: false, why: String::new() }),
     ];
@@ -48,6 +49,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::Answer),
         Just(Happening::Digits),
         media.prop_map(Happening::Media),
+        Just(Happening::LateMedia),
         Just(Happening::Heard),
     ]
 }
@@ -63,6 +65,7 @@ fn happen(line: &mut Line, happening: Happening) {
         Happening::Answer => line.told(LegCommand::Answer),
         Happening::Digits => line.told(LegCommand::SendDigits("1w2".to_owned())),
         Happening::Media(news) => line.media(news),
+        Happening::LateMedia => line.late_media("c1"),
         Happening::Heard => {
             line.call.heard(line.now);
             line
