@@ -69,7 +69,7 @@ pub enum Found {
     Ask,
     /// Not known, and the issuer has been asked just now.
     Unknown,
-    /// No keys are known, and the issuer did not answer just now.
+    /// Not known, and the issuer did not answer just now.
     Away,
 }
 
@@ -85,7 +85,9 @@ impl Keys {
                 let stale = !failed && !within(self.fetched_at, timing.fresh);
                 Found::Known { key: Arc::clone(key), stale }
             }
-            None if failed || within(self.wanted_at, timing.cooldown) => Found::Unknown,
+            // It may be a new key, of which nobody could tell us.
+            None if failed => Found::Away,
+            None if self.failed_at.is_none() && within(self.wanted_at, timing.cooldown) => Found::Unknown,
             None => Found::Ask,
         }
     }
@@ -401,9 +403,15 @@ mod tests {
         keys.failed(at(86_412));
         assert_eq!(find(&keys, "one", at(86_413)), "away");
 
+        keys.fetched(keys_of(&[&one]), at(86_414));
+        keys.wanted(at(86_415));
+        keys.failed(at(86_415));
+        assert_eq!(find(&keys, "two", at(86_416)), "away", "it may be new: nobody could say");
+        assert_eq!(find(&keys, "two", at(86_420)), "ask", "as soon as the issuer is asked again");
+
         keys.fetched(keys_of(&[&two]), at(86_420));
         assert_eq!(find(&keys, "two", at(86_421)), "known", "the new key");
-        assert_eq!(find(&keys, "one", at(86_421)), "ask", "the old one is withdrawn");
+        assert_eq!(find(&keys, "one", at(86_450)), "ask", "the old one is withdrawn");
     }
 
     #[test]
@@ -466,7 +474,7 @@ mod tests {
         assert!(cache.key("one").await.is_ok());
         server.reset().await;
         assert!(cache.key("one").await.is_ok(), "the issuer is away, and its keys still count");
-        assert_eq!(cache.key("two").await, Err(KeyError::Unknown));
+        assert_eq!(cache.key("two").await, Err(KeyError::Away), "it may be new");
         assert!(cache.status().problem.unwrap().contains("404"));
 
         let server = served(set_of(&[&two]), Duration::ZERO).await;
