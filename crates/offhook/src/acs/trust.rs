@@ -175,10 +175,11 @@ impl Learned {
             None => {
                 let sole = claims.sole_audience().ok_or(TokenError::Audience)?;
                 let learned = self.store.learn_acs_audience(&self.resource, sole, now).await;
+                let learned = learned.map_err(|_| Refused::Store)?;
                 tracing::info!(
                     "callbacks of this communication resource are signed for an audience that is now known"
                 );
-                learned.map_err(|_| Refused::Store)?.audience
+                learned.audience
             }
         };
         let judged = claims.is_for(&audience);
