@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use offhook_carrier::acs::TRUNK;
 use offhook_carrier::{LineStatus, TrunkCheck, TrunkReply, TrunkReport};
 use offhook_core::journal::Part as Culprit;
 use offhook_core::{CallId, EndReason, Fact, Timestamp};
@@ -182,7 +183,7 @@ pub(super) fn trunk(name: &str, registered: Option<bool>, report: Option<&TrunkR
             None => finding.well("not_known", "not asked yet".to_owned()),
         };
     };
-    let answer = format!("{} {}", report.server, answer(&report.reply));
+    let answer = format!("{} {}", report.server, answer(report));
     let unregistered = if registered == Some(false) { ", and we are not registered" } else { "" };
     if registered == Some(true) {
         // Whoever has just registered us is there, whatever it thinks of OPTIONS.
@@ -208,11 +209,19 @@ fn todo<'a>(advice: &'a str, server: &str) -> &'a str {
     }
 }
 
-fn answer(reply: &TrunkReply) -> String {
-    match reply {
+fn answer(report: &TrunkReport) -> String {
+    match &report.reply {
+        // It was asked for a call that there is not, and may well say so.
+        TrunkReply::Answered { round_trip, .. } if report.name == TRUNK && report.advice.is_none() => {
+            format!("lets us in, and answers in {} ms", round_trip.as_millis())
+        }
+        TrunkReply::Answered { status, round_trip } if report.name == TRUNK => {
+            format!("answers with {status} in {} ms", round_trip.as_millis())
+        }
         TrunkReply::Answered { status, round_trip } => {
             format!("answers in {} ms ({status} to OPTIONS)", round_trip.as_millis())
         }
+        TrunkReply::Silence if report.name == TRUNK => "does not answer".to_owned(),
         TrunkReply::Silence => "does not answer OPTIONS".to_owned(),
         TrunkReply::Unreachable { why } => format!("can't be reached: {why}"),
     }
@@ -293,6 +302,20 @@ mod tests {
             assert_eq!((finding.ok, finding.state.as_str()), (ok, state), "{registered:?} {report:?}");
             assert_eq!(finding.todo.is_empty(), ok, "what is not well comes with what to do: {finding:?}");
             assert_eq!(finding.subject.as_deref(), Some("example"));
+        }
+    }
+
+    #[test]
+    fn a_resource_that_knows_no_such_call_lets_us_in() {
+        let of = |status, advice| TrunkReport {
+            name: TRUNK.to_owned(),
+            ..report(TrunkReply::Answered { status, round_trip: Duration::from_millis(30) }, None, advice)
+        };
+        for (report, expected) in [
+            (of(404, None), "sip.example.com lets us in, and answers in 30 ms"),
+            (of(401, Some("check the key")), "sip.example.com answers with 401 in 30 ms"),
+        ] {
+            assert_eq!(trunk(TRUNK, None, Some(&report)).found, expected);
         }
     }
 
