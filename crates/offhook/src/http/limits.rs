@@ -7,7 +7,10 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at a time; one more is answered with 503 and closed. An event stream holds one for its whole call.
     pub connections: usize,
-    /// How long a request line and its headers may take, also between two requests of one connection.
+    /// How long a connection may take to its first whole request line and headers: whoever has shown nothing yet holds
+    /// no place for long.
+    pub first_head_timeout: Duration,
+    /// How long they may take later, counted from the answer before.
     pub head_timeout: Duration,
     /// What they may be long, in bytes. The server answers more with 431.
     pub head_bytes: usize,
@@ -23,6 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            first_head_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             head_bytes: 16 * 1_024,
             headers: 64,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,17 +50,23 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         };
         // An event must not wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let (service, heard) = (TowerToHyperService::new(router.clone()), Arc::new(Notify::new()));
+        let first = silence(Arc::clone(&heard), limits.first_head_timeout);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            heard.notify_one();
+            service.call(request)
+        });
         let connection = protocol.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let stop = stop.clone();
         open.spawn(async move {
             let mut connection = std::pin::pin!(connection);
-            let served = match stop.run_until_cancelled(connection.as_mut()).await {
-                Some(served) => served,
-                None => {
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
+                () = first => Ok(()),
             };
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection broke");
@@ -69,6 +77,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// Over once nothing was heard for so long. The timer of hyper is one and the same for all requests of a connection.
+async fn silence(heard: Arc<Notify>, patience: Duration) {
+    if tokio::time::timeout(patience, heard.notified()).await.is_ok() {
+        std::future::pending().await
+    }
 }
 
 async fn refused(error: &io::Error) {
@@ -128,6 +143,25 @@ mod tests {
             let answer = say(&mut slow, start).await;
             assert!(!answer.contains("200 OK"), "{answer}");
         }
+        stop.cancel();
+    }
+
+    #[tokio::test]
+    async fn only_who_has_asked_before_may_take_its_time() {
+        let limits = Limits { first_head_timeout: Duration::from_millis(100), ..Limits::default() };
+        let (addr, stop) = server(limits).await;
+        let ask = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut known = TcpStream::connect(addr).await.unwrap();
+        known.write_all(ask.as_bytes()).await.unwrap();
+        let mut start = [0; 15];
+        known.read_exact(&mut start).await.unwrap();
+        for start in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+            let mut stranger = TcpStream::connect(addr).await.unwrap();
+            let answer = say(&mut stranger, start).await;
+            assert!(!answer.contains("200 OK"), "{answer}");
+        }
+        let last = ask.replace("host: x", "host: x\r\nconnection: close");
+        assert!(say(&mut known, &last).await.contains("HTTP/1.1 200 OK"), "it was there all along");
         stop.cancel();
     }
 
