@@ -119,8 +119,19 @@ pub enum MayCommit {
 #[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
 pub enum AgentsOfCall {
     Whether(bool),
-    These(Vec<String>),
+    These(AgentNames),
 }
+
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(min_items = 1, max_items = 20)]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct AgentNames(Vec<AgentName>);
+
+/// As the operator's configuration has it.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(pattern = r"\S", example = "main")]
+#[allow(dead_code, reason = "describes the body in the OpenAPI document; it is read field by field")]
+pub struct AgentName(String);
 
 /// What to do when a machine answers.
 #[derive(Clone, Deserialize, ToSchema)]
