@@ -43,6 +43,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("voice_only_key", "product/voice_tool.rs::a_bound_key_frees_itself_by_nothing"),
     ("voice_target_required", "product/voice_tool.rs::a_key_of_the_operator_can_be_bound_and_freed"),
     ("quiet_hours", "product/schedules.rs::a_user_is_called_as_often_as_it_likes"),
+    ("pin_required", "product/approvals.rs::a_pin_is_changed_by_who_knows_it_and_never_shown"),
+    ("wrong_pin", "product/approvals.rs::a_pin_is_changed_by_who_knows_it_and_never_shown"),
+    ("pin_locked", "product/approvals.rs::a_pin_is_changed_by_who_knows_it_and_never_shown"),
     ("not_ready", "http/readiness.rs::where_no_call_could_be_placed_503_says_why"),
 ];
 
