@@ -105,7 +105,10 @@ impl App {
         let sip = config.sip.clone().or_else(|| Some(sandbox_trunk(sandbox.as_ref()?.addr())));
         let (incoming, inbox) = mpsc::channel(INCOMING);
         let acs = match &config.acs {
-            Some(acs) => Some(AcsParts::new(acs, &store, (&secret_file, &secret), incoming.clone()).await?),
+            Some(acs) => {
+                let key = (secret_file.as_path(), &secret);
+                Some(AcsParts::new(acs, &store, key, incoming.clone(), &config.inbound).await?)
+            }
             None => None,
         };
         let sip = match sip {

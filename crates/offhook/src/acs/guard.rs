@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
 use super::event_grid::Seen;
+use super::told::ToldAt;
 use super::trust::{Bearer, Refused, Trust};
 use super::tunnel::TunnelState;
 
@@ -21,6 +22,9 @@ pub struct IncomingGuard {
     pub entra: Option<Trust>,
     /// The resource events must be of.
     pub topic: Option<String>,
+    /// Whether a line of ours is answered at all.
+    pub answered: bool,
+    pub told: ToldAt,
 }
 
 /// Somebody knew the secret, and showed no good token: a wrong configuration, most likely.
@@ -88,6 +92,13 @@ impl Guard {
         self.inner.last_refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Event Grid found its way here.
+    pub fn was_told(&self) {
+        if let Some(url) = &self.inner.reached.borrow().url {
+            self.inner.incoming.told.note(url);
+        }
+    }
+
     /// What was delivered lately.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,8 +126,13 @@ mod tests {
 
     #[test]
     fn the_secret_of_the_subscription() {
-        let guard =
-            |token: Option<&str>| IncomingGuard { token: token.map(Into::into), entra: None, topic: None };
+        let guard = |token: Option<&str>| IncomingGuard {
+            token: token.map(Into::into),
+            entra: None,
+            topic: None,
+            answered: true,
+            told: ToldAt::kept_in("/no/such/file".into()),
+        };
         for (token, shown, right) in [
             (Some("a good long secret"), Some("a good long secret"), true),
             (Some("a good long secret"), Some("a good long secre"), false),

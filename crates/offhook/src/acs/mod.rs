@@ -9,12 +9,14 @@ mod keys;
 #[cfg(test)]
 mod minting;
 mod token;
+mod told;
 mod trust;
 pub mod tunnel;
 
 pub use guard::{Guard, IncomingGuard, Refusal};
 pub use keys::{FetchError, KeyStatus, Source, Timing};
 pub use token::TokenError;
+pub use told::ToldAt;
 pub use trust::{Audience, Bearer, Refused, Trust, TrustConfig};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use offhook_carrier::acs::AcsStartError;
 use offhook_carrier::{AcsCarrier, IncomingCall};
+use offhook_core::policy::Access;
 use offhook_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -14,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::acs::tunnel::{Pacing, Tunnel, TunnelState};
-use crate::acs::{Guard, IncomingGuard, Trust};
+use crate::acs::{Guard, IncomingGuard, ToldAt, Trust};
 use crate::config::{Acs, AcsIncoming};
 use crate::doctor::{self, Proof};
-use crate::gateway::Secret;
+use crate::gateway::{Inbound, Secret};
 use crate::http;
 use crate::http::acs::Doors;
 
@@ -56,6 +57,7 @@ impl AcsParts {
         store: &Store,
         (secret, key): (&Path, &Secret),
         incoming: mpsc::Sender<IncomingCall>,
+        inbound: &Inbound,
     ) -> Result<Self, AcsError> {
         let unusable = |why| AcsError::Listen { addr: config.listen, why };
         let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
@@ -80,7 +82,9 @@ impl AcsParts {
                 "callbacks without a token of Microsoft's are let in: carrier.acs.accept_unsigned is on"
             );
         }
-        let guard = Guard::new(callbacks, incoming_guard(&config.incoming, key)?, reached.clone());
+        let told = ToldAt::kept_in(secret.with_file_name("acs-incoming"));
+        let grid = incoming_guard(&config.incoming, key, (answers(config, inbound), told))?;
+        let guard = Guard::new(callbacks, grid, reached.clone());
         let carrier = AcsCarrier::start(config.carrier.clone(), incoming)?;
         Ok(Self { carrier, guard, addr, listener, tunnel, reached, proof })
     }
@@ -110,7 +114,11 @@ async fn follow(mut reached: watch::Receiver<TunnelState>, carrier: AcsCarrier, 
 }
 
 /// A secret for the deliveries there always is, unless Entra ID protects them.
-fn incoming_guard(config: &AcsIncoming, key: &Secret) -> Result<IncomingGuard, AcsError> {
+fn incoming_guard(
+    config: &AcsIncoming,
+    key: &Secret,
+    (answered, told): (bool, ToldAt),
+) -> Result<IncomingGuard, AcsError> {
     let entra = config.entra.clone().map(|trust| Trust::new(trust, None)).transpose()?;
     entra.iter().for_each(Trust::warm);
     let token = match (&config.token, &entra) {
@@ -118,5 +126,15 @@ fn incoming_guard(config: &AcsIncoming, key: &Secret) -> Result<IncomingGuard, A
         (None, Some(_)) => None,
         (None, None) => Some(key.incoming_token()),
     };
-    Ok(IncomingGuard { token, entra, topic: config.topic.clone() })
+    Ok(IncomingGuard { token, entra, topic: config.topic.clone(), answered, told })
+}
+
+/// Whether anybody who calls a number of this resource is answered.
+fn answers(config: &Acs, inbound: &Inbound) -> bool {
+    config
+        .carrier
+        .lines
+        .iter()
+        .map(|line| inbound.of(&line.number))
+        .any(|reception| reception.purpose.is_some() && reception.rules.access != Access::Closed)
 }

@@ -19,6 +19,7 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 /// CloudEvents asks with OPTIONS whether events are wanted here.
 pub async fn handshake(State(doors): State<Doors>, request: Request) -> Result<Response, ApiError> {
     doors.admit_grid(request.uri(), request.headers()).await?;
+    doors.guard.was_told();
     let origin = request.headers().get(REQUEST_ORIGIN).cloned();
     let origin = origin
         .ok_or_else(|| ApiError::bad_request("invalid_request", "webhook-request-origin is missing"))?;
@@ -37,6 +38,7 @@ pub async fn deliver(State(doors): State<Doors>, request: Request) -> Result<Res
         tracing::warn!("events of another resource than the expected one were refused");
         return Err(stranger());
     }
+    doors.guard.was_told();
     if let Some(code) = events.iter().find_map(GridEvent::validation_code) {
         tracing::info!("a subscription of Event Grid was confirmed");
         return Ok(Json(json!({ "validationResponse": code })).into_response());
