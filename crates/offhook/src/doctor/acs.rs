@@ -2,6 +2,8 @@
 //!
 //! A running offhook tells what it knows ([`known`]); from outside, [`examine`] knocks at the doors as a stranger would.
 
+mod audio;
+
 use std::time::Duration;
 
 use offhook_carrier::Carrier;
@@ -20,6 +22,7 @@ use crate::http::acs::HEALTH;
 
 const ADDRESS: &str = "ACS address";
 const AUDIENCE: &str = "ACS audience";
+const INCOMING: &str = "ACS incoming";
 const KEYS: &str = "ACS keys";
 const UNSIGNED: &str = "ACS tokens";
 /// Whose keys, where deliveries are protected by it.
@@ -38,6 +41,7 @@ pub async fn known(guard: &Guard) -> Vec<Finding> {
     findings.push(audience.map_or_else(|error| unread(&error), |audience| self::audience(&audience)));
     findings.extend(guard.callbacks().accepts_missing().then(unsigned));
     findings.extend(refusal(guard));
+    findings.extend(incoming(guard));
     findings
 }
 
@@ -123,6 +127,16 @@ fn refusal(guard: &Guard) -> Option<Finding> {
     Some(Finding::new(UNSIGNED).ill("refused", found, todo))
 }
 
+/// Where lines are answered: whether Event Grid has ever found us where we are now.
+fn incoming(guard: &Guard) -> Option<Finding> {
+    let (url, finding) = (guard.reached().url?, Finding::new(INCOMING));
+    let todo = "`offhook setup acs --incoming` subscribes this address to calls that come in";
+    guard.incoming().answered.then(|| match guard.incoming().told.is(&url) {
+        true => finding.well("told", "Event Grid finds its way to this address"),
+        false => finding.ill("not_told", "nothing of Event Grid's has come to this address yet", todo),
+    })
+}
+
 /// From outside: what was told by the one that runs, or what can be found out while none does; then a knock.
 pub(super) async fn examine(config: &Config, acs: &Acs, told: Option<&[Finding]>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
@@ -132,7 +146,8 @@ pub(super) async fn examine(config: &Config, acs: &Acs, told: Option<&[Finding]>
             let told_url = findings.iter().find(|finding| finding.name == ADDRESS);
             if let Some(url) = told_url.and_then(|finding| finding.subject.clone()) {
                 findings.retain(|finding| finding.name != ADDRESS);
-                findings.extend(knock(&url, Proof::with(&config.data_dir.join("secret"))).await);
+                let proof = Proof::with(&config.data_dir.join("secret"));
+                findings.extend(knock(&url, proof, acs.callbacks.accept_missing).await);
             }
         }
         None => {
@@ -252,20 +267,25 @@ struct Health {
     proof: Option<String>,
 }
 
-/// Knock at this address as Microsoft would, and as a stranger would.
-async fn knock(url: &str, proof: Option<Proof>) -> Vec<Finding> {
+fn nonce() -> String {
+    let mut nonce = [0; 16];
+    rand::rng().fill_bytes(&mut nonce);
+    nonce.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Knock at this address as Microsoft would, and as a stranger would. `lax` is where requests without a token are let
+/// in.
+async fn knock(url: &str, proof: Option<Proof>, lax: bool) -> Vec<Finding> {
     let address = Finding::new(ADDRESS).of(url);
     let none = reqwest::redirect::Policy::none();
-    let Ok(client) = reqwest::Client::builder().timeout(PATIENCE).redirect(none).build() else {
+    let Ok(client) = reqwest::Client::builder().timeout(PATIENCE).redirect(none).http1_only().build() else {
         return vec![address.ill(
             "not_known",
             "no request can be made from here",
             "check TLS on this machine",
         )];
     };
-    let mut nonce = [0; 16];
-    rand::rng().fill_bytes(&mut nonce);
-    let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let nonce = nonce();
     let todo =
         "have it lead to carrier.acs.listen: the proxy, its certificate, the firewall, the name in DNS";
     let health = match client.get(format!("{url}{HEALTH}?nonce={nonce}")).send().await {
@@ -283,7 +303,7 @@ async fn knock(url: &str, proof: Option<Proof>) -> Vec<Finding> {
             return vec![address.ill("unreachable", format!("can't be reached from here: {why}"), todo)];
         }
     };
-    let expected = proof.map(|proof| proof.answer(&nonce));
+    let expected = proof.as_ref().map(|proof| proof.answer(&nonce));
     let proved = health.and_then(|health| health.proof);
     let address = match (proved, expected) {
         (None, _) => return vec![address.ill("another", "another server answers there", todo)],
@@ -300,7 +320,12 @@ async fn knock(url: &str, proof: Option<Proof>) -> Vec<Finding> {
         ),
         (Some(_), Some(_)) => address.well("reachable", "leads to us, over TLS"),
     };
-    vec![address, strangers(&client, url).await]
+    let mut findings = vec![address];
+    if let Some(proof) = &proof {
+        findings.push(audio::knock(&client, url, proof, lax).await);
+    }
+    findings.push(strangers(&client, url).await);
+    findings
 }
 
 /// Whoever shows no secret, or a wrong one, is refused at every door.

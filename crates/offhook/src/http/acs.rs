@@ -4,6 +4,7 @@
 //! answers there. Whoever knocks is asked for the secret first, in constant time, and only then for a token of
 //! Microsoft's; what was wrong is told to nobody but the log.
 
+mod health;
 mod incoming;
 mod media;
 
@@ -11,16 +12,16 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query, RawPathParams, Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::middleware::from_fn;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::header::{AUTHORIZATION, CONNECTION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, RequestExt as _, Router};
+use axum::{RequestExt as _, Router};
+pub use health::{CARRIED, about};
 use offhook_carrier::AcsCarrier;
 use offhook_carrier::acs::CallbackError;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::access;
 use super::error::{self, ApiError};
@@ -38,7 +39,6 @@ const CALLBACK_BYTES: usize = 256 * 1_024;
 /// The largest batch of Event Grid.
 const BATCH_BYTES: usize = 1_024 * 1_024;
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
-const LONGEST_NONCE: usize = 64;
 
 /// What the doors share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Doors {
             .route("/webhooks/acs/calls/{call}", callback())
             .route("/webhooks/acs/media/{call}", get(media::connect))
             .route(INCOMING, incoming())
-            .route(HEALTH, get(health))
+            .route(HEALTH, get(health::look))
             // As another product's document names them; there the call stands in the token.
             .route("/acs", callback())
             .route("/api/voice/acs-callback", callback())
@@ -87,6 +87,7 @@ impl Doors {
             .route("/api/voice/acs-callback/incoming", incoming())
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
+            .layer(map_response(part))
             .layer(from_fn(access::log))
             .with_state(self.clone())
     }
@@ -113,6 +114,14 @@ fn stranger() -> ApiError {
         "invalid_token",
         "this address is for Azure Communication Services",
     )
+}
+
+/// Whoever was refused keeps no connection: there is a place only for so many.
+async fn part(mut response: Response) -> Response {
+    if response.status().is_client_error() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// The sender does well to send it again.
@@ -178,18 +187,6 @@ async fn callback(State(doors): State<Doors>, mut request: Request) -> Result<St
         Err(CallbackError::Unknown | CallbackError::WrongToken) => Err(stranger()),
         Err(CallbackError::Busy) => Err(busy()),
     }
-}
-
-#[derive(Deserialize)]
-struct Nonce {
-    nonce: Option<String>,
-}
-
-/// Whether these are the doors of this installation, for whoever shares its secret.
-async fn health(State(doors): State<Doors>, uri: Uri) -> Response {
-    let nonce = Query::<Nonce>::try_from_uri(&uri).ok().and_then(|Query(nonce)| nonce.nonce);
-    let proof = nonce.filter(|nonce| nonce.len() <= LONGEST_NONCE).map(|nonce| doors.proof.answer(&nonce));
-    Json(json!({ "status": "ok", "proof": proof })).into_response()
 }
 
 #[cfg(test)]

@@ -35,22 +35,27 @@ pub async fn connect(State(doors): State<Doors>, mut request: Request) -> Result
         tracing::warn!(%why, "a media connection was refused");
         stranger()
     })?;
-    let key = websocket_key(headers)?;
+    let response = switching(&websocket_key(headers)?)?;
+    tokio::spawn(hand_over(hyper::upgrade::on(request), place));
+    Ok(response)
+}
+
+/// The answer to an upgrade with this key.
+pub(super) fn switching(key: &str) -> Result<Response, ApiError> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let accept = HeaderValue::from_str(&websocket_accept(&key)).map_err(|_| ApiError::internal())?;
+    let accept = HeaderValue::from_str(&websocket_accept(key)).map_err(|_| ApiError::internal())?;
     // No extension and no subprotocol is agreed to.
     response.headers_mut().extend([
         (CONNECTION, HeaderValue::from_static("Upgrade")),
         (UPGRADE, HeaderValue::from_static("websocket")),
         (SEC_WEBSOCKET_ACCEPT, accept),
     ]);
-    tokio::spawn(hand_over(hyper::upgrade::on(request), place));
     Ok(response)
 }
 
 /// The key of an upgrade to WebSocket (RFC 6455, 4.2.1).
-fn websocket_key(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(super) fn websocket_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let has = |name: HeaderName, word: &str| {
         headers
             .get_all(name)

@@ -1,7 +1,12 @@
 //! What the doctor finds at the doors.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
 use offhook::config::Config;
 use offhook::doctor::{Finding, examine};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::rig::setup;
 use crate::acs::rig::{AcsRig, CALLEE};
@@ -32,6 +37,7 @@ async fn a_running_line_is_tried_from_outside() {
         ("trunk", "reachable"),
         // It leads to us; but the service would not take an address without TLS.
         ("ACS address", "not_https"),
+        ("ACS audio", "ok"),
         ("ACS probes", "refused"),
         ("ACS keys", "ok"),
         ("ACS audience", "not_learned"),
@@ -44,6 +50,25 @@ async fn a_running_line_is_tried_from_outside() {
     assert_eq!(state(&findings(&rig).await, "ACS audience"), "learned");
     person.hang_up();
     call.over().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_answered_wants_a_subscription() {
+    let rig = setup().tables("[inbound]\ninstructions = \"Ask what it is about.\"\n").start().await;
+    for expected in ["not_told", "told"] {
+        let ready = rig.admin().await.get("/readyz").await;
+        assert_eq!(ready.status, 200, "calls can be placed all the same");
+        let ready = ready.json();
+        let checks = ready["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "ACS incoming").unwrap();
+        assert_eq!(check["state"], expected);
+        rig.subscribe().await;
+    }
+    rig.stop().await;
+    let rig = setup().start().await;
+    let ready = rig.admin().await.get("/readyz").await.json().to_string();
+    assert!(!ready.contains("ACS incoming"), "nobody is answered: {ready}");
     rig.stop().await;
 }
 
@@ -93,4 +118,57 @@ async fn what_can_be_told_before_it_runs() {
     });
     let found = examine(lax).await;
     assert_eq!((state(&found, "ACS tokens"), state(&found, "ACS address")), ("unsigned", "no_program"));
+}
+
+/// Something between that forwards requests without one header.
+async fn proxy(to: SocketAddr, lost: Arc<Mutex<&'static str>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut outer, _)) = listener.accept().await {
+            let lost = format!("{}:", lost.lock().unwrap());
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(outer.read_u8().await?);
+                }
+                let head = String::from_utf8(head).unwrap();
+                let kept: String = head
+                    .split_inclusive("\r\n")
+                    .filter(|line| !line.to_lowercase().starts_with(&lost))
+                    .collect();
+                let mut inner = TcpStream::connect(to).await?;
+                inner.write_all(kept.as_bytes()).await?;
+                tokio::io::copy_bidirectional(&mut outer, &mut inner).await
+            });
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn what_a_proxy_takes_away_is_told() {
+    let lost = Arc::new(Mutex::new("nothing"));
+    let doors = crate::acs::rig::free_address();
+    let between = proxy(doors, Arc::clone(&lost)).await;
+    let through = move |config: &mut Config| {
+        let acs = config.acs.as_mut().unwrap();
+        (acs.listen, acs.public_url) = (doors, Some(format!("http://{between}")));
+    };
+    let rig = setup().change(through).start().await;
+    for (header, expected, why) in [
+        ("nothing", "ok", ""),
+        ("upgrade", "no_upgrade", "answered with 200"),
+        ("authorization", "stripped", "loses authorization"),
+        ("x-ms-call-connection-id", "stripped", "loses x-ms-call-connection-id"),
+    ] {
+        *lost.lock().unwrap() = header;
+        let found = findings(&rig).await;
+        assert_eq!(state(&found, "ACS audio"), expected, "{header}: {found:#?}");
+        assert!(
+            found.iter().any(|finding| finding.name == "ACS audio" && finding.found.contains(why)),
+            "{found:#?}"
+        );
+    }
+    rig.stop().await;
 }

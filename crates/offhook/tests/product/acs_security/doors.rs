@@ -48,6 +48,7 @@ async fn only_the_exact_paths_answer() {
     ] {
         let answer = request(&rig, method.clone(), path).body("[]").send().await.unwrap();
         assert_eq!(answer.status(), expected, "{method} {path}");
+        assert_eq!(answer.headers()["connection"], "close", "no stranger keeps a place: {method} {path}");
         if expected != 200 {
             let body: serde_json::Value = answer.json().await.unwrap();
             assert!(body["error"]["code"].is_string(), "one envelope: {body}");
