@@ -232,6 +232,9 @@ async fn a_bound_key_frees_itself_by_nothing() {
         (Method::POST, format!("/me/keys/{}/rotate", id(1)), json!({})),
         (Method::DELETE, format!("/me/keys/{}", id(0)), json!({})),
         (Method::PUT, "/me/call-preferences".to_owned(), profile),
+        (Method::PUT, "/me/call-preferences".to_owned(), json!({ "personality": "Rude." })),
+        (Method::DELETE, "/me/call-preferences".to_owned(), json!({})),
+        (Method::POST, "/me/webhook-secret/rotate".to_owned(), json!({})),
         (Method::POST, format!("{schedule}/run-now"), json!({})),
         (Method::POST, format!("{schedule}/dry-run"), json!({})),
         (Method::PATCH, schedule.clone(), json!({ "enabled": false })),
@@ -378,6 +381,13 @@ async fn a_chat_calls_and_a_repeat_calls_once() {
     assert_eq!((first.status.as_u16(), again.header("idempotent-replayed")), (200, Some("true")));
     assert_eq!(first.json()["call_id"], again.json()["call_id"]);
     assert_eq!(typed("/call about something else").await.error(), (422, "idempotency_key_reused".to_owned()));
+    // A key that is none is refused, whatever was typed.
+    for text in ["/phone", "/phone forget", "/call"] {
+        let request =
+            agent.request(Method::POST, "/tools/chat_command").header("Idempotency-Key", "k".repeat(300));
+        let refused = Answer::to(request.json(&json!({ "text": text }))).await;
+        assert_eq!(refused.error(), (400, "invalid_request".to_owned()), "{text}");
+    }
     let over = agent.known(first.json()["call_id"].as_str().unwrap()).over().await;
     assert_eq!((&over["outcome"], &over["task"]), (&json!("answered"), &json!("about the deploy")));
     assert_eq!(dialled(&rig, HANGS_UP), 1);
