@@ -134,7 +134,7 @@ async fn a_clear_yes_and_the_spoken_pin_approve() {
     );
     let over = call_of(&agent, &approval).over().await;
     let turns = over["transcript"].as_array().unwrap();
-    let answer = turns.iter().filter(|turn| turn["role"] == "user").last().unwrap();
+    let answer = turns.iter().rfind(|turn| turn["role"] == "user").unwrap();
     // The turn that shows it, without the PIN.
     assert_eq!(answer["text"], "Yes. ••••••.");
     let shows = approval["evidence_turns"].as_array().unwrap();
