@@ -79,6 +79,7 @@ const TOOL: &str = "decide";
 const ANSWER: &str = "Whoever is on the line has not decided clearly. If they asked something about the request, answer in one \
                       or two short sentences from what you were told of it, and nothing else; never decide for them, and \
                       never say that it is approved or declined. Then ask for their decision.";
+const NOT_NOW: &str = "not before they have decided; there is nothing else to do for them until then";
 const APPROVED: &str =
     "What was asked of the user just now was approved. Go on with the conversation where it was.";
 const DECLINED: &str =
@@ -321,6 +322,14 @@ impl Call {
         self.tool_answered(id, TOOL, why, false);
     }
 
+    /// Whoever is on the line has not shown yet who they are, and is here for one thing.
+    pub(super) fn refuse_beside_decision(&mut self, id: ToolCallId, tool: &str) {
+        self.tool_answered(id, tool, NOT_NOW, false);
+        if self.conversation().is_some_and(|conversation| conversation.approving.is_asked()) {
+            self.remind();
+        }
+    }
+
     pub(super) fn approval_due(&mut self, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
         let speaking = conversation.voice_speaking || conversation.remote_speaking;
@@ -360,7 +369,8 @@ impl Call {
             let told = if approved { APPROVED } else { DECLINED };
             self.say_instead(words);
             self.speech(SpeechCommand::Note { text: told.into(), respond: false });
-            return self.remote_is_there(now);
+            self.remote_is_there(now);
+            return self.tell_kept_results(now);
         }
         let (status, summary) = match approved {
             true => (TaskStatus::Achieved, "It was approved."),

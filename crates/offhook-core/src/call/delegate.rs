@@ -25,6 +25,8 @@ pub(super) struct Delegation {
     tasks: Vec<Task>,
     /// The voice was told of a result when it was not its turn, and has said nothing since.
     untold: bool,
+    /// Which tool call waits for it, and what came of it while somebody was deciding.
+    kept: Vec<(Option<ToolCallId>, String)>,
     /// Who said what, one turn a line; the last ones.
     said: VecDeque<Words>,
     said_chars: usize,
@@ -319,13 +321,25 @@ impl Call {
 
     /// Who is speaking is not interrupted for it: the voice's next turn has it in mind.
     fn tell_result_of(&mut self, now: Timestamp, waiting: Option<ToolCallId>, told: String) {
+        let deciding = self.awaits_decision();
         let Some(conversation) = self.conversation() else { return };
+        if deciding {
+            return conversation.delegation.kept.push((waiting, told));
+        }
         conversation.quiet = Quiet::Since(now);
         let respond = conversation.may_speak();
         conversation.delegation.untold |= !respond;
         match waiting {
             Some(id) => self.tool_answered(id, WAITED, &told, respond),
             None => self.speech(SpeechCommand::Note { text: told.into(), respond }),
+        }
+    }
+
+    /// What an agent wrote reaches nobody who is deciding what an agent asks for; now it may.
+    pub(super) fn tell_kept_results(&mut self, now: Timestamp) {
+        let kept = self.conversation().map(|conversation| std::mem::take(&mut conversation.delegation.kept));
+        for (waiting, told) in kept.into_iter().flatten() {
+            self.tell_result_of(now, waiting, told);
         }
     }
 
@@ -347,13 +361,17 @@ impl Call {
     }
 
     pub(super) fn agents_due(&mut self, now: Timestamp) {
+        let deciding = self.awaits_decision();
         let Some(conversation) = self.conversation() else { return };
         let late = |task: &&Task| matches!(task.state, State::Running { give_up_at } if give_up_at <= now);
         let late: Vec<AgentTask> =
             conversation.delegation.tasks.iter().filter(late).map(|task| task.id).collect();
         if late.is_empty() {
-            conversation.delegation.untold = false;
             conversation.quiet = Quiet::Since(now);
+            if deciding {
+                return;
+            }
+            conversation.delegation.untold = false;
             return self.speech(SpeechCommand::Note { text: TELL_NOW.into(), respond: true });
         }
         for task in late {

@@ -73,6 +73,9 @@ impl Call {
         if let Phase::AwaitingBeep { .. } | Phase::Parting(_) = conversation.phase {
             return Some(NotNow::Ending);
         }
+        if self.awaits_decision() && !matches!(command, CallCommand::Withdraw) {
+            return Some(NotNow::OtherMatters);
+        }
         match command {
             CallCommand::Say { .. } if conversation.steer.to_say.len() >= Steer::WAITING => {
                 Some(NotNow::Full)
@@ -95,8 +98,11 @@ impl Call {
         }
     }
 
-    /// Let the voice say what waits, once it is its turn.
+    /// Let the voice say what waits, once it is its turn. While somebody decides they hear nothing of whoever asks.
     pub(super) fn say_for_owner(&mut self) {
+        if self.awaits_decision() {
+            return;
+        }
         let Some(conversation) = self.conversation().filter(|conversation| conversation.may_speak()) else {
             return;
         };

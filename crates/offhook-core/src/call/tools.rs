@@ -21,6 +21,9 @@ impl Call {
         if let Some(why) = self.refused_before_pin(&tool) {
             return self.tool_answered(id, tool.name(), why, false);
         }
+        if self.awaits_decision() && !is_beside_decision(&tool) {
+            return self.refuse_beside_decision(id, tool.name());
+        }
         match tool {
             ToolCall::EndCall { reason: _, result } => self.end_call(now, result),
             ToolCall::SendDigits { digits } => self.send_digits(now, id, &digits),
@@ -66,4 +69,15 @@ impl Call {
         let parting = Parting::after_last_words(EndReason::VoiceFinished, speaking, longest, now);
         self.enter(Phase::Parting(parting), now);
     }
+}
+
+/// What a voice may do while somebody decides.
+fn is_beside_decision(tool: &ToolCall) -> bool {
+    matches!(
+        tool,
+        ToolCall::Decide { .. }
+            | ToolCall::EndCall { .. }
+            | ToolCall::ReportVoicemail { .. }
+            | ToolCall::Invalid { .. }
+    )
 }

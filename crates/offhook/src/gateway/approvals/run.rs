@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::AskApproval;
+use crate::agents::Wanted;
 use crate::clock;
 use crate::gateway::{Caller, Gateway, JournalStream, PlaceCall, PlaceCallError};
 
@@ -21,7 +22,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const WHY: Duration = Duration::from_secs(1);
 /// When a store that is away is asked again to write the verdict.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
-const WRITES: u32 = 30;
 /// Turns that show what was said.
 const EVIDENCE: usize = 8;
 
@@ -156,6 +156,7 @@ impl Run {
             language: self.ask.language.clone(),
             webhook_url: self.ask.webhook_url.clone(),
             role: Role::Assistant,
+            agents: Wanted::Nobody,
             approval: Some(self.approval.clone()),
             ..PlaceCall::default()
         };
@@ -246,18 +247,24 @@ impl Run {
         }
     }
 
-    /// Until it is written: a verdict that nobody learns of is none.
+    /// Until it is written, however long that takes: a verdict that nobody learns of is none. When the process ends it
+    /// is tried a last time.
     async fn decide(mut self, verdict: Verdict) {
         tracing::info!(
             approval_id = %self.id, state = verdict.state.code(), reason = verdict.reason.as_deref(), "approval decided"
         );
-        for _ in 0..WRITES {
-            let store = &self.gateway.inner.store;
+        let closing = self.gateway.inner.approvals.closing.clone();
+        loop {
+            let (store, last) = (&self.gateway.inner.store, closing.is_cancelled());
             match store.decide_approval(self.id, &verdict, clock::now()).await {
                 Ok(_) => break,
+                Err(error) if last => {
+                    tracing::error!(approval_id = %self.id, %error, "a verdict could not be written");
+                    break;
+                }
                 Err(error) => {
                     tracing::warn!(approval_id = %self.id, %error, "a verdict could not be written; trying again");
-                    sleep(WRITE_AGAIN).await;
+                    closing.run_until_cancelled(sleep(WRITE_AGAIN)).await;
                 }
             }
         }
