@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(up.url.as_deref(), Some("https://one.example"));
         assert_eq!((up.problem, up.starts), (None, 1));
         let args = std::fs::read_to_string(dir.path().join("log")).unwrap();
-        assert_eq!(args.trim(), "http http://127.0.0.1:7466 --log stdout --log-format json");
+        assert_eq!(args.trim(), "http http://127.0.0.1:7466 --inspect=false --log stdout --log-format json");
         let env = std::fs::read_to_string(dir.path().join("env")).unwrap();
         assert!(env.contains("NGROK_AUTHTOKEN=a token of ours"));
         assert!(!env.contains("CARGO"), "nothing else of our environment: {env}");

@@ -63,7 +63,9 @@ impl TunnelConfig {
                 None => vec!["tunnel", "--no-autoupdate", "--url", &origin],
             },
             Kind::Ngrok => {
-                let mut args = vec!["http", &origin, "--log", "stdout", "--log-format", "json"];
+                // Else it shows whole requests, with the secrets of calls, to every program of this machine.
+                let mut args =
+                    vec!["http", &origin, "--inspect=false", "--log", "stdout", "--log-format", "json"];
                 args.extend(self.public_url.iter().flat_map(|url| ["--url", url.as_str()]));
                 args
             }
@@ -160,8 +162,14 @@ mod tests {
             (tunnel(Kind::Cloudflared), "tunnel --no-autoupdate --url http://127.0.0.1:7466"),
             (named, "tunnel --no-autoupdate run --url http://127.0.0.1:7466 line"),
             (managed, "tunnel --no-autoupdate run"),
-            (tunnel(Kind::Ngrok), "http http://127.0.0.1:7466 --log stdout --log-format json"),
-            (reserved, "http http://127.0.0.1:7466 --log stdout --log-format json --url https://x.example"),
+            (
+                tunnel(Kind::Ngrok),
+                "http http://127.0.0.1:7466 --inspect=false --log stdout --log-format json",
+            ),
+            (
+                reserved,
+                "http http://127.0.0.1:7466 --inspect=false --log stdout --log-format json --url https://x.example",
+            ),
             (tunnel(Kind::Tailscale), "funnel http://127.0.0.1:7466"),
         ] {
             assert_eq!(tunnel.args(to).join(" "), expected, "{tunnel:?}");
