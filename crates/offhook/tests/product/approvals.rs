@@ -201,6 +201,28 @@ async fn whatever_keeps_the_user_from_answering_is_a_no_at_once() {
     rig.stop().await;
 }
 
+/// Whoever asks could have something else said over the question.
+#[tokio::test]
+async fn nobody_speaks_between_the_question_and_the_answer() {
+    let rig = rig(&[(FIRST, phone(&[Step::Pause { ms: 2_000 }, Step::Press("2")]))]).await;
+    let agent = with_pin(&rig, FIRST).await;
+    let asked = ask(&agent, &json!({ "operation": OPERATION })).await;
+    let call = call_of(&agent, &asked);
+    call.until_code("approval.asked").await;
+    let say = "That was a mistake. To hear your next appointment, press 1 and your PIN.";
+    for (what, body) in [
+        ("/say", json!({ "text": say })),
+        ("/instruct", json!({ "text": say })),
+        ("/digits", json!({ "digits": "1" })),
+        ("/bridge", json!({ "bridge_number": SECOND })),
+    ] {
+        let answer = send(&agent, Method::POST, &call.path(what), &body).await;
+        assert_eq!(answer.error(), (409, "conflict".to_owned()), "{what}");
+    }
+    assert_eq!(decided(&agent, &asked).await["state"], "declined");
+    rig.stop().await;
+}
+
 /// Two users at the same time, one says yes and one says no, and the one that is done first changes nothing of the other.
 #[tokio::test]
 async fn a_verdict_is_of_its_own_call() {

@@ -431,12 +431,26 @@ async fn a_command_and_a_secret_are_the_operator_s() {
     let refused = send(&owner, Method::POST, "/schedules", &when(BUSY, elsewhere)).await;
     let told = refused.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(told.ends_with("which is not for this host"), "{told}");
-    // Where others can reach offhook, what works for the operator is the operator's.
+    // Where others can reach offhook, what works for the operator is the operator's, and was it not before.
+    let with_secret =
+        || json!({ "type": "http", "url": server.uri(), "headers": { "Authorization": { "secret": "shop" } } });
+    let before = Schedule::new(&owner, &when(BUSY, with_secret())).await;
     let rig = rig.restart_with(|config| config.agents.any_key = false).await;
-    let refused = send(&owner, Method::POST, "/schedules", &when(BUSY, command("disk", json!({})))).await;
-    assert_eq!(refused.error(), (403, "forbidden".to_owned()));
+    let asked = server.received_requests().await.unwrap().len();
+    assert_eq!(before.post("/dry-run").await.error(), (403, "forbidden".to_owned()));
+    let run = before.run(&rig).await;
+    assert_eq!((&run["state"], &run["refusal"]["code"]), (&json!("refused"), &json!("forbidden")), "{run}");
+    assert_eq!(server.received_requests().await.unwrap().len(), asked, "nobody is asked");
     let admin = rig.admin().await;
-    Schedule::new(&admin, &when(BUSY, command("disk", json!({})))).await;
+    for condition in [command("asks", json!({})), with_secret()] {
+        let refused = send(&owner, Method::POST, "/schedules", &when(BUSY, condition.clone())).await;
+        assert_eq!(refused.error(), (403, "forbidden".to_owned()), "{condition}");
+        let schedule = Schedule::new(&admin, &when(BUSY, condition.clone())).await;
+        let run = schedule.run(&rig).await;
+        assert_eq!(run["state"], "called", "{condition}: {run}");
+        admin.known(run["call"]["call_id"].as_str().unwrap()).over().await;
+        assert_eq!(send(&admin, Method::DELETE, &schedule.path(""), &json!({})).await.status, 200);
+    }
     rig.stop().await;
 }
 
@@ -575,6 +589,50 @@ async fn a_user_is_called_as_often_as_it_likes() {
 }
 
 /// Who has just asked to be called is awake. It counts all the same, so that it is no way around the limit of a day.
+/// What the key was allowed when it was asked for is kept: agents on an admin's calls, and none on anybody else's.
+#[tokio::test]
+async fn agents_come_with_the_key_that_asked_for_the_schedule() {
+    let mut setup = Setup::new();
+    let me = Helper { name: "me".to_owned(), description: String::new(), kind: Kind::Owner };
+    setup.config.agents =
+        agents::Settings { agents: vec![me], any_key: false, ..agents::Settings::default() };
+    let rig = setup.start().await;
+    let admin = rig.admin().await;
+    let mut body = daily(BUSY);
+    body["call"]["agents"] = json!(true);
+    let run = Schedule::new(&admin, &body).await.run(&rig).await;
+    assert_eq!(run["state"], "called", "{run}");
+    let refused = send(&rig.stranger().await, Method::POST, "/schedules", &body).await;
+    assert_eq!(refused.error(), (400, "invalid_request".to_owned()));
+    rig.stop().await;
+}
+
+/// An agent that was refused gains nothing by saying that the user typed it.
+#[tokio::test]
+async fn a_bound_key_calls_nobody_at_night_by_typing() {
+    let rig = Rig::start().await;
+    let user = rig.stranger().await;
+    set_target(&user, BUSY).await;
+    let made = send(&user, Method::POST, "/me/keys", &json!({ "voice_only": true })).await;
+    let agent = Agent::new(rig.door.clone(), None);
+    agent.learn_key(&made.json());
+    for (wishes, code) in [
+        (json!({ "quiet_hours": around_now() }), "quiet_hours"),
+        (json!({ "enabled": false }), "destination_blocked"),
+    ] {
+        assert_eq!(send(&user, Method::PUT, "/me/proactive", &wishes).await.status, 200);
+        for (path, body) in [
+            ("/tools/make_voice_call", json!({})),
+            ("/tools/chat_command", json!({ "text": "/call about the deploy" })),
+        ] {
+            let refused = send(&agent, Method::POST, path, &body).await;
+            assert_eq!(refused.error().1, code, "{path}");
+        }
+    }
+    assert_eq!(dialled(&rig, BUSY), 0);
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn who_asks_to_be_called_is_called_at_any_hour() {
     let rig = Rig::start().await;
@@ -589,6 +647,51 @@ async fn who_asks_to_be_called_is_called_at_any_hour() {
     assert_eq!(user.get("/me/proactive").await.json()["calls_today"], 1);
     send(&user, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
     assert_eq!(dialled(&rig, BUSY), 1);
+    rig.stop().await;
+}
+
+/// What an agent says was typed may be its own idea: a key that is bound is held to the quiet hours.
+#[tokio::test]
+async fn a_bound_key_asks_for_no_call_at_any_hour() {
+    let rig = Rig::start().await;
+    let user = rig.stranger().await;
+    set_target(&user, BUSY).await;
+    let key = send(&user, Method::POST, "/me/keys", &json!({ "voice_only": true })).await.json();
+    let agent = Agent::new(rig.door.clone(), None);
+    agent.learn_key(&key);
+    for (wishes, code) in [
+        (json!({ "quiet_hours": around_now() }), "quiet_hours"),
+        (json!({ "enabled": false }), "destination_blocked"),
+    ] {
+        assert_eq!(send(&user, Method::PUT, "/me/proactive", &wishes).await.status, 200);
+        let asked = send(&agent, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
+        assert_eq!(asked.error().1, code, "{asked:?}");
+    }
+    assert_eq!(dialled(&rig, BUSY), 0);
+    rig.stop().await;
+}
+
+/// It counts when the phone rings: neither against itself while it waits, nor never because it was asked for long ago.
+#[tokio::test]
+async fn a_call_for_later_is_held_to_the_limits_of_when_it_is_placed() {
+    let rig = Rig::start().await;
+    let user = rig.stranger().await;
+    set_target(&user, BUSY).await;
+    let wishes = json!({ "calls_per_day": 1, "least_gap_minutes": 60 });
+    assert_eq!(send(&user, Method::PUT, "/me/proactive", &wishes).await.status, 200);
+    let soon = |wait: u64| (jiff::Timestamp::now() + Duration::from_millis(wait)).to_string();
+    let wish = json!({
+        "to": BUSY, "task": "Ask.", "not_before": soon(1_500), "not_after": soon(4_000),
+    });
+    let (first, second) = (user.place(&wish).await, user.place(&wish).await);
+    let mut ends = Vec::new();
+    for call in [first, second] {
+        let over = call.over().await;
+        ends.push(over["end_reason"].as_str().unwrap().to_owned());
+    }
+    ends.sort_unstable();
+    assert_eq!((ends[0].as_str(), dialled(&rig, BUSY)), ("policy.window", 1), "{ends:?}");
+    assert_eq!(user.get("/me/proactive").await.json()["calls_today"], 1);
     rig.stop().await;
 }
 

@@ -197,6 +197,17 @@ impl fmt::Debug for Condition {
 }
 
 impl Condition {
+    /// Whether it works with what is the operator's: its programs, its agents, its secrets.
+    pub fn is_operators(&self) -> bool {
+        match self {
+            Self::Always => false,
+            Self::Http(http) => {
+                http.headers.values().any(|header| matches!(header, Header::Secret { .. }))
+            }
+            Self::Command(_) | Self::Question(_) => true,
+        }
+    }
+
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Always => "always",

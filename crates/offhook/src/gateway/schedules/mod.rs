@@ -75,7 +75,7 @@ pub enum ScheduleError {
     #[error("the store can't be read or written right now; try again shortly")]
     Store,
     #[error(
-        "conditions that run commands or ask agents are the operator's here; it can let others have them with agents.keys"
+        "conditions that run commands, ask agents or use secrets are the operator's here; it can let others have them with agents.keys"
     )]
     NotYours,
     #[error(transparent)]
@@ -287,6 +287,7 @@ impl Gateway {
     pub async fn dry_run_schedule(&self, caller: Caller, id: ScheduleId) -> Result<DryRun, ScheduleError> {
         let (row, written) = self.schedule_to_use(caller, id).await?;
         let meant = self.meaning(&written)?;
+        self.check_condition(&meant, written.admin)?;
         let finding = self.inner.schedules.looker.look(&meant.condition, row.seen.as_deref()).await;
         let owner = self.schedule_caller(&row, &written).await?;
         let call = self.call_of(owner, &written, &finding).await;
@@ -318,6 +319,12 @@ impl Gateway {
         written.meaning(looker.settings(), looker.reach())
     }
 
+    /// What works for the operator is for those whom the operator lets have its agents asked.
+    fn check_condition(&self, meant: &Meant, is_admins: bool) -> Result<(), ScheduleError> {
+        let may = is_admins || self.inner.engine.agents().settings().any_key;
+        if meant.condition.is_operators() && !may { Err(ScheduleError::NotYours) } else { Ok(()) }
+    }
+
     /// All that can be wrong with it before it is due.
     async fn check_schedule(
         &self,
@@ -326,16 +333,13 @@ impl Gateway {
         call: PlaceCall,
     ) -> Result<(Written, Meant), ScheduleError> {
         let meant = self.meaning(&written)?;
-        // What works for the operator is for those whom the operator lets have its agents asked.
-        let agents = self.inner.engine.agents().settings();
-        if matches!(meant.condition.kind(), "command" | "agent") && !(agents.any_key || caller.admin) {
-            return Err(ScheduleError::NotYours);
-        }
+        self.check_condition(&meant, caller.admin)?;
         if call.not_before.is_some() || call.not_after.is_some() {
             let why = ".not_before and .not_after mean nothing here: the schedule says when".to_owned();
             return Err(ScheduleError::Invalid { field: "call", why });
         }
-        let written = Written { call: call::written(&call), bound: caller.bound, ..written };
+        let written =
+            Written { call: call::written(&call), bound: caller.bound, admin: caller.admin, ..written };
         let call = self.call_of(caller, &written, &Finding::always()).await?;
         let wish = self.wish(Some(caller), call).await?;
         let admission = &self.inner.admission;

@@ -167,6 +167,9 @@ impl Gateway {
             Ok((meant, written)) => (written, meant),
             Err(error) => return refused("invalid_request", error.to_string()),
         };
+        if let Err(error) = self.check_condition(&meant, written.admin) {
+            return refused("forbidden", error.to_string());
+        }
         let now = clock::now();
         let cools = meant.condition != Condition::Always;
         if cools && row.last_called_at.is_some_and(|called| now.since(called) < meant.cooldown) {
@@ -229,14 +232,14 @@ impl Gateway {
         self.place_for_schedule(caller, row.id, call).await
     }
 
-    /// Whoever it belongs to by now. Nobody is freed by asking for something later.
+    /// Whoever it belongs to by now, with what was granted when it was asked for. Nobody is freed by asking later.
     pub(super) async fn schedule_caller(
         &self,
         row: &ScheduleRow,
         written: &Written,
     ) -> Result<Caller, PlaceCallError> {
         let caller = self.caller_of(row.owner).await?;
-        Ok(Caller { bound: caller.bound || written.bound, ..caller })
+        Ok(Caller { bound: caller.bound || written.bound, admin: written.admin, ..caller })
     }
 
     /// The call with what was found, to the user where it names nobody.

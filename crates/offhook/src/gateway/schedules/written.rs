@@ -54,6 +54,9 @@ pub struct Written {
     /// Asked for with a key that is bound to its target.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bound: bool,
+    /// Asked for with an admin's key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub admin: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
