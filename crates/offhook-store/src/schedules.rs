@@ -385,15 +385,20 @@ impl Store {
         self.db.rows(SQL, vec![]).await?.iter().map(run_of).collect()
     }
 
-    /// When an owner's user was called by an agent of its own accord, since then: how often, first, and last.
+    /// When an owner's user was called by an agent of its own accord, since then: how often, first, and last. A call
+    /// that was asked for before counts from when it is dialled: while it waits not at all, once it began as of now.
     pub async fn proactive_calls(
         &self,
         owner: OwnerId,
         since: Timestamp,
+        now: Timestamp,
     ) -> Result<(u32, Option<Timestamp>, Option<Timestamp>), StoreError> {
-        const SQL: &str = "SELECT COUNT(*) AS calls, MIN(queued_at) AS first_at, MAX(queued_at) AS last_at \
-            FROM calls WHERE proactive = 1 AND owner_id = $1 AND queued_at > $2";
-        let row = self.db.row(SQL, params![owner, since]).await?.ok_or(StoreError::Gone)?;
+        const SQL: &str = "SELECT COUNT(*) AS calls, MIN(begun_at) AS first_at, MAX(begun_at) AS last_at FROM \
+            (SELECT COALESCE(dialing_at, CASE WHEN not_before IS NULL THEN queued_at ELSE $3 END) AS begun_at \
+            FROM calls WHERE proactive = 1 AND owner_id = $1 AND waits = 0 \
+            AND (dialing_at IS NOT NULL OR not_before IS NULL OR finalized_at IS NULL)) AS begun \
+            WHERE begun_at > $2";
+        let row = self.db.row(SQL, params![owner, since, now]).await?.ok_or(StoreError::Gone)?;
         let calls = u32::try_from(row.int("calls")?).unwrap_or(u32::MAX);
         Ok((calls, row.opt_at("first_at")?, row.opt_at("last_at")?))
     }

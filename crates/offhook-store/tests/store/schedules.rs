@@ -1,11 +1,11 @@
 //! Calls that are placed by the clock: who runs them, and what is written of it.
 
-use offhook_core::ScheduleId;
+use offhook_core::{EndReason, JournalEntry, ScheduleId};
 use offhook_store::*;
 use tokio::task::JoinSet;
 
 use crate::backend::Backend;
-use crate::story::{at, call, new_call, owner, store_with_owner};
+use crate::story::{at, call, dialing, ended, entries, new_call, owner, store_with_owner};
 
 pub fn schedule(n: u8) -> ScheduleId {
     ScheduleId::from_parts(at(n.into()), [n; 10])
@@ -175,11 +175,26 @@ pub async fn calls_to_the_user_are_counted(backend: &Backend) {
     }
     store.insert_call(&new_call(4_000)).await.unwrap();
     assert_eq!(store.call(call(1_000)).await.unwrap().unwrap().ties, ties);
-    let counted = |since| store.proactive_calls(owner(1), at(since));
+    let counted = |since| store.proactive_calls(owner(1), at(since), at(8_000));
     assert_eq!(counted(0).await.unwrap(), (3, Some(at(1_000)), Some(at(3_000))));
     assert_eq!(counted(1_000).await.unwrap(), (2, Some(at(2_000)), Some(at(3_000))));
     assert_eq!(counted(9_000).await.unwrap(), (0, None, None));
-    assert_eq!(store.proactive_calls(owner(2), at(0)).await.unwrap().0, 0);
+    assert_eq!(store.proactive_calls(owner(2), at(0), at(8_000)).await.unwrap().0, 0);
+
+    // One for later counts when it is dialled, not when it was asked for; called off it never counts.
+    let later = Ties { not_before: Some(at(7_000)), waits: true, ..ties };
+    for n in [4_100, 4_200] {
+        store.insert_call(&NewCall { ties: later.clone(), ..new_call(n) }).await.unwrap();
+    }
+    assert_eq!(counted(3_000).await.unwrap(), (0, None, None), "they wait");
+    for n in [4_100, 4_200] {
+        assert!(store.begin_waiting(call(n)).await.unwrap());
+    }
+    assert_eq!(counted(7_500).await.unwrap(), (2, Some(at(8_000)), Some(at(8_000))), "about to be dialled");
+    let dialled = JournalEntry { seq: 2, at: at(7_600), fact: dialing() };
+    store.append(call(4_100), &[dialled]).await.unwrap();
+    store.append(call(4_200), &entries(2, [ended(EndReason::PolicyWindow, false)])).await.unwrap();
+    assert_eq!(counted(7_500).await.unwrap(), (1, Some(at(7_600)), Some(at(7_600))));
 
     assert_eq!(store.proactive_wishes(owner(1)).await.unwrap(), None);
     for wishes in ["{}", r#"{"calls_per_day": 2}"#] {

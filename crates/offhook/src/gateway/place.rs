@@ -24,7 +24,7 @@ use crate::writer::InsertError;
 const MAX_PLACING: usize = 256;
 
 /// No idempotency key is like that.
-const PROACTIVE: &str = "";
+pub(super) const PROACTIVE: &str = "";
 
 /// The wish for an outbound call, as it arrives: not yet checked.
 #[derive(Clone, Default)]

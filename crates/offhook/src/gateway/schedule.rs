@@ -14,7 +14,7 @@ use offhook_store::{CallRow, Inserted, NewKey, StoreError, Ties};
 use tokio::sync::{Mutex as Turn, Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::place::not_written;
+use super::place::{PROACTIVE, not_written};
 use super::wish::{Wish, scheduled};
 use super::{Caller, Gateway, PlaceCall, PlaceCallError};
 use crate::admission::Account;
@@ -212,6 +212,10 @@ impl Gateway {
         let unreadable = |error| super::place::unreadable(&error);
         let caller = self.caller_of(row.owner).await?;
         let wish = self.wish_of(caller, row, now).await?;
+        let _only_idea = match wish.ties.proactive {
+            true => Some(self.inner.in_flight.only_one(row.owner, PROACTIVE).await),
+            false => None,
+        };
         let _starting = self.inner.starting.read().await;
         self.check_open()?;
         let mut taken = self.take_place(caller, &wish, now).await?;

@@ -96,7 +96,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Proactive, StoreError> {
         let wishes = self.wishes(owner).await?;
-        let (count, oldest_at, last_at) = self.inner.store.proactive_calls(owner, now - DAY).await?;
+        let (count, oldest_at, last_at) = self.inner.store.proactive_calls(owner, now - DAY, now).await?;
         let settings = &self.inner.settings.schedules;
         let operator = settings.proactive;
         let zone = wishes.timezone.as_deref().and_then(zone).unwrap_or_else(|| settings.zone.clone());
