@@ -4,6 +4,7 @@
 use offhook_store::{Preferences, StoreError};
 
 use super::account::unreadable;
+use super::voice::unbound;
 use super::{AccountError, CallError, Caller, Gateway, NewProfile, PlaceCall, VOICES};
 use crate::clock;
 
@@ -32,6 +33,7 @@ impl Gateway {
         new: Preferences,
         inbound: Option<Option<NewProfile>>,
     ) -> Result<(), AccountError> {
+        unbound(caller)?;
         self.check_preferences(&new)?;
         let inbound = match inbound {
             Some(Some(profile)) => {
@@ -52,6 +54,7 @@ impl Gateway {
 
     /// Puts these in the place of what there was; what is `None` is as if never set.
     pub async fn set_preferences(&self, caller: Caller, new: Preferences) -> Result<(), AccountError> {
+        unbound(caller)?;
         self.check_preferences(&new)?;
         let (store, owner) = (&self.inner.store, caller.owner);
         if new == Preferences::default() {

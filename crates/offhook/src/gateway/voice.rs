@@ -33,7 +33,7 @@ pub enum TargetSource {
     Account,
     /// The operator, who has confirmed this phone of the account.
     Phone,
-    /// The configuration, for all who have none.
+    /// The configuration, for all to whom the operator gave a key and who have none.
     Operator,
 }
 
@@ -116,6 +116,10 @@ impl Gateway {
             return Ok(Some(of(number, TargetSource::Phone)));
         }
         let usual = self.inner.settings.voice_target.clone();
+        // Whoever was given a key on a first call is nobody the operator knows: they learn no number, and ring none.
+        if usual.is_some() && self.inner.store.is_minted(owner).await? {
+            return Ok(None);
+        }
         Ok(usual.map(|number| of(number, TargetSource::Operator)))
     }
 
@@ -186,7 +190,8 @@ impl Gateway {
             webhook_url: ask.webhook_url,
             idempotency: ask.idempotency,
             role,
-            by_user: ask.by_user,
+            // What an agent says is typed may be its own idea, and a key that is bound is an agent's.
+            by_user: ask.by_user && !caller.bound,
             ..PlaceCall::default()
         };
         Ok(self.place_call(key, wish).await?)

@@ -6,7 +6,8 @@ use offhook_core::{CallId, OwnerId, Timestamp};
 use offhook_store::{Delivery, StoreError, WebhookRow, WebhookSecretRow};
 use secrecy::SecretString;
 
-use super::{CallError, Caller, Gateway};
+use super::voice::unbound;
+use super::{AccountError, CallError, Caller, Gateway};
 use crate::clock;
 use crate::webhooks::{Keys, Queue};
 
@@ -38,7 +39,8 @@ impl Gateway {
     }
 
     /// Another secret from now on; the present one is used beside it for a day.
-    pub async fn rotate_webhook_secret(&self, caller: Caller) -> Result<WebhookSecret, CallError> {
+    pub async fn rotate_webhook_secret(&self, caller: Caller) -> Result<WebhookSecret, AccountError> {
+        unbound(caller)?;
         let now = clock::now();
         let row = self.inner.store.rotate_webhook_secret(caller.owner, now).await.map_err(unreadable)?;
         Ok(self.secret_of(caller.owner, row, now))

@@ -365,6 +365,13 @@ async fn who_has_set_none_has_the_confirmed_phone_or_the_operator_s() {
     assert_eq!(target().await, (RECEPTIONIST.to_owned(), "account_phone".to_owned()));
     set_target(&user, HANGS_UP).await;
     assert_eq!(target().await, (HANGS_UP.to_owned(), "account".to_owned()));
+
+    // Whoever is given a key on a first call neither learns the operator's number nor has it called.
+    let newcomer = Agent::new(rig.door.clone(), None);
+    newcomer.call(HANGS_UP).await.over().await;
+    assert_eq!(newcomer.get(TARGET).await.json()["number"], Value::Null);
+    assert_eq!(post(&newcomer, TOOL, json!({})).await.error(), (422, "voice_target_required".to_owned()));
+    assert_eq!(dialled(&rig, BUSY), 0);
     rig.stop().await;
 }
 
