@@ -247,24 +247,19 @@ impl Run {
         }
     }
 
-    /// Until it is written, however long that takes: a verdict that nobody learns of is none. When the process ends it
-    /// is tried a last time.
+    /// Until it is written, however long that takes: a verdict that nobody learns of is none. Where the process
+    /// ends meanwhile the next start finds it undecided.
     async fn decide(mut self, verdict: Verdict) {
         tracing::info!(
             approval_id = %self.id, state = verdict.state.code(), reason = verdict.reason.as_deref(), "approval decided"
         );
-        let closing = self.gateway.inner.approvals.closing.clone();
         loop {
-            let (store, last) = (&self.gateway.inner.store, closing.is_cancelled());
+            let store = &self.gateway.inner.store;
             match store.decide_approval(self.id, &verdict, clock::now()).await {
                 Ok(_) => break,
-                Err(error) if last => {
-                    tracing::error!(approval_id = %self.id, %error, "a verdict could not be written");
-                    break;
-                }
                 Err(error) => {
                     tracing::warn!(approval_id = %self.id, %error, "a verdict could not be written; trying again");
-                    closing.run_until_cancelled(sleep(WRITE_AGAIN)).await;
+                    sleep(WRITE_AGAIN).await;
                 }
             }
         }
