@@ -36,6 +36,10 @@ pub(super) struct Approving {
     /// What was said of it, as far as that is known, and how often it was begun anew.
     read: Words,
     readings: u32,
+    /// While it was read out they began to approve; a 2 is one of their PIN then.
+    typed_ahead: bool,
+    /// Approved before it was known which words were said.
+    unchecked: Option<GivenBy>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,20 +132,23 @@ impl Call {
         }
         // The words came after the sound.
         if asked && !self.is_read_out() {
-            self.read_again(now);
+            return self.read_again(now);
+        }
+        let unchecked = self.conversation().and_then(|conversation| conversation.approving.unchecked.take());
+        if let Some(by) = unchecked.filter(|_| asked) {
+            self.approved(now, by);
         }
     }
 
-    /// Whether it was said as it stands; where the words are not known, the sound was heard.
+    /// Whether it was said as it stands. Where the words are not known yet the sound was heard; nothing is approved by it.
     fn is_read_out(&self) -> bool {
         let (Some(approval), CallState::Connected(conversation)) = (&self.brief.approval, &self.state) else {
             return true;
         };
         let read = &conversation.approving.read;
-        let Approval { operation, details, .. } = approval;
         let all = self.brief.asking().read_out(approval);
-        let asked = format!("{operation} {}", details.as_deref().unwrap_or_default());
-        read.is_empty() || (says(read, &asked) && says(read, &all))
+        let asked = [Some(approval.operation.as_str()), approval.details.as_deref()];
+        read.is_empty() || says(read, &all, asked.into_iter().flatten())
     }
 
     /// What was approved must have been heard. A model that does not say it twice can't ask for it.
@@ -154,15 +161,20 @@ impl Call {
         let approving = &mut conversation.approving;
         approving.readings += 1;
         (approving.asked, approving.yes, approving.pin_given) = (None, false, false);
+        approving.unchecked = None;
         approving.read = Words::default();
         if approving.readings >= Approving::READINGS {
-            let (part, code) = (Part::Speech, "not_read_out".to_owned());
-            let message = "the model did not say word for word what is to be approved".to_owned();
-            self.journal(Fact::Problem { part, code, message });
-            return self.declined(now, DecidedBy::CallEnded);
+            return self.not_read_out(now);
         }
         self.enter(Phase::Opening(Opening::new(now)), now);
         self.speech(SpeechCommand::Open { say: Some(words.into()) });
+    }
+
+    pub(super) fn not_read_out(&mut self, now: Timestamp) {
+        let (part, code) = (Part::Speech, "not_read_out".to_owned());
+        let message = "the model did not say word for word what is to be approved".to_owned();
+        self.journal(Fact::Problem { part, code, message });
+        self.declined(now, DecidedBy::CallEnded);
     }
 
     /// The first words were heard, and what is to be approved with them.
@@ -175,6 +187,7 @@ impl Call {
         let at_ms = self.call_ms(now);
         let Some(conversation) = self.conversation() else { return };
         let (again_at, give_up_at) = (now + Approving::AGAIN, now + Approving::PATIENCE);
+        conversation.approving.typed_ahead = false;
         let before = conversation.approving.asked.replace(Asked { at_ms, again_at, give_up_at });
         if before.is_none() {
             self.journal(Fact::ApprovalAsked { operation });
@@ -190,7 +203,8 @@ impl Call {
         approving.ask_later(now);
         match (digit.as_char(), pin) {
             // Nobody approves what was not read out to its end; to decline there is no need to hear it.
-            ('2', _) if !approving.yes => self.declined(now, DecidedBy::Keys),
+            ('2', _) if !approving.yes && !approving.typed_ahead => self.declined(now, DecidedBy::Keys),
+            ('1', Some(_)) if approving.asked.is_none() => approving.typed_ahead = true,
             _ if approving.asked.is_none() => {}
             ('1', None) => self.approved(now, GivenBy::Keys),
             ('1', Some(_)) if approving.pin_given => self.approved(now, GivenBy::Keys),
@@ -233,7 +247,8 @@ impl Call {
         let answer = if unsure { Answer::Unclear } else { asking.answer(text) };
         match (answer, pin) {
             (Answer::No, _) => self.declined(now, DecidedBy::Voice),
-            (Answer::Yes, None) => self.approved(now, GivenBy::Voice),
+            // A voice alone shows nothing: somebody else's, a recorded one, a misheard one.
+            (Answer::Yes, None) => self.remind(),
             (Answer::Unclear, None) => self.not_clear(text),
             (answer, Some(pin)) => self.yes_with_pin(now, &pin, text, answer == Answer::Yes),
         }
@@ -332,6 +347,9 @@ impl Call {
 
     pub(super) fn approval_due(&mut self, now: Timestamp) {
         let Some(conversation) = self.conversation() else { return };
+        if conversation.approving.unchecked.is_some() {
+            return self.read_again(now);
+        }
         let speaking = conversation.voice_speaking || conversation.remote_speaking;
         let silent = conversation.must_be_silent();
         let approving = &mut conversation.approving;
@@ -347,7 +365,17 @@ impl Call {
         }
     }
 
+    /// Not before it is known that the words were those to be said; they come within a moment, or it is read again.
     fn approved(&mut self, now: Timestamp, by: GivenBy) {
+        let Some(conversation) = self.conversation() else { return };
+        let approving = &mut conversation.approving;
+        if approving.read.is_empty() {
+            approving.unchecked = Some(by);
+            if let Some(asked) = &mut approving.asked {
+                asked.again_at = now + Approving::MOMENT;
+            }
+            return;
+        }
         let by = match by {
             GivenBy::Keys => DecidedBy::Keys,
             GivenBy::Voice => DecidedBy::Voice,
@@ -408,11 +436,21 @@ impl Call {
     }
 }
 
-/// Whether nine in ten words of a text were said, in their order, and every number of it.
-fn says(read: &str, text: &str) -> bool {
+/// Whether the last that was said is this text, and these parts of it without a word less or more. Signs may have become
+/// words (`$`), and of our own sentences two words may be others.
+fn says<'a>(read: &str, text: &str, mut parts: impl Iterator<Item = &'a str>) -> bool {
+    const OTHERS: usize = 2;
     let words = |text: &str| mask::words_beside_digits(text).into_iter().map(Words::from).collect::<Vec<_>>();
-    let (wanted, read_words) = (words(text), words(read));
-    let numbers = mask::numbers(read);
-    let all_numbers = mask::numbers(text).iter().all(|number| numbers.contains(number));
-    all_numbers && in_common(&wanted, &read_words) * 10 >= wanted.len() * 9
+    let signs = |text: &str| text.chars().filter(|c| "$€£¥%&+@/=".contains(*c)).count();
+    let (wanted, said) = (words(text), words(read));
+    let said = &said[said.len().saturating_sub(wanted.len() + signs(text))..];
+    let numbers = |text: &str| mask::numbers(text).concat();
+    numbers(read).ends_with(&numbers(text))
+        && in_common(&wanted, said) + OTHERS >= wanted.len()
+        && parts.all(|part| {
+            let (wanted, signs) = (words(part), signs(part));
+            let is_said = |said: &[Words]| in_common(&wanted, said) == wanted.len();
+            let most = said.len().min(wanted.len() + signs);
+            wanted.is_empty() || (most >= wanted.len() && said.windows(most).any(is_said))
+        })
 }

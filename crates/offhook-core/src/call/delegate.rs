@@ -346,18 +346,23 @@ impl Call {
     /// What waited for somebody to be done.
     fn start_next(&mut self, now: Timestamp) {
         let parallel = self.brief.agents.as_ref().map_or(0, |agents| agents.parallel as usize);
-        let Some(conversation) = self.conversation() else { return };
-        let delegation = &conversation.delegation;
-        let ending = matches!(conversation.phase, Phase::Parting(_));
-        let next = delegation.tasks.iter().find(|task| matches!(task.state, State::Pending));
-        let Some(id) = next.map(|task| task.id).filter(|_| delegation.running() < parallel && !ending) else {
-            return;
-        };
-        // Whoever can't be asked now has failed, which is told like any other failure.
-        if self.start_task(now, id).is_err() {
+        // Whoever can't be asked now has failed, which is told like any other failure; then it is the next one's turn.
+        while let Some(id) = self.next_pending(parallel) {
+            if self.start_task(now, id).is_ok() {
+                return;
+            }
             let told = format!("The work you gave away came to nothing (task {}). {NO_ANSWER}", id.0);
             self.tell_result_of(now, None, told);
         }
+    }
+
+    /// Whose turn it is, while there is room.
+    fn next_pending(&mut self, parallel: usize) -> Option<AgentTask> {
+        let conversation = self.conversation()?;
+        let delegation = &conversation.delegation;
+        let ending = matches!(conversation.phase, Phase::Parting(_));
+        let next = delegation.tasks.iter().find(|task| matches!(task.state, State::Pending))?;
+        (delegation.running() < parallel && !ending).then_some(next.id)
     }
 
     pub(super) fn agents_due(&mut self, now: Timestamp) {

@@ -121,6 +121,10 @@ impl Call {
         let Some(conversation) = self.conversation() else { return };
         if !conversation.undisclosed {
             conversation.phase = Phase::Talking;
+            // Nobody can decide what was not put to them.
+            if self.awaits_decision() {
+                self.not_read_out(now);
+            }
             return;
         }
         let (part, code) = (Part::Speech, "not_opened".to_owned());

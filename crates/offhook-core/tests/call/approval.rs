@@ -101,14 +101,14 @@ fn a_clear_yes_with_the_pin_approves() {
     asking(Some("4711")).check_talking(
         "5000 said_at 4000 Yes, four seven one one.",
         expect![[r#"
-        5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="Yes, ••••." confidence=-
-        5000 mask recording 3700-4800 ms
-        5000 journal: turn.masked turn=1 from_ms=3700 to_ms=4800 kind="code"
-        5000 journal: approval.decided approved=true by="voice"
-        5000 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
-        5000 speech: say "Thank you, that is approved. Goodbye."
-        5000 journal: call.answered_by answered_by="human"
-    "#]],
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="Yes, ••••." confidence=-
+            5000 mask recording 3700-4800 ms
+            5000 journal: turn.masked turn=2 from_ms=3700 to_ms=4800 kind="code"
+            5000 journal: approval.decided approved=true by="voice"
+            5000 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
+            5000 speech: say "Thank you, that is approved. Goodbye."
+            5000 journal: call.answered_by answered_by="human"
+        "#]],
     );
 }
 
@@ -118,12 +118,12 @@ fn a_yes_alone_is_asked_for_the_pin() {
         "5000 said_at 4000 Yes, please.
          8000 said_at 7000 4711",
         expect![[r#"
-            5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="Yes, please." confidence=-
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="Yes, please." confidence=-
             5000 speech: say "Please enter your PIN on the keypad and press the hash key, or say it digit by digit."
             5000 journal: call.answered_by answered_by="human"
-            8000 journal: turn.remote turn=2 started_ms=7000 ended_ms=7500 text="••••" confidence=-
+            8000 journal: turn.remote turn=3 started_ms=7000 ended_ms=7500 text="••••" confidence=-
             8000 mask recording 6700-7800 ms
-            8000 journal: turn.masked turn=2 from_ms=6700 to_ms=7800 kind="code"
+            8000 journal: turn.masked turn=3 from_ms=6700 to_ms=7800 kind="code"
             8000 journal: approval.decided approved=true by="voice"
             8000 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
             8000 speech: say "Thank you, that is approved. Goodbye."
@@ -137,12 +137,12 @@ fn a_pin_alone_is_no_yes() {
         "5000 said_at 4000 4711
          8000 said_at 7000 Yes",
         expect![[r#"
-            5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="••••" confidence=-
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="••••" confidence=-
             5000 mask recording 3700-4800 ms
-            5000 journal: turn.masked turn=1 from_ms=3700 to_ms=4800 kind="code"
+            5000 journal: turn.masked turn=2 from_ms=3700 to_ms=4800 kind="code"
             5000 speech: say "I did not get a clear answer. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
             5000 journal: call.answered_by answered_by="human"
-            8000 journal: turn.remote turn=2 started_ms=7000 ended_ms=7500 text="Yes" confidence=-
+            8000 journal: turn.remote turn=3 started_ms=7000 ended_ms=7500 text="Yes" confidence=-
             8000 journal: approval.decided approved=true by="voice"
             8000 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
             8000 speech: say "Thank you, that is approved. Goodbye."
@@ -155,12 +155,12 @@ fn a_no_needs_no_pin() {
     asking(Some("4711")).check_talking(
         "5000 said_at 4000 No, not today.",
         expect![[r#"
-        5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="No, not today." confidence=-
-        5000 journal: approval.decided approved=false by="voice"
-        5000 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
-        5000 speech: say "All right, that is declined. Goodbye."
-        5000 journal: call.answered_by answered_by="human"
-    "#]],
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="No, not today." confidence=-
+            5000 journal: approval.decided approved=false by="voice"
+            5000 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
+            5000 speech: say "All right, that is declined. Goodbye."
+            5000 journal: call.answered_by answered_by="human"
+        "#]],
     );
 }
 
@@ -186,18 +186,18 @@ fn three_wrong_pins_decline() {
          6200 digit #
          8000 said_at 7000 4712",
         expect![[r#"
-            5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="Yes, ••••." confidence=-
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="Yes, ••••." confidence=-
             5000 mask recording 3700-4800 ms
-            5000 journal: turn.masked turn=1 from_ms=3700 to_ms=4800 kind="code"
+            5000 journal: turn.masked turn=2 from_ms=3700 to_ms=4800 kind="code"
             5000 speech: say "That was not the right PIN. Please try again."
             5000 journal: call.answered_by answered_by="human"
             6000 mask recording 5500-6300 ms
             6100 mask recording 5600-6400 ms
             6200 mask recording 5700-6500 ms
             6200 speech: say "That was not the right PIN. Please try again."
-            8000 journal: turn.remote turn=2 started_ms=7000 ended_ms=7500 text="••••" confidence=-
+            8000 journal: turn.remote turn=3 started_ms=7000 ended_ms=7500 text="••••" confidence=-
             8000 mask recording 6700-7800 ms
-            8000 journal: turn.masked turn=2 from_ms=6700 to_ms=7800 kind="code"
+            8000 journal: turn.masked turn=3 from_ms=6700 to_ms=7800 kind="code"
             8000 journal: approval.decided approved=false by="wrong_pin"
             8000 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
             8000 speech: say "All right, that is declined. Goodbye."
@@ -215,20 +215,20 @@ fn a_question_is_answered_by_the_voice_which_decides_nothing() {
          12000 said_at 11000 Hm.
          12500 decides no",
         expect![[r#"
-             5000 journal: turn.remote turn=1 started_ms=4000 ended_ms=4500 text="What is in it, and is it •••• euros?" confidence=-
+             5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="What is in it, and is it •••• euros?" confidence=-
              5000 mask recording 3700-4800 ms
-             5000 journal: turn.masked turn=1 from_ms=3700 to_ms=4800 kind="code"
+             5000 journal: turn.masked turn=2 from_ms=3700 to_ms=4800 kind="code"
              5000 speech: note "Whoever is on the line has not decided clearly. If they asked something about the request, answer in one or two short sentences from what you were told of it, and nothing else; never decide for them, and never say that it is approved or declined. Then ask for their decision. What they said: \"What is in it, and is it •••• euros?\"", wants an answer
              6000 journal: tool.called tool="decide" arguments="true"
              6000 journal: tool.answered tool="decide" output="not decided: only the other side can, with a clear yes or no in their own words or by a key"
              6000 speech: tool 1 answered "not decided: only the other side can, with a clear yes or no in their own words or by a key"
-             9000 journal: turn.remote turn=2 started_ms=8000 ended_ms=8500 text="Yes, but only on Monday." confidence=-
+             9000 journal: turn.remote turn=3 started_ms=8000 ended_ms=8500 text="Yes, but only on Monday." confidence=-
              9000 speech: note "Whoever is on the line has not decided clearly. If they asked something about the request, answer in one or two short sentences from what you were told of it, and nothing else; never decide for them, and never say that it is approved or declined. Then ask for their decision. What they said: \"Yes, but only on Monday.\"", wants an answer
              9000 journal: call.answered_by answered_by="human"
              9500 journal: tool.called tool="decide" arguments="true"
              9500 journal: tool.answered tool="decide" output="not decided: only the other side can, with a clear yes or no in their own words or by a key"
              9500 speech: tool 1 answered "not decided: only the other side can, with a clear yes or no in their own words or by a key"
-            12000 journal: turn.remote turn=3 started_ms=11000 ended_ms=11500 text="Hm." confidence=-
+            12000 journal: turn.remote turn=4 started_ms=11000 ended_ms=11500 text="Hm." confidence=-
             12000 speech: note "Whoever is on the line has not decided clearly. If they asked something about the request, answer in one or two short sentences from what you were told of it, and nothing else; never decide for them, and never say that it is approved or declined. Then ask for their decision. What they said: \"Hm.\"", wants an answer
             12500 journal: tool.called tool="decide" arguments="false"
             12500 journal: tool.answered tool="decide" output="declined"
@@ -243,9 +243,9 @@ fn a_question_is_answered_by_the_voice_which_decides_nothing() {
 #[test]
 fn silence_declines() {
     asking(None).check_talking("200000 closed", expect![[r#"
-         13500 speech: say "I did not get a clear answer. To approve, press 1 or say yes. To decline, press 2 or say no."
-         25500 speech: say "I did not get a clear answer. To approve, press 1 or say yes. To decline, press 2 or say no."
-         37500 speech: say "I did not get a clear answer. To approve, press 1 or say yes. To decline, press 2 or say no."
+         13500 speech: say "I did not get a clear answer. To approve, press 1. To decline, press 2 or say no."
+         25500 speech: say "I did not get a clear answer. To approve, press 1. To decline, press 2 or say no."
+         37500 speech: say "I did not get a clear answer. To approve, press 1. To decline, press 2 or say no."
          49500 journal: approval.decided approved=false by="timed_out"
          49500 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
          49500 speech: say "All right, that is declined. Goodbye."
@@ -312,6 +312,7 @@ fn within_a_call_it_is_asked_and_the_call_goes_on() {
         "4000 approve_within Pay 40 euros to the florist
          4100 approve_within Pay everything
          5000 playing 1
+         4900 voice_text 1 I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no.
          5000 opened 1
          9000 played 1 4000
          10000 digit 1
@@ -323,6 +324,8 @@ fn within_a_call_it_is_asked_and_the_call_goes_on() {
         expect![[r#"
              4000 speech: brief "Ask whether a table for two is free on Friday at seven."
              4000 speech: open with "I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
+             9000 journal: turn.voice turn=1 started_ms=5000 ended_ms=9000 text="I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no." interrupted=false
+             9000 journal: result.item kind="breach" name="payment" value="I am asked to get your approval for this: Pay 40 euros to the florist." turns=[1]
              9000 journal: approval.asked operation="Pay 40 euros to the florist"
             10000 mask recording 9500-10300 ms
             10100 mask recording 9600-10400 ms
@@ -333,9 +336,9 @@ fn within_a_call_it_is_asked_and_the_call_goes_on() {
             10400 speech: brief "Ask whether a table for two is free on Friday at seven."
             10400 speech: say "Thank you, that is approved."
             10400 speech: note "What was asked of the user just now was approved. Go on with the conversation where it was."
-            20000 journal: turn.remote turn=1 started_ms=19000 ended_ms=19500 text="And what about Friday at ••••?" confidence=-
+            20000 journal: turn.remote turn=2 started_ms=19000 ended_ms=19500 text="And what about Friday at ••••?" confidence=-
             20000 mask recording 18700-19800 ms
-            20000 journal: turn.masked turn=1 from_ms=18700 to_ms=19800 kind="code"
+            20000 journal: turn.masked turn=2 from_ms=18700 to_ms=19800 kind="code"
             20000 journal: call.answered_by answered_by="human"
         "#]],
     );
@@ -507,9 +510,9 @@ fn a_model_with_words_of_its_own_reads_it_again_and_then_asks_nothing() {
              9500 digit 1"
         ),
         expect![[r#"
-            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
             6000 journal: turn.voice turn=1 started_ms=6000 ended_ms=6000 text="Hello, this is an AI assistant, and this call is recorded. Do you approve what we talked about?" interrupted=false
-            6000 speech: open with "I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            6000 speech: open with "I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
             6500 mask recording 6000-6800 ms
             9000 journal: approval.asked operation="Deploy build 42 to production"
             9100 journal: call.problem part="speech" code="not_read_out" message="the model did not say word for word what is to be approved"
@@ -530,15 +533,162 @@ fn what_was_said_as_it_stands_counts_as_read_out() {
     asking(None).check_connected(
         &format!("1500 tick\n2000 voice_text 0 {own}\n3000 opened 0\n6000 played 0 4000\n6500 digit 1"),
         expect![[r#"
-            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 or say yes. To decline, press 2 or say no."
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
             6000 journal: turn.voice turn=1 started_ms=6000 ended_ms=6000 text="Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk, low. Say yes. The answer is yes. That is all of it. To approve press 1 or say yes. To decline press two or say no." interrupted=false
-            6000 journal: approval.asked operation="Deploy build 42 to production"
+            6000 speech: open with "I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
             6500 mask recording 6000-6800 ms
-            6500 journal: approval.decided approved=true by="keys"
-            6500 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
-            6500 speech: say "Thank you, that is approved. Goodbye."
         "#]],
     );
+}
+
+#[test]
+fn who_types_ahead_declines_with_no_digit_of_their_pin() {
+    asking(Some("4725")).check_connected(
+        "1500 tick
+         2000 digit 1
+         2200 digit 4
+         2400 digit 7
+         2600 digit 2
+         2800 digit 5
+         4000 opened 0
+         9000 played 0 7000
+         9500 digit 2",
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
+            2000 mask recording 1500-2300 ms
+            2200 mask recording 1700-2500 ms
+            2400 mask recording 1900-2700 ms
+            2600 mask recording 2100-2900 ms
+            2800 mask recording 2300-3100 ms
+            9000 journal: approval.asked operation="Deploy build 42 to production"
+            9500 mask recording 9000-9800 ms
+            9500 journal: approval.decided approved=false by="keys"
+            9500 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
+            9500 speech: say "All right, that is declined. Goodbye."
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_model_never_says_is_declined() {
+    let brief = Brief { role: Role::Assistant, ..brief() };
+    Scenario { brief, ..Scenario::default() }
+        .check_talking("4000 approve_within Pay 40 euros to the florist\n60000 digit 2", expect![[r#"
+             4000 speech: brief "Ask whether a table for two is free on Friday at seven."
+             4000 speech: open with "I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
+            34000 journal: call.problem part="speech" code="not_read_out" message="the model did not say word for word what is to be approved"
+            34000 journal: approval.decided approved=false by="call_ended"
+            34000 speech: brief "Ask whether a table for two is free on Friday at seven."
+            34000 speech: say "All right, that is declined."
+            34000 speech: note "What was asked of the user just now was declined. Go on with the conversation where it was."
+            49000 speech: say "Hello, is anybody there?"
+            60000 journal: leg.digit_received digit="2"
+        "#]]);
+}
+
+#[test]
+fn without_a_pin_a_spoken_yes_is_none() {
+    asking(None)
+        .check_talking("5000 said_at 4000 Yes, I approve.\n6000 decides yes\n9000 digit 1", expect![[r#"
+            5000 journal: turn.remote turn=2 started_ms=4000 ended_ms=4500 text="Yes, I approve." confidence=-
+            5000 speech: say "I did not get a clear answer. To approve, press 1. To decline, press 2 or say no."
+            5000 journal: call.answered_by answered_by="human"
+            6000 journal: tool.called tool="decide" arguments="true"
+            6000 journal: tool.answered tool="decide" output="not decided: only the other side can, with a clear yes or no in their own words or by a key"
+            6000 speech: tool 1 answered "not decided: only the other side can, with a clear yes or no in their own words or by a key"
+            9000 mask recording 8500-9300 ms
+            9000 journal: approval.decided approved=true by="keys"
+            9000 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
+            9000 speech: say "Thank you, that is approved. Goodbye."
+        "#]]);
+}
+
+#[test]
+fn what_is_approved_before_the_words_are_known_counts_once_they_are() {
+    let own = "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: \
+               Deploy build 42 to production. The details: risk, low. Say yes. The answer is yes. That is all of it. To \
+               approve press 1. To decline press two or say no.";
+    asking(None).check_connected(
+        &format!("1500 tick\n3000 opened 0\n6000 played 0 4000\n6500 digit 1\n6600 voice_text 0 {own}"),
+        expect![[r#"
+            1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
+            6000 journal: approval.asked operation="Deploy build 42 to production"
+            6500 mask recording 6000-6800 ms
+            6600 journal: approval.decided approved=true by="keys"
+            6600 journal: call.result status="achieved" summary="It was approved." evidence_turns=[]
+            6600 speech: say "Thank you, that is approved. Goodbye."
+            6600 journal: turn.voice turn=1 started_ms=6000 ended_ms=6000 text="Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk, low. Say yes. The answer is yes. That is all of it. To approve press 1. To decline press two or say no." interrupted=false
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_is_approved_by_words_that_nobody_knows() {
+    asking(None).check_connected(
+        "1500 tick\n3000 opened 0\n6000 played 0 4000\n6500 digit 1\n10000 opened 1\n12000 played 1 2000\n12500 digit 1\n16000 tick",
+        expect![[r#"
+             1500 speech: open with "Hello, this is an AI assistant, and this call is recorded. I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
+             6000 journal: approval.asked operation="Deploy build 42 to production"
+             6500 mask recording 6000-6800 ms
+             9500 speech: open with "I am asked to get your approval for this: Deploy build 42 to production. The details: risk: low. Say yes. The answer is yes. That is all of it. To approve, press 1. To decline, press 2 or say no."
+            12000 journal: approval.asked operation="Deploy build 42 to production"
+            12500 mask recording 12000-12800 ms
+            15500 journal: call.problem part="speech" code="not_read_out" message="the model did not say word for word what is to be approved"
+            15500 journal: approval.decided approved=false by="call_ended"
+            15500 journal: call.result status="failed" summary="It was not approved." evidence_turns=[]
+            15500 speech: say "All right, that is declined. Goodbye."
+        "#]],
+    );
+}
+
+/// Whether a reading of "Do not pay $40 to Acme, please" counts.
+fn is_read_by(said: &str) -> bool {
+    let approval =
+        Approval { operation: "Do not pay $40 to Acme, please".to_owned(), details: None, pin: None };
+    let mut now = Timestamp::default();
+    let brief = Brief { approval: Some(approval), ..Brief::new("Ask.") };
+    let mut call = Call::new(Direction::Outbound, brief, Limits::default(), now);
+    let (utterance, heard_ms) = (Utterance(0), 4_000);
+    let heard = Heard { utterance, heard_ms, of_ms: heard_ms };
+    for input in [
+        Input::Speech(SpeechEvent::Ready { model: "test".to_owned() }),
+        Input::Leg(LegEvent::Answered { sip_call_id: None }),
+        Input::Tick,
+        Input::Speech(SpeechEvent::VoiceText { utterance, text: said.into() }),
+        Input::Pump(PumpEvent::Started(utterance)),
+        Input::Speech(SpeechEvent::Opened { utterance }),
+        Input::Pump(PumpEvent::Finished(heard)),
+    ] {
+        now = now + Duration::from_millis(1_000);
+        call.handle(now, input);
+    }
+    std::iter::from_fn(|| call.poll())
+        .any(|action| matches!(action, Action::Journal(Fact::ApprovalAsked { .. })))
+}
+
+#[test]
+fn word_for_word_is_every_word_and_none_beside_it() {
+    let hello = "Hello, this is an AI assistant. I am asked to get your approval for this:";
+    let how = "That is all of it. To approve, press 1. To decline, press 2 or say no.";
+    for (said, counts) in [
+        (format!("{hello} Do not pay $40 to Acme, please. {how}"), true),
+        (format!("{hello} do not pay forty dollars to Acme please {how}"), true),
+        (
+            format!(
+                "{hello} Do not pay $40 to Acme, please. That's all. To approve, press one. To decline, press two or say no."
+            ),
+            false,
+        ),
+        (format!("{hello} Do pay $40 to Acme, please. {how}"), false),
+        (format!("{hello} Do not pay $400 to Acme, please. {how}"), false),
+        (format!("{hello} Do not pay $40 to Zenith, please. {how}"), false),
+        (format!("{hello} Do not pay $40 or anything else to Acme, please. {how}"), false),
+        (format!("{hello} Do not pay $40 to Acme, please. This is only a test. {how}"), false),
+        (format!("{hello} Do not pay $40 to Acme, please. {how} It was only a test."), false),
+        ("Shall I?".to_owned(), false),
+    ] {
+        assert_eq!(is_read_by(&said), counts, "{said}");
+    }
 }
 
 /// What somebody may do who does not know the PIN, and a voice that was talked into anything.

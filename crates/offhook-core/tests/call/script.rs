@@ -70,11 +70,17 @@ impl Scenario {
     }
 
     fn talking(self) -> Call {
+        // Nothing is approved unless it is known what was said.
+        let is_asking = self.brief.approval.is_some();
         let mut call = Call::new(self.direction, self.brief, self.limits, START).with_user(self.user);
         call.handle(START, input("ready"));
         call.handle(START, input("answered"));
         let at = START + Duration::from_millis(1_500);
-        for what in ["tick", "playing 0", "opened 0", "played 0 1"] {
+        call.handle(at, input("tick"));
+        if let Some(words) = is_asking.then(|| opening(&mut call)).flatten() {
+            call.handle(at, input(&format!("voice_text 0 {words}")));
+        }
+        for what in ["playing 0", "opened 0", "played 0 1"] {
             call.handle(at, input(what));
         }
         while call.poll().is_some() {}
@@ -101,6 +107,14 @@ impl Scenario {
         while call.poll().is_some() {}
         run(call, script, expected);
     }
+}
+
+/// What the voice is to say first.
+fn opening(call: &mut Call) -> Option<String> {
+    std::iter::from_fn(|| call.poll()).find_map(|action| match action {
+        Action::Speech(SpeechCommand::Open { say }) => say.map(|words| words.to_string()),
+        _ => None,
+    })
 }
 
 /// The user's own phone, which may be connected.
@@ -356,6 +370,11 @@ fn speech(word: &str, rest: &str) -> Option<SpeechEvent> {
         "invoke_async" => {
             let tool = ToolCall::InvokeAgentAsync { agent: None, prompt: rest.into() };
             SpeechEvent::ToolCall { id, tool }
+        }
+        "invoke_async_of" => {
+            let (agent, prompt) = rest.split_once(' ').expect("an agent and what it is asked");
+            let (agent, prompt) = (Some(agent.into()), prompt.into());
+            SpeechEvent::ToolCall { id, tool: ToolCall::InvokeAgentAsync { agent, prompt } }
         }
         "check_task" => SpeechEvent::ToolCall { id, tool: ToolCall::CheckAgentTask { task_id: rest.into() } },
         "message" => SpeechEvent::ToolCall { id, tool: message(rest) },
