@@ -432,8 +432,7 @@ async fn a_command_and_a_secret_are_the_operator_s() {
     let told = refused.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(told.ends_with("which is not for this host"), "{told}");
     // Where others can reach offhook, what works for the operator is the operator's, and was it not before.
-    let with_secret =
-        || json!({ "type": "http", "url": server.uri(), "headers": { "Authorization": { "secret": "shop" } } });
+    let with_secret = || json!({ "type": "http", "url": server.uri(), "headers": { "Authorization": { "secret": "shop" } } });
     let before = Schedule::new(&owner, &when(BUSY, with_secret())).await;
     let rig = rig.restart_with(|config| config.agents.any_key = false).await;
     let asked = server.received_requests().await.unwrap().len();
@@ -588,7 +587,6 @@ async fn a_user_is_called_as_often_as_it_likes() {
     rig.stop().await;
 }
 
-/// Who has just asked to be called is awake. It counts all the same, so that it is no way around the limit of a day.
 /// What the key was allowed when it was asked for is kept: agents on an admin's calls, and none on anybody else's.
 #[tokio::test]
 async fn agents_come_with_the_key_that_asked_for_the_schedule() {
@@ -633,6 +631,7 @@ async fn a_bound_key_calls_nobody_at_night_by_typing() {
     rig.stop().await;
 }
 
+/// Who has just asked to be called is awake. It counts all the same, so that it is no way around the limit of a day.
 #[tokio::test]
 async fn who_asks_to_be_called_is_called_at_any_hour() {
     let rig = Rig::start().await;
@@ -647,27 +646,6 @@ async fn who_asks_to_be_called_is_called_at_any_hour() {
     assert_eq!(user.get("/me/proactive").await.json()["calls_today"], 1);
     send(&user, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
     assert_eq!(dialled(&rig, BUSY), 1);
-    rig.stop().await;
-}
-
-/// What an agent says was typed may be its own idea: a key that is bound is held to the quiet hours.
-#[tokio::test]
-async fn a_bound_key_asks_for_no_call_at_any_hour() {
-    let rig = Rig::start().await;
-    let user = rig.stranger().await;
-    set_target(&user, BUSY).await;
-    let key = send(&user, Method::POST, "/me/keys", &json!({ "voice_only": true })).await.json();
-    let agent = Agent::new(rig.door.clone(), None);
-    agent.learn_key(&key);
-    for (wishes, code) in [
-        (json!({ "quiet_hours": around_now() }), "quiet_hours"),
-        (json!({ "enabled": false }), "destination_blocked"),
-    ] {
-        assert_eq!(send(&user, Method::PUT, "/me/proactive", &wishes).await.status, 200);
-        let asked = send(&agent, Method::POST, "/tools/chat_command", &json!({ "text": "/call" })).await;
-        assert_eq!(asked.error().1, code, "{asked:?}");
-    }
-    assert_eq!(dialled(&rig, BUSY), 0);
     rig.stop().await;
 }
 

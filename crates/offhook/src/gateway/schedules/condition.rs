@@ -201,9 +201,7 @@ impl Condition {
     pub fn is_operators(&self) -> bool {
         match self {
             Self::Always => false,
-            Self::Http(http) => {
-                http.headers.values().any(|header| matches!(header, Header::Secret { .. }))
-            }
+            Self::Http(http) => http.headers.values().any(|header| matches!(header, Header::Secret { .. })),
             Self::Command(_) | Self::Question(_) => true,
         }
     }
