@@ -1,5 +1,7 @@
 //! PINs, taken out of everything that leaves a call, whatever the operator wants masked otherwise.
 
+use std::cell::Cell;
+
 use super::masking::{KEY_MS, MARGIN_MS, Secret};
 use super::state::{CallState, Phase};
 use super::{Action, Call};
@@ -7,6 +9,19 @@ use crate::brief::Pin;
 use crate::journal::{Fact, SecretKind};
 use crate::mask;
 use crate::time::Timestamp;
+
+/// Numbers of one text that are held against the PIN, which takes a hash each while audio waits.
+const LOOKS: u32 = 8;
+
+/// Whether a number is the PIN; of many that are as long, those beyond the first few are hidden unseen.
+fn may_be(pin: &Pin, digits: &str, looks: &Cell<u32>) -> bool {
+    let left = looks.get();
+    if digits.len() != pin.len() || left == 0 {
+        return digits.len() == pin.len();
+    }
+    looks.set(left - 1);
+    pin.is(digits)
+}
 
 impl Call {
     /// A key of a PIN: its tone may be on the recording.
@@ -26,9 +41,11 @@ impl Call {
     pub(super) fn hide_pin(&self, fact: &mut Fact) -> Option<Secret> {
         let awaited = self.awaits_pin() || self.awaits_decision();
         let pin = self.pin_in_use()?;
+        let looks = Cell::new(LOOKS);
+        let is_pin = |digits: &str| may_be(&pin, digits, &looks);
         match fact {
             Fact::RemoteSaid { turn, started_ms, ended_ms, text, .. } => {
-                *text = mask::without_numbers(text, |digits| awaited || pin.is(digits))?;
+                *text = mask::without_numbers(text, |digits| awaited || is_pin(digits))?;
                 let kinds = vec![SecretKind::Code];
                 return Some(Secret { turn: *turn, from_ms: *started_ms, to_ms: *ended_ms, kinds });
             }
@@ -45,7 +62,7 @@ impl Call {
             | Fact::MessageTaken { message: text, .. }
             | Fact::Result { summary: text, .. }
             | Fact::ResultItem { value: text, .. } => {
-                *text = mask::without_numbers(text, |digits| pin.is(digits))?;
+                *text = mask::without_numbers(text, is_pin)?;
             }
             _ => {}
         }
