@@ -15,6 +15,7 @@ mod masking;
 mod menu;
 mod opening;
 mod pin;
+mod reading;
 mod reception;
 mod result;
 mod script;
