@@ -122,6 +122,10 @@ impl Call {
 
     /// Look on while facts are written down. Whether somebody said something.
     pub(super) fn take_note(&mut self, fact: &Fact) -> bool {
+        // What is read out to be approved is no promise of the voice's.
+        if matches!(fact, Fact::VoiceSaid { .. }) && self.awaits_decision() {
+            return false;
+        }
         let language = &self.brief.language;
         let report = &mut self.report;
         match fact {

@@ -325,7 +325,6 @@ fn within_a_call_it_is_asked_and_the_call_goes_on() {
              4000 speech: brief "Ask whether a table for two is free on Friday at seven."
              4000 speech: open with "I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no."
              9000 journal: turn.voice turn=1 started_ms=5000 ended_ms=9000 text="I am asked to get your approval for this: Pay 40 euros to the florist. That is all of it. To approve, press 1 and then your PIN, or say yes and your PIN. To decline, press 2 or say no." interrupted=false
-             9000 journal: result.item kind="breach" name="payment" value="I am asked to get your approval for this: Pay 40 euros to the florist." turns=[1]
              9000 journal: approval.asked operation="Pay 40 euros to the florist"
             10000 mask recording 9500-10300 ms
             10100 mask recording 9600-10400 ms
