@@ -82,6 +82,7 @@ mod tests {
     use offhook_core::end::Outcome;
 
     use super::*;
+    use crate::mcp::tools::TOOLS;
 
     #[test]
     fn the_skill_is_found_by_its_description() {
@@ -167,7 +168,7 @@ mod tests {
         };
         let known = |name: &str| {
             own.contains(&name)
-                || crate::mcp::tools::row(name).is_some()
+                || TOOLS.iter().any(|tool| tool.name == name || tool.takes(name))
                 || Outcome::from_code(name).is_some()
                 || [format!("\"{name}\""), format!("`{name}`")].iter().any(|name| document.contains(name))
         };

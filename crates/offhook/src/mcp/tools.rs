@@ -665,6 +665,11 @@ impl Row {
         matches!(self.act, Act::SetKey | Act::GetUserNumber | Act::SetUserNumber)
     }
 
+    #[cfg(test)]
+    pub fn takes(&self, argument: &str) -> bool {
+        self.params().any(|param| param.name == argument)
+    }
+
     fn params(&self) -> impl Iterator<Item = &'static Param> {
         self.takes.iter().copied().flatten()
     }
