@@ -1,5 +1,6 @@
 //! The runs: whose time has come, what its condition says, and the call.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ const FRESH: Duration = Duration::from_secs(60 * 60);
 impl Gateway {
     /// Run what is due, each in its time, until told to stop.
     pub async fn keep_schedules(&self, stop: CancellationToken) {
-        while let Err(error) = self.resume_runs().await {
+        let mut resumed = HashSet::new();
+        while let Err(error) = self.resume_runs(&mut resumed).await {
             tracing::warn!(%error, "the runs of schedules that were under way can't be read; trying again");
             if stop.run_until_cancelled(tokio::time::sleep(AWAY)).await.is_none() {
                 return;
@@ -269,8 +271,13 @@ impl Gateway {
 
     /// What a process before this one did not finish. Where its call was placed the run was done, and is never done
     /// again; where nothing was placed it is done anew, while anybody cares.
-    async fn resume_runs(&self) -> Result<(), StoreError> {
+    /// `resumed`: what is under way by now, when the store went away in the middle of it.
+    async fn resume_runs(&self, resumed: &mut HashSet<(ScheduleId, i64)>) -> Result<(), StoreError> {
         for run in self.inner.store.unfinished_runs().await? {
+            let which = (run.schedule, run.due_at.unix_micros());
+            if resumed.contains(&which) {
+                continue;
+            }
             let Some(row) = self.inner.store.schedule(run.schedule).await? else { continue };
             let placed = self.inner.store.idempotent_call(row.owner, &run_key(row.id, run.due_at)).await?;
             match placed {
@@ -278,7 +285,10 @@ impl Gateway {
                     let end = RunEnd { call: Some(call), ..end(RunState::Called, None) };
                     self.inner.store.end_run(row.id, run.due_at, &end).await?;
                 }
-                _ if clock::now().since(run.began_at) < FRESH => drop(self.spawn_run(row, run.due_at)),
+                _ if clock::now().since(run.began_at) < FRESH => {
+                    resumed.insert(which);
+                    drop(self.spawn_run(row, run.due_at));
+                }
                 _ => self.interrupt(&run).await?,
             }
         }
