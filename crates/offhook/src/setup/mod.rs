@@ -3,7 +3,7 @@
 //!
 //! What changes something in somebody's subscription is a command of `az` that is shown before it runs. What was made is
 //! written down before it is begun ([`made`]), so that [`undo`] removes that and nothing else. Configuration and secrets
-//! are written when everything was tried ([`file`]).
+//! are written when everything was tried ([`mod@file`]).
 
 pub mod acs;
 pub mod ask;
