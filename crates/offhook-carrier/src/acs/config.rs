@@ -7,6 +7,8 @@ use offhook_core::audio::SampleRate;
 use offhook_core::{AudioFormat, PhoneNumber};
 use secrecy::SecretString;
 
+use super::connection_string::is_here;
+
 /// The newest version of Call Automation that is generally available.
 pub const API_VERSION: &str = "2026-03-12";
 /// What Microsoft lets a number carry at the same time, unless it was asked for more.
@@ -129,8 +131,8 @@ impl AcsConfig {
                 return Err(AcsStartError::Twice(line.number.clone()));
             }
         }
-        let local = ["http://127.0.0.1", "http://localhost", "ws://127.0.0.1", "ws://localhost"];
-        let is_local = |url: &str| url.is_empty() || local.iter().any(|local| url.starts_with(local));
+        // A tunnel tells later where it is.
+        let is_local = |url: &str| url.is_empty() || is_here(url);
         if !self.callback_url.starts_with("https://") && !is_local(&self.callback_url) {
             return Err(AcsStartError::CallbackUrl(self.callback_url.clone()));
         }

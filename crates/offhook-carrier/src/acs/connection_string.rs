@@ -47,14 +47,20 @@ impl ConnectionString {
     }
 }
 
+/// Without TLS and to this very machine, where nobody can listen in: for tests and proxies.
+pub fn is_here(text: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(text.trim()) else { return false };
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    matches!(url.scheme(), "http" | "ws") && local && anonymous
+}
+
 /// `https://host[:port]`; plain HTTP to this machine only, for tests and proxies.
 pub fn normal_endpoint(text: &str) -> Option<String> {
     let url = reqwest::Url::parse(text.trim()).ok()?;
-    let host = url.host_str()?;
-    let local = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
-    let usable = url.scheme() == "https" || (url.scheme() == "http" && local);
+    let usable = url.scheme() == "https" || (url.scheme() == "http" && is_here(text));
     if !usable || !bare || !anonymous {
         return None;
     }
@@ -64,6 +70,22 @@ pub fn normal_endpoint(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_spoken_to_in_the_clear() {
+        for (url, here) in [
+            ("http://127.0.0.1:7466", true),
+            ("http://localhost", true),
+            ("ws://[::1]:80/media", true),
+            ("http://localhost.example.com", false),
+            ("http://localhost:80@example.com/keys", false),
+            ("http://127.0.0.1.example.com:80", false),
+            ("https://localhost", false),
+            ("localhost", false),
+        ] {
+            assert_eq!(is_here(url), here, "{url}");
+        }
+    }
 
     #[test]
     fn what_the_portal_shows_is_read() {

@@ -44,7 +44,7 @@ pub use call::HandOver;
 pub use config::{
     API_VERSION, AcsAuth, AcsConfig, AcsLine, AcsStartError, AcsTiming, Entra, MAX_CALLS, ManagedEndpoint,
 };
-pub use connection_string::{ConnectionString, ConnectionStringError, normal_endpoint};
+pub use connection_string::{ConnectionString, ConnectionStringError, is_here, normal_endpoint};
 pub use entra::AUTHORITY;
 pub use incoming::{IncomingCallError, IncomingCallEvent, IncomingRefusal};
 pub(crate) use leg::AcsLeg;

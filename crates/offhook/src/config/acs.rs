@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use offhook_carrier::acs::{
-    API_VERSION, AcsAuth, AcsConfig, AcsLine, ConnectionString, Entra, MAX_CALLS, ManagedEndpoint, TRUNK,
-    normal_endpoint,
+    API_VERSION, AUTHORITY, AcsAuth, AcsConfig, AcsLine, ConnectionString, Entra, MAX_CALLS, ManagedEndpoint,
+    TRUNK, is_here, normal_endpoint,
 };
 use offhook_carrier::sip::SipConfig;
 use offhook_core::audio::SampleRate;
@@ -25,7 +25,6 @@ const ISSUER: &str = "https://acscallautomation.communication.azure.com";
 const KEYS_URL: &str = "https://acscallautomation.communication.azure.com/calling/keys";
 /// The application of Event Grid in every tenant of the public cloud.
 const EVENT_GRID: &str = "4962773b-9cdb-44cf-a8bf-237846a00ab7";
-const AUTHORITY: &str = "https://login.microsoftonline.com";
 const IMDS: &str = "http://169.254.169.254";
 const LISTEN: &str = "127.0.0.1:7466";
 const SHORTEST_TOKEN: usize = 16;
@@ -428,11 +427,10 @@ fn public_url(build: &mut Build<'_>, raw: &RawAcs, tunnel: Option<&TunnelConfig>
         return None;
     };
     let url = written.trim().trim_end_matches('/');
-    // Without TLS only where nobody can listen in: for tests.
-    let is_local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|local| url.starts_with(local));
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let is_right =
-        (url.starts_with("https://") || is_local) && !rest.is_empty() && !rest.contains([' ', '?', '#', '@']);
+    let is_right = (url.starts_with("https://") || is_here(url))
+        && !rest.is_empty()
+        && !rest.contains([' ', '?', '#', '@']);
     if !is_right {
         build.problem(
             key,
@@ -445,8 +443,7 @@ fn public_url(build: &mut Build<'_>, raw: &RawAcs, tunnel: Option<&TunnelConfig>
 
 /// Keys and issuers are believed as they come, so only over TLS, or from this very machine.
 fn trusted_url(build: &mut Build<'_>, key: &str, text: &str) -> String {
-    let is_local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|local| text.starts_with(local));
-    if !text.starts_with("https://") && !is_local {
+    if !text.starts_with("https://") && !is_here(text) {
         build.problem(key, "must begin with https://");
     }
     text.to_owned()

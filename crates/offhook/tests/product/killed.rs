@@ -1,19 +1,16 @@
 //! The real program, killed in the middle of a call and started again.
 
 use std::net::UdpSocket;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use offhook_sandbox::{Ending, Sandbox, SandboxConfig, Stage, Step};
 use offhook_speech::local::tagged;
 use offhook_testkit::quiet::Quiet;
 use offhook_testkit::realtime::{FakeRealtime, Heard, Script};
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use serde_json::json;
 
 use crate::agent::{Agent, Door};
+use crate::program::Program;
 use crate::recording::Sides;
 
 /// Not one of the fictional numbers, which are refused where a trunk is configured; only the exchange knows it.
@@ -29,44 +26,15 @@ const PERSON: &[Step] = &[
     Step::Listen { patience_ms: 60_000 },
 ];
 
-struct Program {
-    child: Child,
-    url: String,
-    log: JoinHandle<String>,
-}
-
-impl Program {
-    async fn start(home: &std::path::Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
-        command.args(["--json", "serve", "--config"]).arg(home.join("offhook.toml"));
-        command.env_clear().env("HOME", home).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let log = tokio::spawn(async move {
-            let mut log = String::new();
-            stderr.read_to_string(&mut log).await.unwrap();
-            log
-        });
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(crate::rig::PATIENCE, lines.next_line()).await.unwrap().unwrap();
-        let told: Value = serde_json::from_str(&line.expect("it says where it answers")).unwrap();
-        Self { child, url: told["url"].as_str().unwrap().to_owned(), log }
-    }
-
-    /// SIGKILL: no goodbye, no flush. Nothing private may be in what it logged.
-    async fn kill(mut self, tells: &str) {
-        self.child.kill().await.unwrap();
-        let log = self.log.await.unwrap();
-        let quiet = Quiet::default();
-        quiet.never_number(CLINIC);
-        [HELLO, "this call is recorded", "Ask when they open."]
-            .iter()
-            .for_each(|said| quiet.never_said(said));
-        quiet.read(&log);
-        quiet.check();
-        assert!(log.contains(tells), "it logs: {log}");
-    }
+/// Nothing private may be in what it logged.
+async fn kill(program: Program, tells: &str) {
+    let log = program.kill().await;
+    let quiet = Quiet::default();
+    quiet.never_number(CLINIC);
+    [HELLO, "this call is recorded", "Ask when they open."].iter().for_each(|said| quiet.never_said(said));
+    quiet.read(&log);
+    quiet.check();
+    assert!(log.contains(tells), "it logs: {log}");
 }
 
 fn configuration(home: &std::path::Path, exchange: &Sandbox, fake: &FakeRealtime) -> String {
@@ -111,7 +79,7 @@ async fn a_call_of_a_killed_process_is_finalized_and_never_dialled_again() {
     let wish = json!({ "to": CLINIC, "task": "Ask when they open." });
     let call = owner.place(&wish).await;
     let told = call.until("the voice", |event| event["code"] == "turn.voice").await;
-    program.kill("call started").await;
+    kill(program, "call started").await;
 
     let program = Program::start(home.path()).await;
     door.moved(program.url.clone());
@@ -138,6 +106,6 @@ async fn a_call_of_a_killed_process_is_finalized_and_never_dialled_again() {
     let ended = tokio::time::timeout(crate::rig::PATIENCE, ended).await.expect("the far leg ends");
     assert_eq!(ended, Stage::Ended(Ending::RemoteHungUp));
     assert_eq!(exchange.calls().len(), 1, "nothing is redialled");
-    program.kill("stopped unexpectedly").await;
+    kill(program, "stopped unexpectedly").await;
     exchange.shutdown().await;
 }

@@ -23,6 +23,7 @@ mod killed;
 mod masking;
 mod menus;
 mod numbers;
+mod program;
 #[path = "../http/python.rs"]
 mod python;
 mod realtime;

@@ -1,61 +1,30 @@
 //! The real program, killed in the middle of a call over Communication Services and started again.
 
-use std::process::Stdio;
 use std::sync::Arc;
 
 use offhook_testkit::acs::{FakeAcs, Operation, Service, Stage, speech};
 use offhook_testkit::quiet::Quiet;
 use offhook_testkit::realtime::{FakeRealtime, Reply};
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use serde_json::json;
 
 use super::rig::{CALLEE, HELLO, HOST, OURS, Setup, free_address};
 use crate::agent::{Agent, Door};
-use crate::rig::PATIENCE;
+use crate::program::Program;
 
-struct Program {
-    child: Child,
-    url: String,
-    log: JoinHandle<String>,
-}
-
-impl Program {
-    async fn start(home: &std::path::Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
-        command.args(["--json", "serve", "--config"]).arg(home.join("offhook.toml"));
-        command.env_clear().env("HOME", home).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let log = tokio::spawn(async move {
-            let mut log = String::new();
-            stderr.read_to_string(&mut log).await.unwrap();
-            log
-        });
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
-        let told: Value = serde_json::from_str(&line.expect("it says where it answers")).unwrap();
-        Self { child, url: told["url"].as_str().unwrap().to_owned(), log }
+/// Nothing private may be in what it logged.
+async fn kill(program: Program, acs: &FakeAcs) {
+    let log = program.kill().await;
+    let quiet = Quiet::default();
+    quiet.never_number(CALLEE);
+    quiet.never_said(HELLO);
+    quiet.never(&acs.access_key());
+    for seen in acs.calls() {
+        // The secret of a call is in its addresses.
+        quiet.never(&seen.callback_uri);
+        seen.callback_uri.split_once("token=").into_iter().for_each(|(_, token)| quiet.never(token));
     }
-
-    /// SIGKILL: no goodbye, no flush. Nothing private may be in what it logged.
-    async fn kill(mut self, acs: &FakeAcs) {
-        self.child.kill().await.unwrap();
-        let log = self.log.await.unwrap();
-        let quiet = Quiet::default();
-        quiet.never_number(CALLEE);
-        quiet.never_said(HELLO);
-        quiet.never(&acs.access_key());
-        for seen in acs.calls() {
-            // The secret of a call is in its addresses.
-            quiet.never(&seen.callback_uri);
-            seen.callback_uri.split_once("token=").into_iter().for_each(|(_, token)| quiet.never(token));
-        }
-        quiet.read(&log);
-        quiet.check();
-    }
+    quiet.read(&log);
+    quiet.check();
 }
 
 #[tokio::test]
@@ -77,7 +46,7 @@ async fn a_call_of_a_killed_process_is_ended_and_never_placed_again() {
     person.until_streaming().await;
     person.says(&speech(24_000, 700, 1)).await;
     let told = call.until("the voice", |event| event["code"] == "turn.voice").await;
-    program.kill(&acs).await;
+    kill(program, &acs).await;
     assert_eq!(person.seen().stage, Stage::Connected, "the service holds the call");
 
     let program = Program::start(home.path()).await;
@@ -97,5 +66,5 @@ async fn a_call_of_a_killed_process_is_ended_and_never_placed_again() {
             .iter()
             .any(|request| { request.operation == Operation::Terminate && request.status == Some(204) })
     );
-    program.kill(&acs).await;
+    kill(program, &acs).await;
 }
